@@ -1,0 +1,33 @@
+import type { Recovered, SnapshotResult } from './types.js'
+import type { ForkstoreMap } from './map.js'
+
+/**
+ * What a storage engine must do; `lib/native/` and `lib/js/` each implement it. `Store` (lib/store.ts)
+ * adds everything that is the same for both: options, triggers, events, the life cycle.
+ */
+export interface Engine {
+  readonly name: 'native' | 'js'
+  /** What opening had to leave behind; undefined when all was well. */
+  readonly recovered: Recovered | undefined
+  /** undefined: memory only. */
+  readonly path: string | undefined
+  /** Called after every successful write (not for refused ones or those that change nothing). */
+  onWrite: () => void
+  /** The map with this name, making it when new: the same object each time. */
+  map(name: string): ForkstoreMap
+  /** Takes one snapshot now. Called between turns of the event loop, never twice at once. */
+  snapshot(options: { keep: number; watchdogMs: number }): Promise<SnapshotResult>
+  /** Does a bounded piece of work in the background; true when there is no more. */
+  idle(): boolean
+  stats(): EngineStats
+  /** Gives everything back. Maps throw ERR_FORKSTORE_CLOSED from then on. */
+  close(): void
+}
+
+export interface EngineStats {
+  entries: number
+  writes: number
+  bytes: { live: number; free: number; mapped: number; dirty: number; max: number }
+  collections: Record<string, { kind: 'map'; entries: number }>
+  snapshotBytesWritten: number
+}

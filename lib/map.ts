@@ -1,0 +1,83 @@
+import { inspect, type InspectOptions } from 'node:util'
+import { ForkstoreError } from './errors.js'
+import type { Key } from './types.js'
+
+/**
+ * A map of the store: the whole interface of JavaScript's `Map`, and `patch` and `increment`. Values
+ * are copied in by `set` and copied out by `get`.
+ *
+ * Errors, besides those each method names: `ERR_FORKSTORE_CLOSED` after `store.close()`;
+ * `ERR_FORKSTORE_UNSUPPORTED_KEY` for a key that is no string, number or bigint.
+ */
+export abstract class ForkstoreMap<V = unknown, K extends Key = Key> implements Map<K, V> {
+  abstract readonly name: string
+  /** Number of entries. */
+  abstract get size(): number
+  /** A plain copy of the value, or undefined. */
+  abstract get(key: K): V | undefined
+  abstract has(key: K): boolean
+  /**
+   * Stores a copy. A refused value changes nothing. Errors: `ERR_FORKSTORE_UNSUPPORTED_VALUE` (the
+   * message names the path), `ERR_FORKSTORE_TOO_LARGE`, `ERR_FORKSTORE_FULL`.
+   */
+  abstract set(key: K, value: V): this
+  /** Whether the key was there. */
+  abstract delete(key: K): boolean
+  /** Removes everything, at once; the memory is given back in small steps. */
+  abstract clear(): void
+  /**
+   * Changes some fields of an object, in place, leaving the others. Errors: `ERR_FORKSTORE_NOT_FOUND` when
+   * the key is not there, `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object, and those of `set`.
+   */
+  abstract patch(key: K, fields: Partial<V>): this
+  /**
+   * Adds `by` (default 1) to a number field of an object; a missing or undefined field counts as 0.
+   * Returns the new number. Errors: `ERR_FORKSTORE_NOT_FOUND` when the key is not there,
+   * `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object or the field no number.
+   */
+  abstract increment(key: K, field: keyof V & string, by?: number): number
+  abstract keys(): MapIterator<K>
+  abstract values(): MapIterator<V>
+  abstract entries(): MapIterator<[K, V]>
+
+  forEach(callback: (value: V, key: K, map: Map<K, V>) => void, thisArg?: unknown): void {
+    if (typeof callback !== 'function') {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'forEach: the callback must be a function')
+    }
+    for (const [key, value] of this.entries()) callback.call(thisArg, value, key, this)
+  }
+
+  /** The value; when the key is not there, stores `value` first. Returns a copy of what is stored. */
+  getOrInsert(key: K, value: V): V {
+    if (!this.has(key)) this.set(key, value)
+    return this.get(key) as V
+  }
+
+  /** As `getOrInsert`, with a value that is computed only when it is needed. */
+  getOrInsertComputed(key: K, compute: (key: K) => V): V {
+    if (typeof compute !== 'function') {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'getOrInsertComputed: the second argument must be a function')
+    }
+    if (!this.has(key)) this.set(key, compute(key))
+    return this.get(key) as V
+  }
+
+  [Symbol.iterator](): MapIterator<[K, V]> {
+    return this.entries()
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Map'
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const shown = new Map<K, V>()
+    const most = options.maxArrayLength ?? Infinity
+    for (const [key, value] of this.entries()) {
+      if (shown.size >= most) break
+      shown.set(key, value)
+    }
+    const rest = this.size - shown.size
+    return `Forkstore${inspect(shown, options)}${rest > 0 ? ` and ${rest} more` : ''}`
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * What the C++ addon offers to this folder, and to nothing else. Hot calls take and return numbers;
+ * errors are negative numbers (`-Code`, see native/base/status.h), with the text in `lastMessage()`;
+ * they become `ForkstoreError`s here, in JavaScript.
+ */
+
+export interface NativeOpenOptions {
+  /** Address space to reserve, in bytes. */
+  maxBytes: number
+  hugePages: boolean
+}
+
+/** How opening went; the same for a directory and for memory (all empty). */
+export interface NativeRecovery {
+  /** Nothing was there: a new store. */
+  created: boolean
+  generation: number
+  entries: number
+  bytes: number
+  /** Newer generations that did not verify, newest first. */
+  skipped: { generation: number; reason: string }[]
+  /** The `identity` file was missing or damaged and has been written anew. */
+  identityRestored: boolean
+}
+
+export interface NativeSnapshotOutcome {
+  /** 0, or the code of the failure. */
+  code: number
+  message: string
+  /** errno of the failed call, or 0. */
+  systemErrno: number
+  generation: number
+  path: string
+  bytes: number
+  entries: number
+  forkMs: number
+  pauseMs: number
+  durationMs: number
+  copiedBytes: number
+}
+
+export interface NativeStats {
+  liveBytes: number
+  freeBytes: number
+  mappedBytes: number
+  populatedBytes: number
+  dirtyBytes: number
+  maxBytes: number
+  entries: number
+  writes: number
+  shapes: number
+  snapshotBytesWritten: number
+}
+
+export interface NativeMap {
+  /** Arena offset of the value's root slot; 0 when the key is not there. */
+  find(key: string): number
+  /** The same for a number or bigint key whose bytes are in the operation buffer from byte 16. */
+  findEncoded(keyKind: number, keyBytes: number): number
+  /**
+   * Applies the operation whose head and value are in the operation buffer; the key is appended and its
+   * kind and length are filled in. `valueEnd` = 16 + valueBytes. 1 changed, 0 not, negative = -Code.
+   */
+  apply(valueEnd: number, key: string): number
+  /** Offsets of up to `out.length` records with sequence >= `from`, in insertion order; how many. */
+  scan(from: number, out: Float64Array): number
+  size(): number
+}
+
+export interface NativeStore {
+  readonly recovery: NativeRecovery
+  /** Where operations are written; byte 0 is 8-aligned. Replaced by `growOperationBuffer`. */
+  readonly operationBuffer: ArrayBuffer
+  growOperationBuffer(bytes: number): ArrayBuffer
+  /** result[0]: the number that an INCREMENT gave. */
+  readonly result: Float64Array
+  /** Applies the whole operation of `size` bytes in the operation buffer: >= 0, or -Code. */
+  apply(size: number): number
+  lastMessage(): string
+
+  /** The window over arena bytes [index * 2^30, (index + 1) * 2^30); undefined where external buffers are forbidden. */
+  segment(index: number): ArrayBuffer | undefined
+  /**
+   * The plain path: copies what is left of the block that holds the byte at `offset`, from there on,
+   * into `out`; the bytes that there are (more than out.length: nothing was copied, come again).
+   */
+  readBlock(offset: number, out: Uint8Array): number
+
+  /** The id of a map, making it when new; or -Code. */
+  openMap(name: string): number
+  map(id: number): NativeMap
+  maps(): { id: number; name: string }[]
+
+  /** The id of the shape with these names in this order, defining it when new; or -Code (7 and up: use a dictionary). */
+  defineShape(names: string[]): number
+  shapeNames(id: number): string[]
+
+  /** Frees up to `budget` blocks of cleared maps; true when none are left. */
+  reclaim(budget: number): boolean
+  /**
+   * Starts a snapshot: false when a helper thread is in the way, to be tried again next turn. Throws
+   * nothing; a fork that fails is reported to `done` as well, on a later turn.
+   */
+  snapshot(keep: number, watchdogMs: number, done: (outcome: NativeSnapshotOutcome) => void): boolean
+  stats(): NativeStats
+  /** Kills a running snapshot's child, releases the lock, unmaps the arena. The windows become detached. */
+  close(): void
+}
+
+export interface NativeBinding {
+  /** `path` undefined: memory only. Rejects with an Error that has `nativeCode` (a Code) and `systemErrno`. */
+  open(path: string | undefined, options: NativeOpenOptions): Promise<NativeStore>
+}

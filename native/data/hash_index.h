@@ -1,0 +1,52 @@
+// HashIndex: from a key's hash to its record; extendible hashing (Fagin, Nievergelt, Pippenger, Strong
+// 1979) whose directory is itself a trie of fixed nodes, so that neither table nor directory is ever
+// copied whole. The most that one insertion does is to split one 4 KiB segment and make one node per level.
+// Layout: docs/format.md, section 4 "Index".
+//
+// A HashIndex is a view of the reference stored in a map header; it holds no state of its own.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "data/key.h"
+#include "memory/heap.h"
+
+namespace forkstore {
+
+class HashIndex {
+ public:
+  // `reference_field`: arena offset of the u64 that holds the index's reference.
+  HashIndex(Heap heap, Offset reference_field) : heap_(heap), field_(reference_field) {}
+
+  // The record with this key, or kNone. `hash` = key.Hash(seed).
+  Offset Find(uint64_t hash, const Key& key) const;
+
+  // Makes sure that one entry with this hash can be inserted, splitting as needed; kFull changes
+  // nothing that can be seen. Insert() then cannot fail. REQUIRES: the key is not in the index.
+  Status Reserve(uint64_t hash);
+  void Insert(uint64_t hash, Offset record);
+  // REQUIRES: Find would return `record` / `from`.
+  void Replace(uint64_t hash, Offset from, Offset to);
+  // Removes and, when neighbours have become sparse, merges segments and drops nodes: an index that
+  // is emptied gives all of its memory back. Bounded like an insertion.
+  void Remove(uint64_t hash, Offset record);
+
+  // Gives back up to `budget` segments and nodes of an index that nobody uses any more (a cleared
+  // map); true when nothing is left. `reference` is the detached root, updated in place.
+  static bool Reclaim(Heap heap, uint64_t* reference, uint32_t* budget);
+
+  // Loading: claims every block (allocator.MarkLive), checks the structure against the format (any
+  // bytes whatever may be there; no recursion deeper than the 3 levels; time linear in the blocks),
+  // and counts the entries. Errors: kCorrupt.
+  Status Restore(uint64_t* entries);
+  // After Restore: whether exactly this record is found under this hash (compares offsets, does not
+  // read records: they may not be checked yet).
+  bool Contains(uint64_t hash, Offset record) const;
+
+ private:
+  Heap heap_;
+  Offset field_;
+};
+
+}  // namespace forkstore

@@ -1,0 +1,63 @@
+// Engine: the whole state of one store in memory. apply() is the only way it changes.
+//
+// Thread safety: one thread. Load() may run on another thread before the engine is handed over.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/status.h"
+#include "data/ordered_map.h"
+#include "data/shape.h"
+#include "engine/operation.h"
+#include "memory/heap.h"
+#include "memory/page_keeper.h"
+
+namespace forkstore {
+
+// What an operation has to say to its caller besides kOk.
+struct ApplyResult {
+  bool changed = false;   // SET: the key is new; DELETE: the key was there
+  double number = 0;      // INCREMENT: the new number; DEFINE_SHAPE, CREATE_MAP: the id
+};
+
+class Engine {
+ public:
+  // An empty store with a random seed. Errors: kIo, kInvalid, kFull.
+  static Status CreateEmpty(const ArenaOptions& options, std::unique_ptr<Engine>* engine);
+  // Over an arena whose units have been read from an image: checks everything (format.md, section 5,
+  // last paragraph). Errors: kCorrupt.
+  static Status Load(std::unique_ptr<Arena> arena, const std::vector<uint32_t>& table,
+                     uint64_t expected_entries, uint64_t expected_writes,
+                     std::unique_ptr<Engine>* engine);
+  ~Engine();
+
+  // Decodes and checks one operation completely, then changes the arena. A refused one changes
+  // nothing. Any bytes whatever are a legal argument (8-aligned).
+  Status Apply(const uint8_t* operation, uint64_t size, ApplyResult* result);
+
+  // Maps by id (from 1). nullptr when there is none.
+  OrderedMap* map(uint32_t id);
+  // The id of the map with this name, or 0.
+  uint32_t FindMap(const Key& name) const;
+  std::vector<std::pair<uint32_t, Key>> maps() const;
+
+  // Frees a bounded number of blocks of cleared maps; true when none are left. Apply() does some of it
+  // on its own.
+  bool Reclaim(uint32_t budget);
+
+  const ShapeTable& shapes() const;
+  Arena* arena();
+  PageKeeper* page_keeper();
+  Allocator* allocator();
+  uint64_t writes() const;   // operations applied in the life of the store
+  uint64_t entries() const;  // in all maps
+
+ private:
+  Engine() = default;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace forkstore

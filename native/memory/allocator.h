@@ -1,0 +1,73 @@
+// Allocator: blocks inside the arena.
+//
+// The arena is cut into 64 KiB units. A unit is free, holds blocks of one size class, or belongs to a
+// large block of whole units. All of the allocator's own state lives outside the arena (scratch
+// memory): allocating and freeing never write to data pages, so they cost no copy-on-write, and an
+// image on disk carries no allocator state that would have to be trusted: after loading, what the
+// data structures reach is marked, and the rest is free.
+//
+// Invariants
+//  1. A block is 8-aligned, never crosses a multiple of kSegmentBytes, and never moves.
+//  2. Allocate either succeeds or changes nothing.
+//  3. Low units are preferred, so that the frontier can come down again.
+//  4. Every call is bounded: no search over all units (free runs are kept in bins by size).
+// Thread safety: the owner thread only. table() may be read in a forked child.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/status.h"
+#include "memory/arena.h"
+#include "memory/size_classes.h"
+
+namespace forkstore {
+
+struct AllocatorStats {
+  uint64_t live_bytes = 0;     // in blocks handed out, rounding included
+  uint64_t live_blocks = 0;
+  uint64_t free_bytes = 0;     // below the frontier, not handed out
+  uint64_t mapped_bytes = 0;   // the frontier
+};
+
+class Allocator {
+ public:
+  // Takes unit 0 out of use. The arena must be empty (frontier 0) and outlive the allocator.
+  static Status Create(Arena* arena, std::unique_ptr<Allocator>* allocator);
+  ~Allocator();
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
+
+  // A block of at least `bytes` (1 .. kSegmentBytes), contents undefined; kNone when the arena is
+  // full.
+  Offset Allocate(uint64_t bytes);
+  // REQUIRES: `block` came from Allocate and has not been freed since.
+  void Free(Offset block);
+  // The usable size of a live block, >= what was asked for.
+  uint64_t Capacity(Offset block) const;
+
+  AllocatorStats stats() const;
+
+  // The unit table as an image stores it: one u32 for each unit below the frontier.
+  const uint32_t* table() const;
+  uint64_t units() const;  // frontier / kUnitBytes
+
+  // Loading. Restore() takes over a table read from an image: checks that it tiles (known classes,
+  // large runs complete and not crossing a segment, unit 0 used by nothing) and fits the arena, sets
+  // the frontier, and holds every block free. MarkLive() then claims one block; false when `block`
+  // is not the start of a block, the block is smaller than `bytes`, or it is claimed already; any
+  // Offset value whatever is a legal argument. FinishRestore() gives the units without a live block
+  // back. REQUIRES: nothing allocated yet.
+  Status Restore(const uint32_t* table, uint64_t units);
+  bool MarkLive(Offset block, uint64_t bytes);
+  // Usable size of the block that starts at `block` (live or not); 0 when no block starts there.
+  uint64_t CapacityIfBlock(Offset block) const;
+  void FinishRestore();
+
+ private:
+  Allocator() = default;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace forkstore

@@ -1,0 +1,105 @@
+// Arena: one reserved range of addresses in which a store keeps all of its data.
+//
+//   base                frontier            populated                         base + max_bytes
+//   |  units in use ... |  touched ahead .. |  reserved, never touched ..............|
+//
+// Invariants
+//  1. The range is 2 MiB aligned, mapped once, never moved; what is inside refers by offset.
+//  2. Every change of a byte goes through Write(), which marks the 4 KiB pages it covers.
+//  3. No byte at or beyond the frontier holds data.
+//  4. The range is MADV_DONTFORK except between ExposeToFork() and HideFromFork(), so that children
+//     which the application spawns do not pay for it.
+//
+// Thread safety: one thread (the "owner") calls everything; a PageKeeper thread may only read
+// frontier() and touch memory at or beyond it, or collapse pages (contents unchanged).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/status.h"
+#include "memory/layout.h"
+
+namespace forkstore {
+
+struct ArenaOptions {
+  uint64_t max_bytes = uint64_t{64} << 30;  // rounded up to 2 MiB, at most kMaxArenaBytes
+  bool huge_pages = true;
+};
+
+class Arena {
+ public:
+  // Errors: kInvalid for a size out of range, kIo when the kernel refuses the reservation.
+  static Status Create(const ArenaOptions& options, std::unique_ptr<Arena>* arena);
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  uint64_t max_bytes() const { return max_bytes_; }
+  uint8_t* base() const { return base_; }
+
+  const uint8_t* At(Offset offset) const { return base_ + offset; }
+  template <typename T>
+  const T& Read(Offset offset) const {
+    return *reinterpret_cast<const T*>(base_ + offset);
+  }
+
+  // The choke point. REQUIRES: [offset, offset + bytes) lies below max_bytes(), bytes > 0.
+  uint8_t* Write(Offset offset, uint64_t bytes) {
+    uint64_t first = offset / kPageBytes;
+    const uint64_t last = (offset + bytes - 1) / kPageBytes;
+    do {
+      dirty_[first] = 1;
+    } while (++first <= last);
+    return base_ + offset;
+  }
+  template <typename T>
+  T& Mutate(Offset offset) {
+    return *reinterpret_cast<T*>(Write(offset, sizeof(T)));
+  }
+
+  // The frontier moves up when the allocator takes fresh units, and down when the topmost units
+  // are freed. A multiple of kUnitBytes.
+  uint64_t frontier() const { return frontier_.load(std::memory_order_acquire); }
+  void SetFrontier(uint64_t frontier) { frontier_.store(frontier, std::memory_order_release); }
+
+  // Bytes from base known to be populated; kept by the PageKeeper and by loading.
+  uint64_t populated() const { return populated_.load(std::memory_order_acquire); }
+  void SetPopulated(uint64_t populated) { populated_.store(populated, std::memory_order_release); }
+  // How much to keep populated beyond the frontier: a share of the store's size, within bounds.
+  uint64_t AheadBytes() const;
+  // Gives memory far beyond the frontier back to the kernel: at most `limit` bytes a call, so that no
+  // operation waits long. Returns the bytes given back. Owner only, while no PageKeeper step runs.
+  uint64_t ReleaseSurplus(uint64_t limit);
+
+  // Around the store's own fork. Errors: kIo.
+  Status ExposeToFork();
+  Status HideFromFork();
+
+  // Dirty pages. A snapshot takes over the marks at the fork (BeginSave); when it has become durable
+  // they are forgotten, when it failed they are put back (EndSave). Never nested.
+  uint64_t CountDirtyPages() const;                  // since the last durable or running snapshot
+  bool IsDirty(uint64_t page) const { return dirty_[page] != 0; }
+  void BeginSave();
+  void EndSave(bool durable);
+  // 2 MiB page numbers below the frontier with a page written since BeginSave: those that
+  // copy-on-write may have split. REQUIRES: between BeginSave and EndSave. Appends to *pages.
+  void AppendSplitHugePages(std::vector<uint32_t>* pages) const;
+
+ private:
+  Arena() = default;
+
+  uint8_t* base_ = nullptr;
+  uint64_t max_bytes_ = 0;
+  void* mapping_ = nullptr;         // the reservation, before alignment
+  uint64_t mapping_bytes_ = 0;
+  bool huge_pages_ = true;
+  uint8_t* dirty_ = nullptr;        // a byte for each 4 KiB page
+  uint8_t* saving_ = nullptr;       // the marks a running snapshot has taken over
+  std::atomic<uint64_t> frontier_{0};
+  std::atomic<uint64_t> populated_{0};
+};
+
+}  // namespace forkstore

@@ -1,0 +1,42 @@
+// PageKeeper: a helper thread that does to the arena's pages what would stall the event loop:
+// touches memory ahead of the frontier, and puts together (MADV_COLLAPSE) the huge pages that
+// copy-on-write has split during a snapshot.
+//
+// It works in steps of one huge page. fork() and the thread's page-table work exclude each other in
+// the kernel, so the owner pauses it first, without waiting: TryPause() is called once a turn until
+// it returns true.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "memory/arena.h"
+
+namespace forkstore {
+
+class PageKeeper {
+ public:
+  // The arena must outlive the keeper. Errors: kIo when no thread can be had.
+  static Status Start(Arena* arena, std::unique_ptr<PageKeeper>* keeper);
+  ~PageKeeper();  // joins the thread; waits for at most one step
+  PageKeeper(const PageKeeper&) = delete;
+  PageKeeper& operator=(const PageKeeper&) = delete;
+
+  // The frontier has come near the end of what is populated. Cheap; any number of times.
+  void Wake();
+  // Queues 2 MiB pages (by number) for collapsing.
+  void Collapse(std::vector<uint32_t> huge_pages);
+  // Asks the thread to rest; true when it does. After true, Resume() lets it go on.
+  bool TryPause();
+  void Resume();
+  // Collapsing that has not been done yet, in huge pages; for tests and stats.
+  uint64_t pending() const;
+
+ private:
+  PageKeeper() = default;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace forkstore

@@ -1,0 +1,46 @@
+// The store's directory: which files there are and how they are named; docs/format.md, section 6.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "persist/image_format.h"
+
+namespace forkstore {
+
+class Directory {
+ public:
+  // Makes the directory when it is not there (and its parents), opens it, and takes the lock.
+  // Errors: kLocked (message names the holder's pid), kIo.
+  static Status Open(const std::string& path, std::unique_ptr<Directory>* directory);
+  ~Directory();  // releases the lock
+
+  const std::string& path() const;
+  int fd() const;
+
+  // Generations that have an image, newest first. Names that do not parse exactly are ignored.
+  Status ListGenerations(std::vector<uint64_t>* generations) const;
+  std::string ImagePath(uint64_t generation) const;
+  std::string TemporaryPath(uint64_t generation) const;
+
+  // kOk with *found = false when there is no identity file; kCorrupt when it is damaged; kVersion.
+  Status ReadIdentity(StoreId* id, bool* found) const;
+  Status WriteIdentity(const StoreId& id);
+
+  // Removes what interrupted snapshots have left. Failure to remove is not an error.
+  void RemoveTemporaries();
+  // Renames the temporary file to the image and syncs the directory. Errors: kIo.
+  Status Publish(uint64_t generation);
+  // Removes all but the newest `keep` (>= 1) generations, never one above `newest`.
+  void RemoveOldGenerations(uint64_t newest, uint32_t keep);
+
+ private:
+  Directory() = default;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace forkstore

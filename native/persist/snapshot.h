@@ -1,0 +1,68 @@
+// SnapshotProcess: one snapshot: the fork, the child that writes, and the thread of the parent that
+// watches it, publishes the file and reports.
+//
+//   owner thread            watcher thread                    child
+//   Start(): fork --------> reads progress from a pipe <----- writes the image, fsync
+//   returns at once         kills it when silent too long     reports copied bytes, _exit
+//                           waitpid, Publish, on_done()
+//
+// The child: all signals blocked across the fork; handlers back to their defaults and the terminal's
+// signals (INT, QUIT, HUP, TSTP, ...) ignored, so that Ctrl-C reaches the application alone; closes every
+// descriptor but its own three at once; raises its oom_score_adj to 1000, is niced; leaves by _exit;
+// notices the parent's death through a pipe. It is cloned without an exit signal, so that no SIGCHLD
+// handler of the application ever hears of it, and awaited with __WALL.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "memory/arena.h"
+#include "persist/directory.h"
+#include "persist/image_format.h"
+
+namespace forkstore {
+
+struct SnapshotOutcome {
+  Status status;              // kOk, or kSnapshotFailed with the cause in the message and system_errno
+  uint64_t generation = 0;
+  std::string path;           // of the published image
+  uint64_t bytes = 0;         // of the file
+  uint64_t entries = 0;
+  double fork_ms = 0;         // the fork call alone
+  double duration_ms = 0;     // from Start to published
+  uint64_t copied_bytes = 0;  // memory copied by copy-on-write meanwhile (smaps of the child)
+};
+
+struct SnapshotRequest {
+  ImageSource source;
+  uint32_t keep = 2;
+  uint32_t watchdog_ms = 30000;  // silence after which the child is killed
+};
+
+class SnapshotProcess {
+ public:
+  // Called once, on the watcher thread.
+  using OnDone = void (*)(void* context, SnapshotOutcome&& outcome);
+
+  // Forks. REQUIRES: the arena's PageKeeper is paused; the arena, its allocator's table and `directory`
+  // outlive the process. Exposes the arena for the fork and hides it again. The caller does
+  // Arena::BeginSave / EndSave. Errors: kSnapshotFailed (fork, pipe, open failed; temp file gone; on_done
+  // is not called).
+  static Status Start(Arena* arena, Directory* directory, const SnapshotRequest& request,
+                      OnDone on_done, void* context, std::unique_ptr<SnapshotProcess>* process);
+
+  // Kills the child if it still runs (the outcome is then a failure), and joins the watcher.
+  ~SnapshotProcess();
+
+  int64_t child_pid() const;
+  uint64_t bytes_written() const;  // progress, for stats
+
+ private:
+  SnapshotProcess() = default;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace forkstore
