@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -18,8 +19,8 @@ namespace forkstore {
 
 // What an operation has to say to its caller besides kOk.
 struct ApplyResult {
-  bool changed = false;   // SET: the key is new; DELETE: the key was there
-  double number = 0;      // INCREMENT: the new number; DEFINE_SHAPE, CREATE_MAP: the id
+  bool changed = false;  // SET: the key is new; DELETE: the key was there
+  double number = 0;     // INCREMENT: the new number; DEFINE_SHAPE, CREATE_MAP: the id
 };
 
 class Engine {
@@ -29,27 +30,30 @@ class Engine {
   // Over an arena whose units have been read from an image: checks everything (format.md, section 5,
   // last paragraph). Errors: kCorrupt.
   static Status Load(std::unique_ptr<Arena> arena, const std::vector<uint32_t>& table,
-                     uint64_t expected_entries, uint64_t expected_writes,
-                     std::unique_ptr<Engine>* engine);
+                     uint64_t expected_entries, uint64_t expected_writes, std::unique_ptr<Engine>* engine);
   ~Engine();
 
   // Decodes and checks one operation completely, then changes the arena. A refused one changes
   // nothing. Any bytes whatever are a legal argument (8-aligned).
   Status Apply(const uint8_t* operation, uint64_t size, ApplyResult* result);
 
-  // Maps by id (from 1). nullptr when there is none.
+  // Lets a helper thread populate memory ahead and collapse huge pages; without one, the engine works
+  // the same. Errors: kIo.
+  Status StartPageKeeper();
+
+  // Maps by id (from 1); the pointer stays valid as long as the engine. nullptr when there is none.
   OrderedMap* map(uint32_t id);
   // The id of the map with this name, or 0.
   uint32_t FindMap(const Key& name) const;
   std::vector<std::pair<uint32_t, Key>> maps() const;
 
-  // Frees a bounded number of blocks of cleared maps; true when none are left. Apply() does some of it
-  // on its own.
+  // One bounded step of giving memory back: up to `budget` blocks of cleared maps, then surplus pages
+  // to the kernel; true when nothing is left to do. Apply() does some of it on its own.
   bool Reclaim(uint32_t budget);
 
-  const ShapeTable& shapes() const;
+  ShapeTable& shapes();
   Arena* arena();
-  PageKeeper* page_keeper();
+  PageKeeper* page_keeper();  // nullptr before StartPageKeeper()
   Allocator* allocator();
   uint64_t writes() const;   // operations applied in the life of the store
   uint64_t entries() const;  // in all maps

@@ -9,7 +9,13 @@
 namespace forkstore {
 
 enum class OperationCode : uint8_t {
-  kCreateMap = 1, kDefineShape = 2, kSet = 3, kDelete = 4, kClear = 5, kPatch = 6, kIncrement = 7,
+  kCreateMap = 1,
+  kDefineShape = 2,
+  kSet = 3,
+  kDelete = 4,
+  kClear = 5,
+  kPatch = 6,
+  kIncrement = 7,
 };
 
 inline constexpr uint64_t kOperationHeadBytes = 16;

@@ -1,0 +1,238 @@
+#include "binding/store_state.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace forkstore {
+
+namespace {
+
+double NowMs() {
+  using Clock = std::chrono::steady_clock;
+  return std::chrono::duration<double, std::milli>(Clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+// Made on the environment's thread, filled in by the watcher thread, delivered on the environment's
+// thread through the thread-safe function. `*store` is nullptr once the store has been closed: the call may
+// outlive it.
+struct SnapshotCall {
+  std::shared_ptr<StoreState*> store;
+  napi_threadsafe_function deliver = nullptr;
+  double pause_ms = 0;
+  SnapshotOutcome outcome;
+
+  static void OnDone(void* context, SnapshotOutcome&& outcome) {
+    auto* call = static_cast<SnapshotCall*>(context);
+    call->outcome = std::move(outcome);
+    Send(call);
+  }
+
+  // Any thread. When the environment is going away nobody wants the outcome any more.
+  static void Send(SnapshotCall* call) {
+    const napi_threadsafe_function deliver = call->deliver;
+    const napi_status status = napi_call_threadsafe_function(deliver, call, napi_tsfn_blocking);
+    if (status != napi_ok) delete call;
+    if (status != napi_closing) napi_release_threadsafe_function(deliver, napi_tsfn_release);
+  }
+
+  static void Deliver(napi_env raw_env, napi_value callback, void* /*context*/, void* data) {
+    std::unique_ptr<SnapshotCall> call(static_cast<SnapshotCall*>(data));
+    if (raw_env == nullptr) return;  // the environment is going away
+    Napi::Env env(raw_env);
+    Napi::HandleScope scope(env);
+    const SnapshotOutcome& outcome = call->outcome;
+    if (*call->store != nullptr) (*call->store)->FinishSnapshot(outcome.status.ok());
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("code", static_cast<double>(outcome.status.code()));
+    object.Set("message", outcome.status.message());
+    object.Set("systemErrno", outcome.status.system_errno());
+    object.Set("generation", static_cast<double>(outcome.generation));
+    object.Set("path", outcome.path);
+    object.Set("bytes", static_cast<double>(outcome.bytes));
+    object.Set("entries", static_cast<double>(outcome.entries));
+    object.Set("forkMs", outcome.fork_ms);
+    object.Set("pauseMs", call->pause_ms);
+    object.Set("durationMs", outcome.duration_ms);
+    object.Set("copiedBytes", static_cast<double>(outcome.copied_bytes));
+    Napi::Function(env, callback).Call({object});
+  }
+};
+
+StoreState::StoreState(OpenedStore opened)
+    : opened_(std::move(opened)), self_(std::make_shared<StoreState*>(this)) {}
+
+StoreState::~StoreState() = default;
+
+MapHandle* StoreState::HandleFor(uint32_t id) {
+  while (handles_.size() < id) {
+    const uint32_t next = static_cast<uint32_t>(handles_.size()) + 1;
+    handles_.push_back({this, next, engine()->map(next)});
+  }
+  return &handles_[id - 1];
+}
+
+double StoreState::Answer(const Status& status, double value) {
+  if (status.ok()) return value;
+  last_message_ = status.message();
+  return -static_cast<double>(status.code());
+}
+
+Napi::ArrayBuffer StoreState::MakeOperationBuffer(Napi::Env env, size_t bytes) {
+  Napi::ArrayBuffer array = Napi::ArrayBuffer::New(env, bytes);
+  if (env.IsExceptionPending()) return array;
+  buffer_ = static_cast<uint8_t*>(array.Data());
+  buffer_bytes_ = bytes;
+  buffer_reference_ = Napi::Reference<Napi::ArrayBuffer>::New(array, 1);
+  return array;
+}
+
+Napi::Value StoreState::OperationBuffer(Napi::Env /*env*/) {
+  return buffer_reference_.Value();
+}
+
+void StoreState::HoldResult(Napi::Float64Array array) {
+  result_ = array.Data();
+  result_reference_ = Napi::Reference<Napi::Float64Array>::New(array, 1);
+}
+
+Napi::Value StoreState::ResultArray(Napi::Env /*env*/) {
+  return result_reference_.Value();
+}
+
+double StoreState::Apply(size_t size) {
+  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
+  if (size > buffer_bytes_) return Answer(Status(Code::kInvalid, "operation: larger than its buffer"), 0);
+  ApplyResult applied;
+  const Status status = engine()->Apply(buffer_, size, &applied);
+  result_[0] = applied.number;
+  return Answer(status, applied.changed ? 1 : 0);
+}
+
+double StoreState::ApplyWithKey(size_t value_end, const Key& key) {
+  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
+  if (value_end < kOperationHeadBytes || value_end > buffer_bytes_) {
+    return Answer(Status(Code::kInvalid, "operation: larger than its buffer"), 0);
+  }
+  if (key.bytes > kMaxKeyBytes) return Answer(Status(Code::kTooLarge, "the key is larger than 512 MiB"), 0);
+  uint8_t* bytes = buffer_;
+  const size_t size = value_end + key.bytes;
+  if (size > buffer_bytes_) {
+    built_.resize(size / 8 + 1);
+    bytes = reinterpret_cast<uint8_t*>(built_.data());
+    std::memcpy(bytes, buffer_, value_end);
+  }
+  const auto key_bytes = static_cast<uint32_t>(key.bytes);
+  bytes[1] = static_cast<uint8_t>(key.kind);
+  std::memcpy(bytes + 12, &key_bytes, sizeof(key_bytes));
+  if (key.bytes != 0) std::memcpy(bytes + value_end, key.data, key.bytes);
+  ApplyResult applied;
+  const Status status = engine()->Apply(bytes, size, &applied);
+  if (bytes != buffer_) built_ = {};
+  result_[0] = applied.number;
+  return Answer(status, applied.changed ? 1 : 0);
+}
+
+Status StoreState::ApplyBuilt(OperationCode code, uint32_t collection, const std::vector<uint8_t>& value,
+                              const Key& key, ApplyResult* result) {
+  const size_t size = kOperationHeadBytes + value.size() + key.bytes;
+  std::vector<uint64_t> words(size / 8 + 1);
+  auto* bytes = reinterpret_cast<uint8_t*>(words.data());
+  const uint32_t lengths[2] = {static_cast<uint32_t>(value.size()), static_cast<uint32_t>(key.bytes)};
+  bytes[0] = static_cast<uint8_t>(code);
+  bytes[1] = static_cast<uint8_t>(key.kind);
+  std::memcpy(bytes + 4, &collection, sizeof(collection));
+  std::memcpy(bytes + 8, lengths, sizeof(lengths));
+  if (!value.empty()) std::memcpy(bytes + kOperationHeadBytes, value.data(), value.size());
+  if (key.bytes != 0) std::memcpy(bytes + kOperationHeadBytes + value.size(), key.data, key.bytes);
+  return engine()->Apply(bytes, size, result);
+}
+
+Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
+  if (engine() == nullptr) return env.Undefined();
+  Arena* arena = engine()->arena();
+  const uint64_t start = uint64_t{index} * kSegmentBytes;
+  if (start >= arena->max_bytes()) return env.Undefined();
+  if (index < segments_.size() && !segments_[index].IsEmpty()) return segments_[index].Value();
+  const uint64_t bytes = std::min(kSegmentBytes, arena->max_bytes() - start);
+  napi_value window = nullptr;
+  // The finalizer has nothing to do: the arena belongs to the engine, and Close() detaches the window.
+  const napi_status status = napi_create_external_arraybuffer(
+      env, arena->base() + start, bytes, [](napi_env, void*, void*) {}, nullptr, &window);
+  if (status != napi_ok) return env.Undefined();
+  while (segments_.size() <= index) segments_.emplace_back();
+  segments_[index] = Napi::Reference<Napi::ArrayBuffer>::New(Napi::ArrayBuffer(env, window), 1);
+  return Napi::Value(env, window);
+}
+
+bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done) {
+  const double start = NowMs();
+  PageKeeper* keeper = engine()->page_keeper();
+  if (keeper != nullptr && !keeper->TryPause()) return false;
+
+  auto call = std::make_unique<SnapshotCall>();
+  call->store = self_;
+  napi_create_threadsafe_function(env, done, nullptr, Napi::String::New(env, "forkstore snapshot"), 0, 1,
+                                  nullptr, nullptr, nullptr, SnapshotCall::Deliver, &call->deliver);
+  Arena* arena = engine()->arena();
+  Allocator* allocator = engine()->allocator();
+  SnapshotRequest request;
+  request.source.arena_base = arena->base();
+  request.source.table = allocator->table();
+  request.source.units = allocator->units();
+  request.source.store_id = opened_.store_id;
+  request.source.generation = opened_.next_generation;
+  request.source.created_ms =
+      std::chrono::duration<double, std::milli>(std::chrono::system_clock::now().time_since_epoch()).count();
+  request.source.entries = engine()->entries();
+  request.source.writes = engine()->writes();
+  request.keep = keep;
+  request.watchdog_ms = watchdog_ms;
+  opened_.next_generation += 1;  // never used twice, also when this one fails
+
+  SnapshotCall* pending = call.release();
+  arena->BeginSave();
+  Status status = SnapshotProcess::Start(arena, opened_.directory.get(), request, SnapshotCall::OnDone,
+                                         pending, &snapshot_);
+  if (keeper != nullptr) keeper->Resume();
+  if (status.ok()) {
+    pending->pause_ms = NowMs() - start;
+  } else {
+    pending->outcome.status = std::move(status);
+    SnapshotCall::Send(pending);
+  }
+  return true;
+}
+
+void StoreState::FinishSnapshot(bool durable) {
+  snapshot_.reset();
+  std::vector<uint32_t> split;
+  engine()->arena()->AppendSplitHugePages(&split);
+  engine()->arena()->EndSave(durable);
+  if (PageKeeper* keeper = engine()->page_keeper()) keeper->Collapse(std::move(split));
+}
+
+void StoreState::Close(Napi::Env env, bool env_alive) {
+  if (engine() == nullptr) return;
+  // Kills the child, if there is one, and waits for its watcher; its outcome is delivered later or never.
+  *self_ = nullptr;
+  snapshot_.reset();
+  for (MapHandle& handle : handles_) handle.map = nullptr;
+  if (env_alive) {
+    for (const auto& segment : segments_) {
+      if (!segment.IsEmpty()) napi_detach_arraybuffer(env, segment.Value());
+    }
+  } else {
+    // References cannot be dropped any more: the environment frees them.
+    for (auto& segment : segments_) segment.SuppressDestruct();
+    buffer_reference_.SuppressDestruct();
+    result_reference_.SuppressDestruct();
+  }
+  segments_.clear();
+  opened_.engine.reset();
+  opened_.directory.reset();
+}
+
+}  // namespace forkstore

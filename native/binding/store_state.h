@@ -1,0 +1,94 @@
+// StoreState: the C++ side of one open store: what the JavaScript objects `NativeStore` and `NativeMap`
+// (lib/native/binding.ts) refer to.
+//
+// Lifetime: owned by the StoreObject. Close() gives everything big back and may come from close(), from
+// the garbage collector, or from the end of the environment (worker termination, process exit), when no
+// JavaScript can run any more; after it, `engine()` is nullptr and every call answers kInvalid.
+// Thread safety: the environment's thread only.
+#pragma once
+
+#include <napi.h>
+
+#include <deque>
+#include <memory>
+
+#include "persist/recovery.h"
+#include "persist/snapshot.h"
+
+namespace forkstore {
+
+class StoreState;
+
+// What the functions of one NativeMap are bound to; as long-lived as the StoreState.
+struct MapHandle {
+  StoreState* store;
+  uint32_t id;
+  OrderedMap* map;  // nullptr once closed
+};
+
+// One snapshot under way, from the fork to the JavaScript callback.
+struct SnapshotCall;
+
+class StoreState {
+ public:
+  explicit StoreState(OpenedStore opened);
+  ~StoreState();
+  StoreState(const StoreState&) = delete;
+  StoreState& operator=(const StoreState&) = delete;
+
+  Engine* engine() { return opened_.engine.get(); }
+  const OpenedStore& opened() const { return opened_; }
+
+  MapHandle* HandleFor(uint32_t id);
+
+  // Keeps the status for lastMessage(); returns -Code, or `value` when it is good.
+  double Answer(const Status& status, double value);
+  const std::string& last_message() const { return last_message_; }
+
+  // The operation buffer: a JavaScript ArrayBuffer, written by the encoder.
+  Napi::ArrayBuffer MakeOperationBuffer(Napi::Env env, size_t bytes);
+  Napi::Value OperationBuffer(Napi::Env env);
+  uint8_t* buffer() { return buffer_; }
+  size_t buffer_bytes() const { return buffer_bytes_; }
+
+  double* result() { return result_; }
+  void HoldResult(Napi::Float64Array array);
+  Napi::Value ResultArray(Napi::Env env);
+
+  // Applies the operation at the start of the buffer.
+  double Apply(size_t size);
+  // Fills in the key behind the value and applies.
+  double ApplyWithKey(size_t value_end, const Key& key);
+  // Applies an operation that C++ puts together: a map or a shape.
+  Status ApplyBuilt(OperationCode code, uint32_t collection, const std::vector<uint8_t>& value,
+                    const Key& key, ApplyResult* result);
+
+  // A window over the arena; cached. Undefined where the embedder forbids external buffers.
+  Napi::Value Segment(Napi::Env env, uint32_t index);
+
+  // False: a helper thread is in the way; try again on another turn.
+  bool StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done);
+  uint64_t snapshot_bytes_written() const { return snapshot_ ? snapshot_->bytes_written() : 0; }
+
+  // `env_alive`: whether JavaScript objects may still be touched.
+  void Close(Napi::Env env, bool env_alive);
+
+ private:
+  friend struct SnapshotCall;
+  void FinishSnapshot(bool durable);
+
+  OpenedStore opened_;
+  std::shared_ptr<StoreState*> self_;  // what outlives this object asks here whether it still is
+  std::deque<MapHandle> handles_;      // by id - 1; a deque, so that pointers stay valid
+  std::string last_message_;
+  Napi::Reference<Napi::ArrayBuffer> buffer_reference_;
+  uint8_t* buffer_ = nullptr;
+  size_t buffer_bytes_ = 0;
+  Napi::Reference<Napi::Float64Array> result_reference_;
+  double* result_ = nullptr;
+  std::vector<uint64_t> built_;  // operations that do not fit the buffer; words for alignment
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> segments_;
+  std::unique_ptr<SnapshotProcess> snapshot_;
+};
+
+}  // namespace forkstore
