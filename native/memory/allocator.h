@@ -24,10 +24,10 @@
 namespace forkstore {
 
 struct AllocatorStats {
-  uint64_t live_bytes = 0;     // in blocks handed out, rounding included
+  uint64_t live_bytes = 0;  // in blocks handed out, rounding included
   uint64_t live_blocks = 0;
-  uint64_t free_bytes = 0;     // below the frontier, not handed out
-  uint64_t mapped_bytes = 0;   // the frontier
+  uint64_t free_bytes = 0;    // below the frontier, not handed out
+  uint64_t mapped_bytes = 0;  // the frontier
 };
 
 class Allocator {

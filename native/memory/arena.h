@@ -21,6 +21,7 @@
 
 #include "base/status.h"
 #include "memory/layout.h"
+#include "memory/scratch.h"
 
 namespace forkstore {
 
@@ -63,7 +64,11 @@ class Arena {
   // The frontier moves up when the allocator takes fresh units, and down when the topmost units
   // are freed. A multiple of kUnitBytes.
   uint64_t frontier() const { return frontier_.load(std::memory_order_acquire); }
-  void SetFrontier(uint64_t frontier) { frontier_.store(frontier, std::memory_order_release); }
+  void SetFrontier(uint64_t frontier) {
+    frontier_.store(frontier, std::memory_order_release);
+    if (frontier > highest_frontier_) highest_frontier_ = frontier;
+    if (frontier > resident_) resident_ = frontier;
+  }
 
   // Bytes from base known to be populated; kept by the PageKeeper and by loading.
   uint64_t populated() const { return populated_.load(std::memory_order_acquire); }
@@ -74,13 +79,15 @@ class Arena {
   // operation waits long. Returns the bytes given back. Owner only, while no PageKeeper step runs.
   uint64_t ReleaseSurplus(uint64_t limit);
 
-  // Around the store's own fork. Errors: kIo.
+  // Around the store's own fork. What lies beyond the frontier stays hidden, so that units taken while
+  // the child lives need no copy-on-write. Errors: kIo.
   Status ExposeToFork();
   Status HideFromFork();
 
-  // Dirty pages. A snapshot takes over the marks at the fork (BeginSave); when it has become durable
-  // they are forgotten, when it failed they are put back (EndSave). Never nested.
-  uint64_t CountDirtyPages() const;                  // since the last durable or running snapshot
+  // Dirty pages, counted and saved up to the highest frontier there ever was. A snapshot takes over the marks
+  // at the fork (BeginSave); when it has become durable they are forgotten, when it failed they are put back
+  // (EndSave). Never nested.
+  uint64_t CountDirtyPages() const;  // since the last durable or running snapshot
   bool IsDirty(uint64_t page) const { return dirty_[page] != 0; }
   void BeginSave();
   void EndSave(bool durable);
@@ -93,11 +100,14 @@ class Arena {
 
   uint8_t* base_ = nullptr;
   uint64_t max_bytes_ = 0;
-  void* mapping_ = nullptr;         // the reservation, before alignment
+  void* mapping_ = nullptr;  // the reservation, before alignment
   uint64_t mapping_bytes_ = 0;
-  bool huge_pages_ = true;
-  uint8_t* dirty_ = nullptr;        // a byte for each 4 KiB page
-  uint8_t* saving_ = nullptr;       // the marks a running snapshot has taken over
+  uint8_t* dirty_ = nullptr;   // a byte for each 4 KiB page
+  uint8_t* saving_ = nullptr;  // the marks a running snapshot has taken over; all 0 when none runs
+  ScratchMapping marks_[2];    // what the two point to, in either order
+  uint64_t highest_frontier_ = 0;
+  uint64_t save_frontier_ = 0;  // the frontier at BeginSave
+  uint64_t resident_ = 0;       // nothing at or beyond the larger of this and populated() takes memory
   std::atomic<uint64_t> frontier_{0};
   std::atomic<uint64_t> populated_{0};
 };

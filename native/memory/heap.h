@@ -16,9 +16,13 @@ struct Heap {
   const uint8_t* At(Offset offset) const { return arena.At(offset); }
   uint8_t* Write(Offset offset, uint64_t bytes) { return arena.Write(offset, bytes); }
   template <typename T>
-  const T& Read(Offset offset) const { return arena.Read<T>(offset); }
+  const T& Read(Offset offset) const {
+    return arena.Read<T>(offset);
+  }
   template <typename T>
-  T& Mutate(Offset offset) { return arena.Mutate<T>(offset); }
+  T& Mutate(Offset offset) {
+    return arena.Mutate<T>(offset);
+  }
 };
 
 }  // namespace forkstore
