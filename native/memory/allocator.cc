@@ -284,6 +284,20 @@ uint64_t Allocator::Capacity(Offset block) const {
   return KindOf(entry) == kSmall ? state_->classes[RestOf(entry)].bytes : RestOf(entry) * kUnitBytes;
 }
 
+uint64_t Allocator::BytesToBlockEnd(Offset offset) const {
+  const State& s = *state_;
+  if (offset >= s.arena->frontier()) return 0;
+  uint64_t unit = offset / kUnitBytes;
+  while (KindOf(s.table[unit]) == kLargeFurther) --unit;
+  const uint32_t entry = s.table[unit];
+  const uint64_t distance = offset - unit * kUnitBytes;
+  if (KindOf(entry) == kLargeFirst) return RestOf(entry) * kUnitBytes - distance;
+  if (KindOf(entry) == kFree) return 0;
+  const Class& c = s.classes[RestOf(entry)];
+  const uint32_t index = c.BlockOf(distance);
+  return index < c.blocks ? uint64_t{index + 1} * c.bytes - distance : 0;
+}
+
 AllocatorStats Allocator::stats() const {
   AllocatorStats stats;
   stats.live_bytes = state_->live_bytes;

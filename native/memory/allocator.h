@@ -46,6 +46,10 @@ class Allocator {
   // The usable size of a live block, >= what was asked for.
   uint64_t Capacity(Offset block) const;
 
+  // Bytes from `offset` to the end of the block that holds it; 0 when no block does. Linear in the units of
+  // a large block.
+  uint64_t BytesToBlockEnd(Offset offset) const;
+
   AllocatorStats stats() const;
 
   // The unit table as an image stores it: one u32 for each unit below the frontier.

@@ -27,7 +27,8 @@ class PageKeeper {
   void Wake();
   // Queues 2 MiB pages (by number) for collapsing.
   void Collapse(std::vector<uint32_t> huge_pages);
-  // Asks the thread to rest; true when it does. After true, Resume() lets it go on.
+  // Asks the thread to rest; true when it does, false while it finishes a step. Never waits. Resume()
+  // lets it go on, after either answer.
   bool TryPause();
   void Resume();
   // Collapsing that has not been done yet, in huge pages; for tests and stats.

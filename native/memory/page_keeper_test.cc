@@ -1,0 +1,224 @@
+#include "memory/page_keeper.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+
+#include "memory/page_work.h"
+
+namespace forkstore {
+namespace {
+
+void SleepMs(long ms) {
+  timespec time = {ms / 1000, ms % 1000 * 1'000'000};
+  nanosleep(&time, nullptr);
+}
+
+template <typename Condition>
+bool Eventually(Condition condition) {
+  for (int i = 0; i < 10000; ++i) {
+    if (condition()) return true;
+    SleepMs(1);
+  }
+  return false;
+}
+
+// 4 KiB pages of the range that have memory.
+uint64_t ResidentPages(const uint8_t* start, uint64_t bytes) {
+  std::vector<unsigned char> pages(bytes / kPageBytes);
+  EXPECT_EQ(mincore(const_cast<uint8_t*>(start), bytes, pages.data()), 0);
+  return static_cast<uint64_t>(
+      std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return page & 1; }));
+}
+
+std::unique_ptr<Arena> NewArena(uint64_t max_bytes) {
+  std::unique_ptr<Arena> arena;
+  EXPECT_TRUE(Arena::Create({.max_bytes = max_bytes}, &arena).ok());
+  return arena;
+}
+
+TEST(PageWork, EachWayOfPopulatingGivesEveryPageMemoryAndKeepsContents) {
+  for (const bool by_kernel : {true, false}) {
+    for (const bool huge : {true, false}) {
+      std::unique_ptr<Arena> arena;
+      ASSERT_TRUE(Arena::Create({.max_bytes = 8 << 20, .huge_pages = huge}, &arena).ok());
+      arena->base()[123] = 45;
+      if (by_kernel) {
+        const PopulateResult result = PopulateByKernel(arena->base(), 4 << 20);
+        if (result == PopulateResult::kUnsupported) continue;
+        ASSERT_EQ(result, PopulateResult::kDone);
+      } else {
+        PopulateByTouch(arena->base(), 4 << 20);
+      }
+      EXPECT_EQ(ResidentPages(arena->base(), 4 << 20), 1024u);
+      EXPECT_EQ(ResidentPages(arena->base() + (4 << 20), 4 << 20), 0u);
+      EXPECT_EQ(arena->base()[123], 45);
+      EXPECT_EQ(arena->base()[124], 0);
+    }
+  }
+}
+
+TEST(PageKeeper, PopulatesAheadOfTheFrontierAndNotBeyond) {
+  auto arena = NewArena(64 << 20);
+  std::unique_ptr<PageKeeper> keeper;
+  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  arena->SetFrontier(3 * kUnitBytes);
+  keeper->Wake();
+  const uint64_t target = RoundUp(arena->frontier() + arena->AheadBytes(), kHugePageBytes);
+  ASSERT_TRUE(Eventually([&] { return arena->populated() == target; }));
+  SleepMs(20);
+  EXPECT_EQ(arena->populated(), target);
+  EXPECT_EQ(ResidentPages(arena->base(), target), target / kPageBytes);
+  EXPECT_EQ(ResidentPages(arena->base() + target, arena->max_bytes() - target), 0u);
+  EXPECT_LE(target, uint64_t{6} << 20) << "an empty store stays small";
+}
+
+TEST(PageKeeper, StopsAtTheEndOfTheArena) {
+  auto arena = NewArena(8 << 20);
+  std::unique_ptr<PageKeeper> keeper;
+  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  arena->SetFrontier(arena->max_bytes() - kUnitBytes);
+  keeper->Wake();
+  ASSERT_TRUE(Eventually([&] { return arena->populated() == arena->max_bytes(); }));
+  arena->SetFrontier(arena->max_bytes());
+  keeper->Wake();
+  SleepMs(10);
+  EXPECT_EQ(arena->populated(), arena->max_bytes());
+}
+
+// Behind the frontier pages may be shared with a child: touching them would copy them.
+TEST(PageKeeper, LeavesWhatLiesBelowTheFrontierAlone) {
+  auto arena = NewArena(64 << 20);
+  std::unique_ptr<PageKeeper> keeper;
+  arena->SetFrontier(16 << 20);
+  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  keeper->Wake();
+  ASSERT_TRUE(Eventually([&] { return arena->populated() >= (16 << 20) + arena->AheadBytes(); }));
+  EXPECT_EQ(ResidentPages(arena->base(), 16 << 20), 0u);
+}
+
+TEST(PageKeeper, RestsBetweenTryPauseAndResume) {
+  auto arena = NewArena(64 << 20);
+  std::unique_ptr<PageKeeper> keeper;
+  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  for (uint64_t frontier = kHugePageBytes; frontier <= arena->max_bytes() / 2; frontier += kHugePageBytes) {
+    ASSERT_TRUE(Eventually([&] { return keeper->TryPause(); }));
+    const uint64_t before = arena->populated();
+    arena->SetFrontier(frontier);
+    keeper->Wake();
+    keeper->Collapse({0});
+    SleepMs(2);
+    EXPECT_TRUE(keeper->TryPause()) << "pausing twice is pausing";
+    EXPECT_EQ(arena->populated(), before);
+    EXPECT_GE(keeper->pending(), 1u);
+    keeper->Resume();
+    ASSERT_TRUE(Eventually([&] { return arena->populated() >= frontier + arena->AheadBytes(); }));
+    ASSERT_TRUE(Eventually([&] { return keeper->pending() == 0; }));
+  }
+}
+
+TEST(PageKeeper, MayBeDestroyedPausedOrWithWorkLeft) {
+  for (int round = 0; round < 50; ++round) {
+    auto arena = NewArena(64 << 20);
+    arena->SetFrontier(32 << 20);
+    std::unique_ptr<PageKeeper> keeper;
+    ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+    if (round % 2 == 0) keeper->TryPause();
+    keeper->Collapse({0, 1, 2, 3});
+    keeper->Collapse({4});
+    if (round % 3 == 0) keeper->Wake();
+  }
+}
+
+// Collapsing while the owner writes to the very pages loses nothing; page numbers out of range are
+// dropped.
+TEST(PageKeeper, CollapsesWithoutChangingContents) {
+  constexpr uint64_t kBytes = 16 << 20;
+  auto arena = NewArena(32 << 20);
+  arena->SetFrontier(kBytes);
+  std::mt19937_64 random(7);
+  std::vector<uint64_t> expected(kBytes / 8);
+  for (uint64_t i = 0; i < expected.size(); ++i) expected[i] = arena->Mutate<uint64_t>(i * 8) = random();
+
+  std::unique_ptr<PageKeeper> keeper;
+  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(Eventually([&] { return keeper->TryPause(); }));
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
+    ASSERT_TRUE(arena->ExposeToFork().ok());
+    const pid_t child = fork();
+    if (child == 0) {
+      char byte;
+      close(pipe_ends[1]);
+      _exit(read(pipe_ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    ASSERT_TRUE(arena->HideFromFork().ok());
+    arena->BeginSave();
+    keeper->Resume();
+    for (int i = 0; i < 5000; ++i) {
+      const uint64_t at = random() % expected.size();
+      expected[at] = arena->Mutate<uint64_t>(at * 8) = random();
+    }
+    std::vector<uint32_t> split;
+    arena->AppendSplitHugePages(&split);
+    EXPECT_EQ(split.size(), kBytes / kHugePageBytes);
+    split.push_back(12);          // beyond the frontier
+    split.push_back(0xFFFFFFFF);  // beyond anything
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    arena->EndSave(true);
+    keeper->Collapse(split);
+    while (keeper->pending() > 0) {
+      const uint64_t at = random() % expected.size();
+      expected[at] = arena->Mutate<uint64_t>(at * 8) = random();
+    }
+    for (uint64_t i = 0; i < expected.size(); ++i) ASSERT_EQ(arena->Read<uint64_t>(i * 8), expected[i]);
+  }
+}
+
+// The owner allocates, writes, shrinks, releases and pauses while the thread works.
+TEST(PageKeeper, RandomProgram) {
+  auto arena = NewArena(128 << 20);
+  std::unique_ptr<PageKeeper> keeper;
+  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 3000; ++i) {
+    const uint64_t frontier = arena->frontier();
+    switch (random() % 6) {
+      case 0:
+      case 1: {  // fresh units, written at once
+        const uint64_t grown = std::min(arena->max_bytes(), frontier + random() % 32 * kUnitBytes);
+        arena->SetFrontier(grown);
+        for (uint64_t at = frontier; at < grown; at += kPageBytes) arena->Mutate<uint64_t>(at) = at;
+        break;
+      }
+      case 2:
+        arena->SetFrontier(frontier - std::min(frontier, random() % 32 * kUnitBytes));
+        break;
+      case 3:
+        keeper->Wake();
+        break;
+      case 4:
+        if (frontier > 0) keeper->Collapse({static_cast<uint32_t>(random() % frontier / kHugePageBytes)});
+        break;
+      default:
+        if (keeper->TryPause()) arena->ReleaseSurplus(random() % (8 << 20));
+        keeper->Resume();
+        break;
+    }
+  }
+  for (uint64_t at = 0; at < arena->frontier(); at += kPageBytes) ASSERT_EQ(arena->Read<uint64_t>(at), at);
+  EXPECT_TRUE(Eventually([&] { return keeper->pending() == 0; }));
+}
+
+}  // namespace
+}  // namespace forkstore
