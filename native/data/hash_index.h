@@ -3,6 +3,11 @@
 // copied whole. The most that one insertion does is to split one 4 KiB segment and make one node per level.
 // Layout: docs/format.md, section 4 "Index".
 //
+//   reference -> node, 256 references -> node -> node -> segment -> slots: bits of the hash | record
+//                (8 bits of the hash a level)
+//
+// A small index is one segment, which is made anew at twice the size until it has 4 KiB.
+//
 // A HashIndex is a view of the reference stored in a map header; it holds no state of its own.
 #pragma once
 
@@ -26,6 +31,8 @@ class HashIndex {
   // nothing that can be seen. Insert() then cannot fail. REQUIRES: the key is not in the index.
   Status Reserve(uint64_t hash);
   void Insert(uint64_t hash, Offset record);
+  // Takes a Reserve() back that no Insert() will follow: gives back what it has made superfluous.
+  void Unreserve(uint64_t hash);
   // REQUIRES: Find would return `record` / `from`.
   void Replace(uint64_t hash, Offset from, Offset to);
   // Removes and, when neighbours have become sparse, merges segments and drops nodes: an index that
@@ -41,10 +48,24 @@ class HashIndex {
   // and counts the entries. Errors: kCorrupt.
   Status Restore(uint64_t* entries);
   // After Restore: whether exactly this record is found under this hash (compares offsets, does not
-  // read records: they may not be checked yet).
-  bool Contains(uint64_t hash, Offset record) const;
+  // read records: they may not be checked yet). *behind_twin is set when an entry whose hash has the
+  // same bits stands before it: only then could another record with the same key hide it.
+  bool Contains(uint64_t hash, Offset record, bool* behind_twin) const;
+  // Asks for the memory that a lookup will read, so that lookups of many keys can overlap.
+  void Prefetch(uint64_t hash) const;
 
  private:
+  struct Path;
+  Path Walk(uint32_t bits) const;
+  // Lets every reference to the path's segment, of depth `depth`, refer to `segment`.
+  void Redirect(const Path& path, uint32_t depth, Offset segment);
+  Status Grow(const Path& path);
+  Status Split(const Path& path, uint32_t bits);
+  void Shrink(uint32_t bits);
+  bool MergeWithBuddy(const Path& path, uint32_t bits);
+  Status RestoreNode(Offset node, uint32_t level, uint32_t prefix, uint64_t* entries);
+  Status RestoreSegment(Offset segment, uint32_t level, uint32_t prefix, uint64_t* entries);
+
   Heap heap_;
   Offset field_;
 };

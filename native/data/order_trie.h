@@ -19,7 +19,8 @@ class OrderTrie {
       : heap_(heap), top_(top_field), height_(height_field) {}
 
   // Makes sure that `sequence`, higher than every one so far, can be appended. kFull changes nothing
-  // that can be seen. Append() then cannot fail.
+  // that can be seen. Append() then cannot fail, and has to come next: until then the trie may hold an
+  // empty leaf, which no other method expects.
   Status Reserve(uint64_t sequence);
   void Append(uint64_t sequence, Offset record);
   // REQUIRES: the sequence is present.
@@ -43,6 +44,12 @@ class OrderTrie {
   Status Restore(Visit visit, void* context);
 
  private:
+  struct Path;
+  bool Walk(uint64_t sequence, Path* path) const;
+  // Replaces the node referred to from `field` by a copy with room for `capacity` children.
+  bool Resize(Offset field, uint32_t capacity);
+  Status RestoreNode(Offset node, uint32_t height, uint64_t prefix, Visit visit, void* context);
+
   Heap heap_;
   Offset top_;
   Offset height_;

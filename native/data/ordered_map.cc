@@ -1,0 +1,196 @@
+#include "data/ordered_map.h"
+
+#include <cstring>
+#include <vector>
+
+namespace forkstore {
+
+void Graveyard::Bury(uint64_t index, Offset order_top, uint32_t order_height) {
+  if (index == kNone && order_top == kNone) return;
+  graves_.push_back(Grave{index, order_top, order_height});
+}
+
+bool Graveyard::Reclaim(uint32_t budget) {
+  while (!graves_.empty()) {
+    Grave& grave = graves_.front();
+    if (!OrderTrie::Reclaim(heap_, &grave.order_top, &grave.order_height, &budget)) return false;
+    if (!HashIndex::Reclaim(heap_, &grave.index, &budget)) return false;
+    graves_.pop_front();
+  }
+  return true;
+}
+
+Status OrderedMap::Set(const Key& key, const uint8_t* value, uint64_t value_bytes, bool* inserted) {
+  if (key.bytes > kMaxKeyBytes || value_bytes > kMaxValueBytes ||
+      RecordBytes(key.bytes, value_bytes) > kSegmentBytes) {
+    return Status(Code::kTooLarge, "an entry of over 1 GiB");
+  }
+  const uint64_t hash = key.Hash(seed_);
+  const Offset record = Index().Find(hash, key);
+  *inserted = record == kNone;
+  return record == kNone ? Insert(hash, key, value, value_bytes)
+                         : Overwrite(hash, record, key, value, value_bytes);
+}
+
+Offset OrderedMap::NewRecord(uint64_t sequence, const Key& key, const uint8_t* value, uint64_t value_bytes) {
+  const uint64_t bytes = RecordBytes(key.bytes, value_bytes);
+  const Offset record = heap_.Allocate(bytes);
+  if (record == kNone) return kNone;
+  uint8_t* memory = heap_.Write(record, bytes);
+  const uint64_t distance = BuildRecordHead(memory, sequence, key);
+  std::memcpy(memory + distance, value, value_bytes);
+  return record;
+}
+
+Status OrderedMap::Insert(uint64_t hash, const Key& key, const uint8_t* value, uint64_t value_bytes) {
+  const uint64_t sequence = heap_.Read<MapHeader>(header_).next_sequence;
+  if (sequence > kMaxSequence) return Status(Code::kFull, "the map's sequence numbers are used up");
+  const Offset record = NewRecord(sequence, key, value, value_bytes);
+  if (record == kNone) return Status(Code::kFull, "no memory for an entry");
+  HashIndex index = Index();
+  OrderTrie order = Order();
+  Status status = index.Reserve(hash);
+  if (status.ok()) {
+    status = order.Reserve(sequence);
+    if (!status.ok()) index.Unreserve(hash);
+  }
+  if (!status.ok()) {
+    heap_.Free(record);
+    return status;
+  }
+  index.Insert(hash, record);
+  order.Append(sequence, record);
+  MapHeader& header = Header();
+  header.next_sequence = sequence + 1;
+  header.entries++;
+  return Status::Ok();
+}
+
+Status OrderedMap::Overwrite(uint64_t hash, Offset record, const Key& key, const uint8_t* value,
+                             uint64_t value_bytes) {
+  const uint64_t bytes = RecordBytes(key.bytes, value_bytes);
+  const uint64_t capacity = heap_.Capacity(record);
+  const bool fits = bytes <= capacity;
+  if (!fits || capacity - bytes >= capacity / 2) {
+    const uint64_t sequence = LoadWord(heap_.At(record)) & kMaxSequence;
+    const Offset moved = NewRecord(sequence, key, value, value_bytes);
+    if (moved != kNone) {
+      Index().Replace(hash, record, moved);
+      Order().Replace(sequence, moved);
+      heap_.Free(record);
+      return Status::Ok();
+    }
+    // A smaller value must not fail because a smaller block cannot be had.
+    if (!fits) return Status(Code::kFull, "no memory for an entry");
+  }
+  const Offset place = record + RecordValueDistance(heap_.At(record));
+  // The caller's bytes may be this very value.
+  std::memmove(heap_.Write(place, value_bytes), value, value_bytes);
+  return Status::Ok();
+}
+
+bool OrderedMap::Delete(const Key& key) {
+  const uint64_t hash = key.Hash(seed_);
+  HashIndex index = Index();
+  const Offset record = index.Find(hash, key);
+  if (record == kNone) return false;
+  index.Remove(hash, record);
+  Order().Remove(LoadWord(heap_.At(record)) & kMaxSequence);
+  heap_.Free(record);
+  Header().entries--;
+  return true;
+}
+
+void OrderedMap::Clear(Graveyard* graveyard) {
+  MapHeader& header = Header();
+  graveyard->Bury(header.index, header.order, header.order_height);
+  // next_sequence stays: an iteration under way goes on with what is added from now on.
+  header.entries = 0;
+  header.index = kNone;
+  header.order = kNone;
+  header.order_height = 0;
+}
+
+uint32_t OrderedMap::Scan(uint64_t from_sequence, uint32_t limit, Offset* records) const {
+  return Order().Scan(from_sequence, limit, records);
+}
+
+// Records are checked one by one, and then looked up in the index batch by batch, so that the cache
+// misses of a batch overlap.
+struct OrderedMap::Restoring {
+  static constexpr uint32_t kBatch = 32;
+
+  const OrderedMap* map;
+  const ShapeTable* shapes;
+  ValueScratch* scratch;
+  uint64_t next_sequence;
+  uint64_t entries = 0;
+  uint32_t pending = 0;
+  uint64_t hashes[kBatch];
+  Offset records[kBatch];
+  std::vector<Offset> suspects;  // another record might hide these
+
+  bool LookUpPending() {
+    const HashIndex index = map->Index();
+    for (uint32_t i = 0; i < pending; i++) index.Prefetch(hashes[i]);
+    for (uint32_t i = 0; i < pending; i++) {
+      bool behind_twin = false;
+      if (!index.Contains(hashes[i], records[i], &behind_twin)) return false;
+      if (behind_twin) suspects.push_back(records[i]);
+    }
+    pending = 0;
+    return true;
+  }
+};
+
+bool OrderedMap::RestoreRecord(void* context, uint64_t sequence, Offset record) {
+  Restoring* restoring = static_cast<Restoring*>(context);
+  const Heap& heap = restoring->map->heap_;
+  const uint64_t capacity = heap.allocator.CapacityIfBlock(record);
+  if (capacity == 0) return false;
+  RecordView view;
+  const uint8_t* bytes = heap.At(record);
+  if (!ReadUncheckedRecord(bytes, capacity, &view)) return false;
+  if (view.sequence != sequence || sequence == 0 || sequence >= restoring->next_sequence) return false;
+  if (!CheckKey(view.key).ok()) return false;
+  uint64_t value_bytes = 0;
+  Status status = CheckValue(bytes + view.value_distance, capacity - view.value_distance, *restoring->shapes,
+                             restoring->scratch, &value_bytes);
+  if (!status.ok()) return false;
+  if (!heap.allocator.MarkLive(record, view.value_distance + value_bytes)) return false;
+  restoring->entries++;
+  restoring->hashes[restoring->pending] = view.key.Hash(restoring->map->seed_);
+  restoring->records[restoring->pending] = record;
+  restoring->pending++;
+  return restoring->pending < Restoring::kBatch || restoring->LookUpPending();
+}
+
+Status OrderedMap::Restore(const ShapeTable& shapes, ValueScratch* scratch) {
+  const MapHeader header = heap_.Read<MapHeader>(header_);
+  if (header.next_sequence == 0 || header.next_sequence > kMaxSequence + 1) {
+    return Status(Code::kCorrupt, "map: bad next sequence number");
+  }
+  uint64_t index_entries = 0;
+  Status status = Index().Restore(&index_entries);
+  if (!status.ok()) return status;
+  Restoring restoring{};
+  restoring.map = this;
+  restoring.shapes = &shapes;
+  restoring.scratch = scratch;
+  restoring.next_sequence = header.next_sequence;
+  status = Order().Restore(&RestoreRecord, &restoring);
+  if (!status.ok()) return status;
+  if (!restoring.LookUpPending()) return Status(Code::kCorrupt, "map: an entry is not in the index");
+  if (restoring.entries != index_entries || restoring.entries != header.entries) {
+    return Status(Code::kCorrupt, "map: counts differ");
+  }
+  // Every record is checked by now, so that keys may be compared.
+  for (const Offset record : restoring.suspects) {
+    if (FindRecord(ReadRecord(heap_, record).key) != record) {
+      return Status(Code::kCorrupt, "map: two entries with the same key");
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace forkstore
