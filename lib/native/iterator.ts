@@ -1,0 +1,95 @@
+import type { Key } from '../types.js'
+import type { NativeMap as Handle } from './binding.js'
+import type { Decoder } from './decoder.js'
+
+/** What an iterator needs of its map. */
+export interface IterationSource {
+  readonly handle: Handle
+  readonly decoder: Decoder
+  /** Counts changes of the map: records found before one may be gone or have moved. */
+  changes: number
+  /** Throws when the store is closed. */
+  check(): void
+}
+
+export const KEYS = 0
+export const VALUES = 1
+export const ENTRIES = 2
+
+const LEAST_BATCH = 8
+const MOST_BATCH = 256
+
+/**
+ * Iterates as a JavaScript Map does: in the order of insertion, over what is there when its turn comes;
+ * entries added while iterating are visited, removed ones are not. The place is kept as a sequence
+ * number, so an iterator costs the map nothing and may be abandoned at any point.
+ */
+class NativeMapIterator<Result> {
+  readonly #source: IterationSource
+  readonly #kind: number
+  /** Sequence number from which on entries have not been visited. */
+  #from = 1
+  #batch: Float64Array = new Float64Array(LEAST_BATCH)
+  #count = 0
+  #next = 0
+  #changes: number
+  #started = false
+  #done = false
+
+  constructor(source: IterationSource, kind: number) {
+    this.#source = source
+    this.#kind = kind
+    this.#changes = source.changes
+  }
+
+  next(): IteratorResult<Result, undefined> {
+    const source = this.#source
+    if (this.#done) return { value: undefined, done: true }
+    source.check()
+    if ((this.#next === this.#count || this.#changes !== source.changes) && !this.#refill()) {
+      this.#done = true
+      return { value: undefined, done: true }
+    }
+    const record = this.#batch[this.#next++] as number
+    const decoder = source.decoder
+    this.#from = decoder.recordSequence(record) + 1
+    const value =
+      this.#kind === KEYS
+        ? decoder.recordKey(record)
+        : this.#kind === VALUES
+          ? decoder.recordValue(record)
+          : decoder.recordEntry(record)
+    return { value: value as Result, done: false }
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Map Iterator'
+  }
+
+  #refill(): boolean {
+    const source = this.#source
+    if (this.#changes !== source.changes) {
+      // A loop that writes to its map makes every batch worthless after one entry: fetch few.
+      if (this.#batch.length > LEAST_BATCH) this.#batch = new Float64Array(LEAST_BATCH)
+      this.#changes = source.changes
+    } else if (this.#started) {
+      if (this.#count < this.#batch.length) return false
+      if (this.#batch.length < MOST_BATCH) this.#batch = new Float64Array(4 * this.#batch.length)
+    }
+    this.#started = true
+    this.#next = 0
+    this.#count = source.handle.scan(this.#from, this.#batch)
+    return this.#count > 0
+  }
+}
+
+const iteratorPrototype: object = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
+Object.setPrototypeOf(NativeMapIterator.prototype, iteratorPrototype)
+
+/** An iterator that has all that a Map's has, the helpers of newer Node versions included. */
+export function iterate<Result extends Key | unknown>(
+  source: IterationSource,
+  kind: number,
+): MapIterator<Result> {
+  return new NativeMapIterator<Result>(source, kind) as unknown as MapIterator<Result>
+}

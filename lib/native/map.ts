@@ -1,0 +1,176 @@
+import { ForkstoreError } from '../errors.js'
+import { ForkstoreMap } from '../map.js'
+import type { Key } from '../types.js'
+import { unsupportedKey } from '../value-errors.js'
+import type { NativeMap as Handle } from './binding.js'
+import type { Decoder } from './decoder.js'
+import type { NativeEngine } from './engine.js'
+import { ENTRIES, iterate, KEYS, VALUES, type IterationSource } from './iterator.js'
+import { keyKind, writeKey } from './keys.js'
+import { CLEAR, DELETE, HEAD_BYTES, INCREMENT, PATCH, SET, type Operation } from './operation.js'
+
+/** What a map shares with its iterators. */
+class MapState implements IterationSource {
+  changes = 0
+
+  constructor(
+    readonly engine: NativeEngine,
+    readonly handle: Handle,
+    readonly decoder: Decoder,
+  ) {}
+
+  check(): void {
+    if (this.engine.closed) throw new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+  }
+}
+
+/**
+ * A map of the C++ core. A write is encoded here into one operation and applied by one call; for a read,
+ * one call finds the value's place in the arena, and it is decoded here.
+ */
+export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V, K> {
+  readonly name: string
+  readonly #id: number
+  readonly #state: MapState
+  readonly #operation: Operation
+
+  constructor(name: string, id: number, handle: Handle, engine: NativeEngine) {
+    super()
+    this.name = name
+    this.#id = id
+    this.#state = new MapState(engine, handle, engine.decoder)
+    this.#operation = engine.operation
+  }
+
+  get size(): number {
+    this.#state.check()
+    return this.#state.handle.size()
+  }
+
+  get(key: K): V | undefined {
+    const offset = this.#find(key)
+    return offset === 0 ? undefined : (this.#state.decoder.value(offset) as V)
+  }
+
+  has(key: K): boolean {
+    return this.#find(key) !== 0
+  }
+
+  set(key: K, value: V): this {
+    this.#write(SET, key, value)
+    return this
+  }
+
+  patch(key: K, fields: Partial<V>): this {
+    this.#write(PATCH, key, fields)
+    return this
+  }
+
+  increment(key: K, field: keyof V & string, by = 1): number {
+    const state = this.#state
+    state.check()
+    if (typeof field !== 'string') {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'increment: the field must be a string')
+    }
+    if (typeof by !== 'number') {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'increment: the amount must be a number')
+    }
+    this.#checkKey(key)
+    const operation = this.#operation
+    if (operation.encoder.busy) return operation.nested(() => this.increment(key, field, by))
+    const end = operation.encoder.encode(field, HEAD_BYTES + 8, this.name, key)
+    operation.double(HEAD_BYTES, by)
+    this.#apply(INCREMENT, end, key)
+    return operation.store.result[0] as number
+  }
+
+  delete(key: K): boolean {
+    this.#state.check()
+    this.#checkKey(key)
+    const operation = this.#operation
+    if (operation.encoder.busy) return operation.nested(() => this.delete(key))
+    return this.#apply(DELETE, HEAD_BYTES, key)
+  }
+
+  clear(): void {
+    const state = this.#state
+    state.check()
+    const operation = this.#operation
+    if (operation.encoder.busy) return operation.nested(() => this.clear())
+    if (state.handle.size() === 0) return
+    operation.head(CLEAR, this.#id, 0)
+    const result = operation.store.apply(HEAD_BYTES)
+    if (result < 0) throw operation.failure(result)
+    state.changes++
+    state.engine.onWrite()
+  }
+
+  keys(): MapIterator<K> {
+    this.#state.check()
+    return iterate<K>(this.#state, KEYS)
+  }
+
+  values(): MapIterator<V> {
+    this.#state.check()
+    return iterate<V>(this.#state, VALUES)
+  }
+
+  entries(): MapIterator<[K, V]> {
+    this.#state.check()
+    return iterate<[K, V]>(this.#state, ENTRIES)
+  }
+
+  /** Arena offset of the value; 0 when the key is not there. */
+  #find(key: K): number {
+    const state = this.#state
+    state.check()
+    if (typeof key === 'string') return state.handle.find(key)
+    const operation = this.#operation
+    if (operation.encoder.busy) return operation.nested(() => this.#find(key))
+    const bytes = writeKey(operation, key, HEAD_BYTES, this.name)
+    return state.handle.findEncoded(keyKind(key), bytes)
+  }
+
+  #write(code: number, key: K, value: unknown): void {
+    const state = this.#state
+    state.check()
+    this.#checkKey(key)
+    const operation = this.#operation
+    if (operation.encoder.busy) return operation.nested(() => this.#write(code, key, value))
+    const end = operation.encoder.encode(value, HEAD_BYTES, this.name, key)
+    if (code === PATCH && !operation.isObject(HEAD_BYTES)) {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'patch: the fields must be a plain object')
+    }
+    // A getter may have closed the store.
+    state.check()
+    this.#apply(code, end, key)
+  }
+
+  /** Applies the operation whose value ends at `end`; whether it changed something. */
+  #apply(code: number, end: number, key: K): boolean {
+    const state = this.#state
+    const operation = this.#operation
+    let result: number
+    if (typeof key === 'string') {
+      operation.head(code, this.#id, end - HEAD_BYTES)
+      result = state.handle.apply(end, key)
+    } else {
+      const bytes = writeKey(operation, key, end, this.name)
+      operation.head(code | (keyKind(key) << 8), this.#id, end - HEAD_BYTES)
+      operation.words[3] = bytes
+      result = operation.store.apply(end + bytes)
+    }
+    if (result < 0) throw operation.failure(result)
+    // SET says whether the key is new; it is a change when it is not, too.
+    if (result === 0 && code === DELETE) return false
+    state.changes++
+    state.engine.onWrite()
+    return true
+  }
+
+  #checkKey(key: unknown): void {
+    if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') {
+      throw unsupportedKey(this.name, key)
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import type { NativeStore } from './binding.js'
+import { errorFromCode } from './errors.js'
+
+/** Wider objects are dictionaries; docs/format.md, section 1. */
+export const MAX_SHAPE_FIELDS = 64
+const MAX_NAME_UNITS = 255
+/** Codes from here on say that there is no shape to be had; see `NativeStore.defineShape`. */
+const NO_SHAPE_CODE = 6
+/** Bounds the memory of the tree, whatever key sequences users make up. */
+const MAX_NODES = 65_536
+
+/** `shape` of a node or sequence whose objects are stored as dictionaries. */
+export const DICTIONARY = -1
+const UNKNOWN = -2
+
+/** One sequence of field names, as a place in the tree. */
+export class ShapeNode {
+  readonly parent: ShapeNode | undefined
+  readonly name: string
+  readonly depth: number
+  shape = UNKNOWN
+  // The step taken last is nearly always the step taken next.
+  lastName: string | undefined = undefined
+  lastNode: ShapeNode | undefined = undefined
+  steps: Map<string, ShapeNode> | undefined = undefined
+
+  constructor(parent: ShapeNode | undefined, name: string) {
+    this.parent = parent
+    this.name = name
+    this.depth = parent === undefined ? 0 : parent.depth + 1
+  }
+}
+
+/**
+ * Finds the shape for a sequence of field names, as hidden classes are found: a tree with a step for each
+ * name. It is a cache of the store's shape table, and may be incomplete.
+ */
+export class ShapeTree {
+  readonly root = new ShapeNode(undefined, '')
+  readonly #store: NativeStore
+  #nodes = 1
+
+  constructor(store: NativeStore) {
+    this.#store = store
+  }
+
+  /** The node one step further; undefined when the tree has no room for it. */
+  step(node: ShapeNode, name: string): ShapeNode | undefined {
+    let next = node.steps?.get(name)
+    if (next === undefined) {
+      if (node.depth >= MAX_SHAPE_FIELDS || this.#nodes >= MAX_NODES) return undefined
+      next = new ShapeNode(node, name)
+      this.#nodes++
+      node.steps ??= new Map()
+      node.steps.set(name, next)
+    }
+    node.lastName = name
+    node.lastNode = next
+    return next
+  }
+
+  /** The shape of the node, or DICTIONARY. Throws when the store refuses it for another reason. */
+  shapeOf(node: ShapeNode): number {
+    if (node.shape === UNKNOWN) node.shape = this.define(this.names(node))
+    return node.shape
+  }
+
+  define(names: string[]): number {
+    if (names.length > MAX_SHAPE_FIELDS || names.some((name) => name.length > MAX_NAME_UNITS))
+      return DICTIONARY
+    const shape = this.#store.defineShape(names)
+    if (shape >= 0) return shape
+    if (-shape >= NO_SHAPE_CODE) return DICTIONARY
+    throw errorFromCode(-shape, this.#store.lastMessage())
+  }
+
+  names(node: ShapeNode): string[] {
+    const names: string[] = new Array<string>(node.depth)
+    for (let at: ShapeNode = node; at.parent !== undefined; at = at.parent) names[at.depth - 1] = at.name
+    return names
+  }
+}
