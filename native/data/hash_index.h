@@ -59,8 +59,10 @@ class HashIndex {
   Path Walk(uint32_t bits) const;
   // Lets every reference to the path's segment, of depth `depth`, refer to `segment`.
   void Redirect(const Path& path, uint32_t depth, Offset segment);
-  Status Grow(const Path& path);
+  // Replaces the path's segment by one of another size; false when there is no memory.
+  bool Resize(const Path& path, uint64_t bytes);
   Status Split(const Path& path, uint32_t bits);
+  uint64_t& EntryAt(Offset segment, uint64_t entry);
   void Shrink(uint32_t bits);
   bool MergeWithBuddy(const Path& path, uint32_t bits);
   Status RestoreNode(Offset node, uint32_t level, uint32_t prefix, uint64_t* entries);
