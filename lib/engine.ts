@@ -20,6 +20,8 @@ export interface Engine {
   /** Does a bounded piece of work in the background; true when there is no more. */
   idle(): boolean
   stats(): EngineStats
+  /** Maps throw ERR_FORKSTORE_CLOSED from then on; a last snapshot and `close` are still to come. */
+  seal(): void
   /** Gives everything back. Maps throw ERR_FORKSTORE_CLOSED from then on. */
   close(): void
 }
