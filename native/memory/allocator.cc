@@ -44,7 +44,6 @@ constexpr uint32_t RestOf(uint32_t entry) {
 constexpr uint64_t kSegmentUnits = kSegmentBytes / kUnitBytes;
 constexpr uint64_t kBitmapWords = kUnitBytes / 16 / 64;
 constexpr uint32_t kClassLimit = 96;  // room for SizeClassCount()
-constexpr uint64_t kIdleUnits = 16;   // 1 MiB: what an empty unit at the top may hold back
 
 struct UnitState {
   uint16_t free_blocks;  // small: blocks free; large, while loading: 1 until it is claimed
@@ -146,7 +145,8 @@ uint64_t Allocator::State::TakeUnits(uint64_t count) {
 void Allocator::State::GiveUnits(uint64_t first, uint64_t count) {
   std::fill(table + first, table + first + count, kFree);
   runs->Give(first, count);
-  if (first + count == frontier_units()) LowerFrontier();
+  // The second: an empty unit that was kept at the top goes as soon as there is room below.
+  if (first + count == frontier_units() || IsEmpty(frontier_units() - 1)) LowerFrontier();
 }
 
 // At most one round for each class: it has no more than one empty unit.
@@ -189,15 +189,14 @@ void Allocator::State::OpenUnit(uint64_t unit, Class* c) {
   if (lowest_before != UnitSet::kNone && IsEmpty(lowest_before)) ReleaseSmallUnit(lowest_before);
 }
 
-// Keeps `unit` only when it is the class's last one with free blocks, so that a block that is freed and
-// allocated in turn does not cut a unit each time, and when that does not keep the frontier up.
+// A unit is kept only when it is the one that the class's next allocation would take again: so a block
+// that is freed and allocated in turn does not cut a unit each time, and the frontier can come down.
 void Allocator::State::UnitEmptied(uint64_t unit, Class* c) {
-  const bool at_top = unit + 1 == frontier_units();
   if (c->lowest == unit) {
     c->open.Erase(unit);
     const bool only_one = c->open.First() == UnitSet::kNone;
     c->open.Insert(unit);
-    if (only_one && !(at_top && runs->UsedEnd(unit) + kIdleUnits < unit)) return;
+    if (only_one && runs->LowestFree() > unit) return;
   }
   ReleaseSmallUnit(unit);
 }

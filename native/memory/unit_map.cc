@@ -133,6 +133,14 @@ bool UnitMap::InUse(uint64_t unit) const {
   return (segment->used[unit % kSegmentUnits / 64] >> unit % 64 & 1) != 0;
 }
 
+uint64_t UnitMap::LowestFree() const {
+  for (uint64_t i = 0; i < best_.size(); ++i) {
+    if (best_[i] == 0) continue;
+    return i * kSegmentUnits + (segments_[i] == nullptr ? 0 : Find(*segments_[i], 1));
+  }
+  return kNoRun;
+}
+
 uint64_t UnitMap::UsedEnd(uint64_t limit) const {
   while (limit > 0) {
     const uint64_t index = (limit - 1) / kSegmentUnits;

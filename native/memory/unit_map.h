@@ -36,6 +36,8 @@ class UnitMap {
   void Give(uint64_t first, uint64_t count);
 
   bool InUse(uint64_t unit) const;
+  // kNoRun when all are in use.
+  uint64_t LowestFree() const;
   // One more than the highest unit in use below `limit`; 0 when there is none.
   uint64_t UsedEnd(uint64_t limit) const;
 
