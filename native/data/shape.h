@@ -21,6 +21,9 @@ inline constexpr uint32_t kMaxShapes = 4096;
 inline constexpr uint32_t kMaxShapeFields = 64;
 inline constexpr uint32_t kMaxNameUnits = 255;  // UTF-16 code units of a field name
 
+// Appends one name to a name list (format.md, section 2).
+void AppendName(const StringBytes& name, std::vector<uint8_t>* name_list);
+
 class ShapeTable {
  public:
   // `newest` and `count` live in the root block: the caller passes where (arena offsets of a u64 and a
@@ -41,13 +44,16 @@ class ShapeTable {
   // Errors: kInvalid (malformed, repeated or too long names, over kMaxShapeFields), kTooLarge (the
   // table is full), kFull (the arena is).
   Status Define(std::span<const uint8_t> name_list, uint32_t count, uint32_t* shape);
+  // False when there is no such shape; any bytes whatever are a legal argument.
   bool Find(std::span<const uint8_t> name_list, uint32_t* shape) const;
+
+  // Takes back the newest shapes until `count` are left: for an operation that defined a shape and then
+  // could not be finished. REQUIRES: no value uses them.
+  void Truncate(uint32_t count);
 
   // Loading: walks the list in the arena, claims its blocks, checks every name list and that ids
   // count down to 0. Errors: kCorrupt.
   Status Restore();
-
-  // Testing and fuzzing only need shapes in scratch memory: see shape_test.cc for a heap of its own.
 
  private:
   struct State;
