@@ -11,6 +11,8 @@
 
 namespace forkstore {
 
+// Thread safety: const functions, Publish, RemoveTemporary and RemoveOldGenerations may be called from
+// any thread; they share nothing but the descriptor.
 class Directory {
  public:
   // Makes the directory when it is not there (and its parents), opens it, and takes the lock.
@@ -25,15 +27,26 @@ class Directory {
   Status ListGenerations(std::vector<uint64_t>* generations) const;
   std::string ImagePath(uint64_t generation) const;
   std::string TemporaryPath(uint64_t generation) const;
+  static std::string TemporaryName(uint64_t generation);  // relative to fd()
 
   // kOk with *found = false when there is no identity file; kCorrupt when it is damaged; kVersion.
   Status ReadIdentity(StoreId* id, bool* found) const;
   Status WriteIdentity(const StoreId& id);
 
+  // The directory is that of a store of the pure JavaScript engine, which keeps `store.json` files.
+  bool HoldsOtherEngine() const;
+
+  // Opens a new, empty temporary file for writing (an older one is removed first). Errors: kIo.
+  Status CreateTemporary(uint64_t generation, int* fd);
+  // Failure to remove is not an error.
+  void RemoveTemporary(uint64_t generation);
   // Removes what interrupted snapshots have left. Failure to remove is not an error.
   void RemoveTemporaries();
   // Renames the temporary file to the image and syncs the directory. Errors: kIo.
   Status Publish(uint64_t generation);
+  // Renames an image that did not verify to end in `.damaged`: no longer a generation, and not lost.
+  // Failure is not an error: the image stays what it was, and opening judges it again next time.
+  void SetAside(uint64_t generation);
   // Removes all but the newest `keep` (>= 1) generations, never one above `newest`.
   void RemoveOldGenerations(uint64_t newest, uint32_t keep);
 

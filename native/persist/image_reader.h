@@ -21,7 +21,10 @@ class ImageFile {
   // allows it: every section is). Errors: kIo; kCorrupt at an early end.
   virtual Status ReadAt(uint64_t position, void* out, uint64_t bytes) = 0;
 
+  // Errors: kIo; kCorrupt when it is not a regular file.
   static Status Open(const std::string& path, std::unique_ptr<ImageFile>* file);
+  // For tests and fuzzers. The bytes must outlive it.
+  static std::unique_ptr<ImageFile> FromMemory(const void* data, uint64_t bytes);
 };
 
 struct ImageInfo {
@@ -36,7 +39,9 @@ struct ImageInfo {
 
 // Checks everything that can be checked without looking inside the units, and reads these into the arena
 // (which must be fresh), sequentially, with a second thread that reads ahead of the checksums. Does not
-// judge the table beyond its length: Allocator::Restore does. Sets no frontier.
+// judge the table beyond its length: Allocator::Restore does. Sets no frontier, and marks no page dirty:
+// what is in the arena is what the file holds. Whether store id and generation are the expected ones is
+// for the caller to say.
 // Errors: kCorrupt, kVersion, kIo, kFull (the arena is smaller than the image).
 Status ReadImage(ImageFile* file, Arena* arena, ImageInfo* info);
 

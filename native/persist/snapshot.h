@@ -25,14 +25,15 @@
 namespace forkstore {
 
 struct SnapshotOutcome {
-  Status status;              // kOk, or kSnapshotFailed with the cause in the message and system_errno
+  Status status;  // kOk, or kSnapshotFailed with the cause in the message and system_errno
   uint64_t generation = 0;
-  std::string path;           // of the published image
-  uint64_t bytes = 0;         // of the file
+  std::string path;    // of the published image
+  uint64_t bytes = 0;  // of the file
   uint64_t entries = 0;
-  double fork_ms = 0;         // the fork call alone
-  double duration_ms = 0;     // from Start to published
-  uint64_t copied_bytes = 0;  // memory copied by copy-on-write meanwhile (smaps of the child)
+  double fork_ms = 0;               // the fork call alone
+  double duration_ms = 0;           // from Start to published
+  uint64_t copied_bytes = 0;        // memory copied by copy-on-write meanwhile (smaps of the child)
+  bool copied_bytes_known = false;  // false: the child could not read its smaps, copied_bytes is 0
 };
 
 struct SnapshotRequest {
@@ -43,15 +44,16 @@ struct SnapshotRequest {
 
 class SnapshotProcess {
  public:
-  // Called once, on the watcher thread.
+  // Called once, on the watcher thread, after a Start() that has succeeded; by the destructor's return at the
+  // latest. Must not destroy the SnapshotProcess.
   using OnDone = void (*)(void* context, SnapshotOutcome&& outcome);
 
   // Forks. REQUIRES: the arena's PageKeeper is paused; the arena, its allocator's table and `directory`
   // outlive the process. Exposes the arena for the fork and hides it again. The caller does
   // Arena::BeginSave / EndSave. Errors: kSnapshotFailed (fork, pipe, open failed; temp file gone; on_done
   // is not called).
-  static Status Start(Arena* arena, Directory* directory, const SnapshotRequest& request,
-                      OnDone on_done, void* context, std::unique_ptr<SnapshotProcess>* process);
+  static Status Start(Arena* arena, Directory* directory, const SnapshotRequest& request, OnDone on_done,
+                      void* context, std::unique_ptr<SnapshotProcess>* process);
 
   // Kills the child if it still runs (the outcome is then a failure), and joins the watcher.
   ~SnapshotProcess();

@@ -1,0 +1,122 @@
+#include "persist/child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "persist/close_descriptors.h"
+#include "persist/copied_bytes.h"
+#include "persist/file_descriptor.h"
+
+namespace forkstore {
+
+namespace {
+
+// Handlers are the application's, and may not run here. What a terminal or a process manager sends to a
+// whole group is for the application to answer: it decides what becomes of a running snapshot.
+void SetUpSignals() {
+  struct sigaction action;
+  memset(&action, 0, sizeof(action));
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  for (const int signal :
+       {SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGUSR1, SIGUSR2, SIGWINCH}) {
+    sigaction(signal, &action, nullptr);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// When memory runs out the child should go, not the application; and requests come before the snapshot.
+void StandBack() {
+  prctl(PR_SET_NAME, "forkstore-save", 0, 0, 0);
+  setpriority(PRIO_PROCESS, 0, 10);
+  const int fd = OpenRetrying(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  WriteFully(fd, "1000", 4);
+  close(fd);
+}
+
+// The only process that holds the reading end is the parent.
+bool ParentIsGone(int progress) {
+  pollfd end{progress, 0, 0};
+  return poll(&end, 1, 0) == 1 && (end.revents & POLLERR) != 0;
+}
+
+// A full pipe (the parent is stopped) loses this message, not the sum that the next one carries.
+bool SendProgress(void* context, uint64_t bytes_written) {
+  const int progress = static_cast<const ChildTask*>(context)->progress;
+  if (ParentIsGone(progress)) return false;
+  ChildMessage message;
+  memset(&message, 0, sizeof(message));
+  message.bytes_written = bytes_written;
+  ssize_t sent;
+  do {
+    sent = write(progress, &message, sizeof(message));
+  } while (sent < 0 && errno == EINTR);
+  return sent >= 0 || errno == EAGAIN;
+}
+
+// Waits until there is room. False: the parent is gone.
+bool SendLast(int progress, const ChildMessage& message) {
+  for (;;) {
+    if (write(progress, &message, sizeof(message)) >= 0) return true;
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return false;
+    pollfd end{progress, POLLOUT, 0};
+    poll(&end, 1, 1000);
+  }
+}
+
+// Nobody will publish the file. By now another process may have opened the directory and begun a file of
+// the same name, which must stay.
+void RemoveOwnFile(const ChildTask& task) {
+  struct statx own, named;
+  if (statx(task.file, "", AT_EMPTY_PATH, STATX_INO, &own) != 0) return;
+  if (statx(task.directory, task.temporary_name, AT_SYMLINK_NOFOLLOW, STATX_INO, &named) != 0) return;
+  if (own.stx_ino == named.stx_ino && own.stx_dev_major == named.stx_dev_major &&
+      own.stx_dev_minor == named.stx_dev_minor) {
+    unlinkat(task.directory, task.temporary_name, 0);
+  }
+}
+
+}  // namespace
+
+void RunSnapshotChild(const ChildTask& task) {
+  // At once: a client's socket that stays open here keeps its connection open after the parent has closed it,
+  // and the directory's lock would outlive the parent.
+  const int keep[] = {task.file, task.directory, task.progress};
+  CloseAllDescriptorsBut(keep, 3);
+  SetUpSignals();
+  StandBack();
+
+  const ImageWriteResult result =
+      WriteImage(task.source, task.file, task.space, SendProgress, const_cast<ChildTask*>(&task));
+
+  ChildMessage message;
+  memset(&message, 0, sizeof(message));
+  message.final = 1;
+  message.bytes_written = result.file_bytes;
+  message.error = result.error;
+  strncpy(message.call, result.call, sizeof(message.call) - 1);
+  if (result.error == 0) {
+    message.copied_bytes_known = ReadCopiedBytes(task.source.arena_base, task.source.units * kUnitBytes,
+                                                 reinterpret_cast<char*>(task.space->staging()),
+                                                 ImageWriterSpace::kStagingBytes, &message.copied_bytes);
+    if (message.copied_bytes_known == 0) message.copied_bytes = 0;
+  }
+  if (ParentIsGone(task.progress) || !SendLast(task.progress, message)) RemoveOwnFile(task);
+  _exit(result.error == 0 ? 0 : 1);
+}
+
+}  // namespace forkstore

@@ -1,0 +1,27 @@
+// Reads an image's data section into the arena and compares its checksums.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "memory/arena.h"
+#include "persist/image_format.h"
+#include "persist/image_reader.h"
+
+namespace forkstore {
+
+struct ImageData {
+  ImageFile* file;
+  Arena* arena;
+  const uint32_t* table;
+  uint64_t units;       // below arena->max_bytes() / kUnitBytes
+  uint64_t data_units;  // as many as `table` has that are not free
+  uint64_t position;    // of the data section; file->size() has been compared with all of it
+  const uint32_t* checksums;
+};
+
+// A second thread reads while this one computes; where no thread is to be had, this one does both.
+// Errors: kCorrupt, kIo.
+Status ReadImageData(const ImageData& data);
+
+}  // namespace forkstore
