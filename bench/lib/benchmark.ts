@@ -1,0 +1,56 @@
+import type { Engine } from './forkstore.js'
+
+/** What the command line said. */
+export interface Options {
+  /** Which engine forkstore runs with. */
+  engine: Engine
+  /** Sizes in records, in place of the benchmark's own. */
+  entries?: number[]
+  /** Sizes in MiB, in place of the benchmark's own (`fork`, `spawn`). */
+  mebibytes?: number[]
+  /** Contenders, in place of all. */
+  contenders?: string[]
+  /** Rounds of each case, in place of the benchmark's own. */
+  rounds?: number
+  /** Where data is written; a temporary folder is made inside. */
+  directory: string
+}
+
+/** One contender at one size: what one process measures. */
+export interface Case {
+  contender: string
+  /** Records. */
+  entries?: number
+  /** MiB of data. */
+  mebibytes?: number
+}
+
+/** Of one round: figures, whose names end in their unit (`Ms`, `Us`, `Ns`, `Bytes`, `MBps`, `Count`). */
+export type Metrics = Record<string, number>
+
+/** A course over time for a chart: [milliseconds since the start, milliseconds of latency]. */
+export type Series = [number, number][]
+
+export interface Sample {
+  metrics: Metrics
+  series?: Series
+}
+
+/** One question and how it is answered. Each file of the benchmarks exports one as `benchmark`. */
+export interface Benchmark {
+  name: string
+  /** One sentence for the head of the table. */
+  title: string
+  cases(options: Options): Case[]
+  /** How many rounds a case is worth by default; the big sizes get fewer. */
+  rounds(one: Case): number
+}
+
+/** Runs in a process of its own. Each file of the benchmarks exports one as `measure`. */
+export type Measure = (one: Case, options: Options) => Promise<Sample>
+
+/** Every contender at every size, those of a size together, so that what drifts drifts for all. */
+export function cross(contenders: string[], sizes: number[], options: Options): Case[] {
+  const chosen = contenders.filter((name) => options.contenders?.includes(name) ?? true)
+  return (options.entries ?? sizes).flatMap((entries) => chosen.map((contender) => ({ contender, entries })))
+}

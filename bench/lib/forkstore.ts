@@ -1,0 +1,11 @@
+import type { open as Open, Store as StoreClass } from '../../dist/index.js'
+
+// The package under test, as built in the checkout. Named by URL because this file runs from
+// bench/build/lib/, one level deeper than it is kept.
+const library = (await import(new URL('../../../dist/index.js', import.meta.url).href)) as {
+  open: typeof Open
+}
+
+export const open = library.open
+export type Store = StoreClass
+export type Engine = 'native' | 'js' | 'auto'

@@ -1,0 +1,62 @@
+import Table from 'cli-table3'
+import prettyBytes from 'pretty-bytes'
+import type { Result, Row } from './runner.js'
+import type { Figure } from './statistics.js'
+
+/** Three significant digits, no exponent. */
+function digits(value: number): string {
+  if (value === 0) return '0'
+  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en')
+  return String(Number(value.toPrecision(3)))
+}
+
+/** The unit is the end of a metric's name. */
+const units: [suffix: string, format: (value: number) => string][] = [
+  ['MBps', (value) => `${digits(value)} MB/s`],
+  ['Ms', (value) => (value >= 1 || value === 0 ? `${digits(value)} ms` : `${digits(value * 1000)} us`)],
+  ['Us', (value) => `${digits(value)} us`],
+  ['Ns', (value) => `${digits(value)} ns`],
+  ['Bytes', (value) => (value < 10_000 ? `${digits(value)} B` : prettyBytes(value, { binary: true }))],
+  ['Count', (value) => digits(value)],
+]
+
+/** `getNs` -> `get`; `quietP999Ms` -> `quiet p999`. */
+function heading(metric: string): string {
+  const [suffix] = units.find(([end]) => metric.endsWith(end)) ?? ['']
+  return metric
+    .slice(0, metric.length - suffix.length)
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+}
+
+export function format(metric: string, value: number): string {
+  const unit = units.find(([end]) => metric.endsWith(end))
+  return unit === undefined ? digits(value) : unit[1](value)
+}
+
+function cell(metric: string, figure: Figure | undefined, rounds: number): string {
+  if (figure === undefined) return ''
+  const middle = format(metric, figure.median)
+  if (rounds === 1 || figure.low === figure.high) return middle
+  return `${middle}\n(${format(metric, figure.low)}-${format(metric, figure.high)})`
+}
+
+function size(row: Row): string {
+  if (row.mebibytes !== undefined) return `${row.mebibytes.toLocaleString('en')} MiB`
+  return row.entries?.toLocaleString('en') ?? ''
+}
+
+/** Medians, and below them the lowest and the highest of the rounds. */
+export function tableOf(result: Result): string {
+  const metrics = [...new Set(result.rows.flatMap((row) => Object.keys(row.figures)))]
+  const table = new Table({
+    head: ['contender', 'size', ...metrics.map(heading), 'rounds'],
+    colAligns: ['left', ...Array(metrics.length + 2).fill('right')],
+    style: { head: [], border: [], compact: true },
+  })
+  for (const row of result.rows) {
+    const cells = metrics.map((metric) => cell(metric, row.figures[metric], row.rounds))
+    table.push([row.contender, size(row), ...cells, row.error === undefined ? row.rounds : 'failed'])
+  }
+  return `\n${result.benchmark}: ${result.title}\n${table.toString()}`
+}

@@ -1,0 +1,82 @@
+import ora from 'ora'
+import type { Benchmark, Case, Metrics, Options, Sample, Series } from './benchmark.js'
+import { environment } from './machine.js'
+import { runInProcess } from './process.js'
+import { figureOf, type Figure } from './statistics.js'
+
+/** A case over all its rounds. */
+export interface Row extends Case {
+  rounds: number
+  figures: Record<string, Figure>
+  /** Of the last round. */
+  series?: Series
+  /** Why there are no figures, or fewer. */
+  error?: string
+}
+
+/** What a benchmark found in one run; ratios are only taken within one. */
+export interface Result {
+  benchmark: string
+  title: string
+  date: string
+  environment: Record<string, string | number>
+  rows: Row[]
+}
+
+export interface BenchmarkModule {
+  benchmark: Benchmark
+  /** Where its `measure` is found by a child process. */
+  url: string
+}
+
+function describe(one: Case): string {
+  const size = one.mebibytes !== undefined ? `${one.mebibytes} MiB` : one.entries?.toLocaleString('en')
+  return size === undefined ? one.contender : `${one.contender}, ${size}`
+}
+
+/** Runs every case in processes of its own: round by round, so that contenders take turns. */
+export async function run({ benchmark, url }: BenchmarkModule, options: Options): Promise<Result> {
+  const cases = benchmark.cases(options)
+  const samples = new Map<Case, Sample[]>(cases.map((one) => [one, []]))
+  const errors = new Map<Case, string>()
+  const rounds = (one: Case): number => options.rounds ?? benchmark.rounds(one)
+  const started = performance.now()
+  for (let round = 0; round < Math.max(...cases.map(rounds)); round++) {
+    for (const one of cases) {
+      if (round >= rounds(one) || errors.has(one)) continue
+      const text = `${benchmark.name}: ${describe(one)} (round ${round + 1} of ${rounds(one)})`
+      const progress = ora({ text, isSilent: !process.stderr.isTTY }).start()
+      try {
+        samples.get(one)!.push(await runInProcess<Sample>(url, 'measure', one, options))
+        progress.stop()
+      } catch (error) {
+        errors.set(one, (error as Error).message)
+        progress.fail(`${text}: ${(error as Error).message}`)
+        if (!process.stderr.isTTY) console.error(`${text}: ${(error as Error).message}`)
+        process.exitCode = 1
+      }
+    }
+  }
+  console.error(`${benchmark.name}: ${((performance.now() - started) / 1000).toFixed(0)} s`)
+  return {
+    benchmark: benchmark.name,
+    title: benchmark.title,
+    date: new Date().toISOString(),
+    environment: environment(),
+    rows: cases.map((one) => rowOf(one, samples.get(one)!, errors.get(one))),
+  }
+}
+
+function rowOf(one: Case, samples: Sample[], error: string | undefined): Row {
+  const names = new Set(samples.flatMap((sample) => Object.keys(sample.metrics)))
+  const values = (name: string): number[] =>
+    samples.map((sample: { metrics: Metrics }) => sample.metrics[name]).filter((value) => value !== undefined)
+  const series = samples.at(-1)?.series
+  return {
+    ...one,
+    rounds: samples.length,
+    figures: Object.fromEntries([...names].map((name) => [name, figureOf(values(name))])),
+    ...(series === undefined ? {} : { series }),
+    ...(error === undefined ? {} : { error }),
+  }
+}

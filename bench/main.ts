@@ -1,0 +1,87 @@
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import type { Benchmark, Options } from './lib/benchmark.js'
+import { pauseChart } from './lib/chart.js'
+import { tableOf } from './lib/report.js'
+import { figuresFolder, load, save } from './lib/results.js'
+import { run } from './lib/runner.js'
+import { judge, markdownOfVerdicts, tableOfVerdicts } from './verdict.js'
+
+/** In this order: the quiet ones first, the big ones last. */
+const names = ['operations', 'memory', 'growth', 'pause', 'request', 'open', 'image', 'spawn', 'fork']
+
+function numbers(text: string): number[] {
+  const values = text.split(',').map((part) => Number(part.replaceAll('_', '')))
+  if (values.some((value) => !Number.isInteger(value) || value < 1))
+    throw new InvalidArgumentError('whole numbers above 0')
+  return values
+}
+
+function one(text: string): number {
+  return numbers(text)[0]!
+}
+
+const program = new Command('bench')
+  .description('Measures forkstore beside its peers, each case in processes of its own.')
+  .showHelpAfterError()
+
+program
+  .command('run', { isDefault: true })
+  .description('run benchmarks (all of them by default), print tables, write bench/results/')
+  .addArgument(new Argument('[names...]').choices(names).default(names, 'all'))
+  .option('--entries <counts>', 'sizes in records, separated by commas', numbers)
+  .option('--mebibytes <sizes>', 'sizes in MiB, for fork and spawn', numbers)
+  .option('--contenders <names>', 'only these, separated by commas', (text) => text.split(','))
+  .option('--rounds <count>', 'rounds of each case', one)
+  .option('--directory <path>', 'where data is written, in a folder that is removed afterwards', tmpdir())
+  .addOption(
+    new Option('--engine <name>', 'of forkstore').choices(['native', 'js', 'auto']).default('native'),
+  )
+  .action(async (chosen: string[], options: Options) => {
+    for (const name of chosen) {
+      const url = new URL(`./${name}.js`, import.meta.url).href
+      const { benchmark } = (await import(url)) as { benchmark: Benchmark }
+      const result = await run({ benchmark, url }, options)
+      save(result)
+      console.log(tableOf(result))
+    }
+    if (chosen.length > 1) console.log(tableOfVerdicts(judge(load(names))))
+  })
+
+program
+  .command('verdict')
+  .description('hold the last results against the targets')
+  .action(() => {
+    const verdicts = judge(load(names))
+    console.log(tableOfVerdicts(verdicts))
+    if (verdicts.some((verdict) => verdict.met !== true)) process.exitCode = 1
+  })
+
+program
+  .command('tables')
+  .description('print the last results again')
+  .action(() => {
+    for (const result of load(names).values()) console.log(tableOf(result))
+  })
+
+program
+  .command('publish')
+  .description('write the last results to docs/figures/: figures.json, verdict.md and pause.svg')
+  .option('--entries <count>', 'size that the chart shows', one, 1_000_000)
+  .action(async ({ entries }: { entries: number }) => {
+    const results = load(names)
+    mkdirSync(figuresFolder, { recursive: true })
+    // The courses over time are in the chart; as numbers they would only fill the repository.
+    const figures = [...results.values()].map((result) => ({
+      ...result,
+      rows: result.rows.map(({ series: _series, ...row }) => row),
+    }))
+    writeFileSync(`${figuresFolder}figures.json`, `${JSON.stringify(figures, null, 1)}\n`)
+    writeFileSync(`${figuresFolder}verdict.md`, markdownOfVerdicts(judge(results)))
+    const pause = results.get('pause')
+    if (pause !== undefined) writeFileSync(`${figuresFolder}pause.svg`, await pauseChart(pause, entries))
+    console.log(`wrote ${figuresFolder}`)
+  })
+
+await program.parseAsync()

@@ -1,0 +1,207 @@
+import Table from 'cli-table3'
+import { format } from './lib/report.js'
+import type { Result, Row } from './lib/runner.js'
+
+/** A promise of the project, as a ratio within one run: ours over theirs, met when it is at most `atMost`. */
+interface Target {
+  what: string
+  /** How the target is written. */
+  wanted: string
+  atMost: number
+  benchmark: string
+  /** [ours, theirs], in one unit whose name `metric` ends in. */
+  metric: string
+  ours: (rows: Rows) => number | undefined
+  theirs: (rows: Rows) => number | undefined
+  /** A limit of its own, in the unit of `metric`. */
+  absolute?: number
+}
+
+/** Looks up a median. */
+type Rows = (contender: string, metric: string, size?: number) => number | undefined
+
+const million = 1_000_000
+
+function operation(what: string, metric: string, peer: string, wanted: string, atMost: number): Target {
+  return {
+    what,
+    wanted,
+    atMost,
+    benchmark: 'operations',
+    metric,
+    ours: (rows) => rows('forkstore', metric, million),
+    theirs: (rows) => rows(peer, metric, million),
+  }
+}
+
+function fasterThan(peer: string): Target[] {
+  return [
+    operation(`get, against ${peer} (1M)`, 'getNs', peer, '4x as fast', 1 / 4),
+    operation(`overwrite, against ${peer} (1M)`, 'overwriteNs', peer, '4x as fast', 1 / 4),
+  ]
+}
+
+function pause(size: number): Target {
+  return {
+    what: `pauseMs, against the JSON twin's stall (${size.toLocaleString('en')})`,
+    wanted: '1/500',
+    atMost: 1 / 500,
+    benchmark: 'pause',
+    metric: 'stallMs',
+    ours: (rows) => rows('forkstore', 'stallMs', size),
+    theirs: (rows) => rows('map-json', 'stallMs', size),
+  }
+}
+
+const targets: Target[] = [
+  pause(million),
+  pause(5 * million),
+  {
+    what: 'request p99.9: those that a snapshot overlaps, against none running',
+    wanted: '2x',
+    atMost: 2,
+    benchmark: 'request',
+    metric: 'quietP999Ms',
+    ours: (rows) => rows('forkstore', 'duringP999Ms'),
+    theirs: (rows) => rows('forkstore', 'quietP999Ms'),
+  },
+  {
+    what: "fork of a 1 GiB store, against Redis's latest_fork_usec",
+    wanted: '1/8',
+    atMost: 1 / 8,
+    benchmark: 'fork',
+    metric: 'forkMs',
+    ours: (rows) => rows('forkstore', 'forkMs', 1024),
+    theirs: (rows) => rows('redis', 'forkMs', 1024),
+  },
+  operation('get, against JS Map (1M)', 'getNs', 'map', '0.9x the time', 0.9),
+  operation('overwrite, against JS Map (1M)', 'overwriteNs', 'map', '0.9x the time', 0.9),
+  operation('insert, against JS Map (1M)', 'insertNs', 'map', '0.7x the time', 0.7),
+  ...['megahash', 'lmdb', 'sqlite'].flatMap(fasterThan),
+  {
+    what: 'memory of a record (resident), against JS Map (heap)',
+    wanted: '0.4x',
+    atMost: 0.4,
+    benchmark: 'memory',
+    metric: 'residentPerRecordBytes',
+    ours: (rows) => rows('forkstore', 'residentPerRecordBytes', million),
+    theirs: (rows) => rows('map', 'heapPerRecordBytes', million),
+  },
+  {
+    what: 'full GC with the data in place, against JS Map (1M)',
+    wanted: '0.05x',
+    atMost: 0.05,
+    benchmark: 'memory',
+    metric: 'collectionMs',
+    ours: (rows) => rows('forkstore', 'collectionMs', million),
+    theirs: (rows) => rows('map', 'collectionMs', million),
+  },
+  {
+    what: "longest single set while growing to 5 million, against JS Map's",
+    wanted: '1/50, under 2 ms',
+    atMost: 1 / 50,
+    absolute: 2,
+    benchmark: 'growth',
+    metric: 'setMaxMs',
+    ours: (rows) => rows('forkstore', 'setMaxMs'),
+    theirs: (rows) => rows('map', 'setMaxMs'),
+  },
+  {
+    what: 'time to write the image, against raw sequential O_DIRECT',
+    wanted: '0.7x the rate',
+    atMost: 1 / 0.7,
+    benchmark: 'image',
+    metric: 'Ms',
+    ours: (rows) => timePerMegabyte(rows('forkstore', 'imageMBps')),
+    theirs: (rows) => timePerMegabyte(rows('forkstore', 'rawMBps')),
+  },
+  {
+    what: "open, against JSON.parse of the twin's file (1M)",
+    wanted: '1/10 of the time',
+    atMost: 1 / 10,
+    benchmark: 'open',
+    metric: 'openMs',
+    ours: (rows) => rows('forkstore', 'openMs'),
+    theirs: (rows) => rows('json-parse', 'openMs'),
+  },
+]
+
+function timePerMegabyte(rate: number | undefined): number | undefined {
+  return rate === undefined ? undefined : 1000 / rate
+}
+
+function lookUp(result: Result): Rows {
+  return (contender, metric, size) => {
+    const fits = (row: Row): boolean =>
+      row.contender === contender && (size === undefined || row.entries === size || row.mebibytes === size)
+    return result.rows.find(fits)?.figures[metric]?.median
+  }
+}
+
+export interface Verdict {
+  what: string
+  wanted: string
+  ours: string
+  theirs: string
+  ratio: string
+  met: boolean | undefined
+}
+
+function ratioText(ratio: number): string {
+  if (ratio > 0.2) return `${Number(ratio.toPrecision(3))}x`
+  return `1/${Number((1 / ratio).toPrecision(3))}`
+}
+
+/** One line for each target; `met` is undefined where there is no measurement. */
+export function judge(results: Map<string, Result>): Verdict[] {
+  return targets.map((target) => {
+    const result = results.get(target.benchmark)
+    const rows = result === undefined ? undefined : lookUp(result)
+    const ours = rows && target.ours(rows)
+    const theirs = rows && target.theirs(rows)
+    const base = { what: target.what, wanted: target.wanted }
+    if (ours === undefined || theirs === undefined) {
+      return { ...base, ours: '', theirs: '', ratio: 'not measured', met: undefined }
+    }
+    const ratio = ours / theirs
+    return {
+      ...base,
+      ours: format(target.metric, ours),
+      theirs: format(target.metric, theirs),
+      ratio: ratioText(ratio),
+      met: ratio <= target.atMost && ours <= (target.absolute ?? Infinity),
+    }
+  })
+}
+
+const words = new Map([
+  [true, 'met'],
+  [false, 'MISSED'],
+  [undefined, '-'],
+])
+
+export function tableOfVerdicts(verdicts: Verdict[]): string {
+  const table = new Table({
+    head: ['measure', 'wanted', 'forkstore', 'against', 'ratio', ''],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
+    style: { head: [], border: [], compact: true },
+  })
+  for (const one of verdicts) {
+    table.push([one.what, one.wanted, one.ours, one.theirs, one.ratio, words.get(one.met)])
+  }
+  return `\nverdict: ratios of the medians within one run\n${table.toString()}`
+}
+
+/** The same as a table of a Markdown page. */
+export function markdownOfVerdicts(verdicts: Verdict[]): string {
+  const lines = verdicts.map(
+    (one) =>
+      `| ${one.what} | ${one.wanted} | ${one.ours} | ${one.theirs} | ${one.ratio} | ${words.get(one.met)} |`,
+  )
+  return [
+    '| measure | wanted | forkstore | against | ratio | |',
+    '|---|---|---|---|---|---|',
+    ...lines,
+    '',
+  ].join('\n')
+}
