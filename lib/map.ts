@@ -56,7 +56,10 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key> implements 
   /** As `getOrInsert`, with a value that is computed only when it is needed. */
   getOrInsertComputed(key: K, compute: (key: K) => V): V {
     if (typeof compute !== 'function') {
-      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'getOrInsertComputed: the second argument must be a function')
+      throw new ForkstoreError(
+        'ERR_FORKSTORE_INVALID_ARGUMENT',
+        'getOrInsertComputed: the second argument must be a function',
+      )
     }
     if (!this.has(key)) this.set(key, compute(key))
     return this.get(key) as V

@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { open, readdir, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ForkstoreError } from '../errors.js'
+import type { Recovered } from '../types.js'
+import { BadSnapshot, FORMAT, VERSION, readSnapshot, type ReadMap } from './snapshot-file.js'
+import { isSystemError } from './system.js'
+
+const IDENTITY = 'identity.json'
+const SNAPSHOT = /^snapshot-(\d{20})\.json$/
+const TEMPORARY = /^(snapshot-\d{20}|identity)\.json\.tmp$|^lock-[0-9a-f-]{36}\.tmp$/
+
+export interface Loaded {
+  storeId: string
+  /** Of the newest file there is, usable or not; 0 for a new store. */
+  newest: number
+  writes: number
+  maps: Map<string, ReadMap>
+  recovered: Recovered | undefined
+  /** Generations that turned out unusable. */
+  damaged: Set<number>
+}
+
+export function snapshotName(generation: number): string {
+  return `snapshot-${String(generation).padStart(20, '0')}.json`
+}
+
+export function makeDirectory(path: string): void {
+  mkdirSync(path, { recursive: true })
+}
+
+/** Reads what the directory holds. REQUIRES: its lock. */
+export function loadDirectory(path: string): Loaded {
+  for (const name of readdirSync(path)) if (TEMPORARY.test(name)) unlinkSync(join(path, name))
+  const generations = generationsIn(readdirSync(path))
+  const identity = readIdentity(path)
+  if (generations.length === 0) {
+    if (identity !== undefined) {
+      throw new ForkstoreError(
+        'ERR_FORKSTORE_CORRUPT',
+        `${path}: ${IDENTITY} is there but every snapshot is gone: data was removed`,
+      )
+    }
+    const storeId = randomBytes(16).toString('hex')
+    return { storeId, newest: 0, writes: 0, maps: new Map(), recovered: undefined, damaged: new Set() }
+  }
+  return loadNewest(path, generations, identity)
+}
+
+function loadNewest(path: string, generations: number[], identity: string | undefined): Loaded {
+  const skipped: Recovered['skipped'] = []
+  for (const generation of generations) {
+    try {
+      const { header, maps } = readSnapshot(join(path, snapshotName(generation)))
+      if (header.generation !== generation)
+        throw new BadSnapshot('the file has the name of another generation')
+      if (identity !== undefined && header.storeId !== identity) {
+        throw new BadSnapshot('the file belongs to another store')
+      }
+      const identityRestored = identity === undefined
+      if (identityRestored) writeIdentity(path, header.storeId)
+      const recovered: Recovered = { generation, entries: header.entries, skipped, identityRestored }
+      return {
+        storeId: header.storeId,
+        newest: generations[0]!,
+        writes: header.writes,
+        maps,
+        recovered: skipped.length > 0 || identityRestored ? recovered : undefined,
+        damaged: new Set(skipped.map((each) => each.generation)),
+      }
+    } catch (error) {
+      if (isSystemError(error)) throw error
+      if (!(error instanceof BadSnapshot)) throw error
+      const file = join(path, snapshotName(generation))
+      // Not passed over: falling back would silently lose what a newer release wrote.
+      if (error.isVersion) throw new ForkstoreError('ERR_FORKSTORE_VERSION', `${file}: ${error.message}`)
+      skipped.push({ generation, reason: error.message })
+    }
+  }
+  const reasons = skipped.map((each) => `${snapshotName(each.generation)}: ${each.reason}`).join('; ')
+  throw new ForkstoreError('ERR_FORKSTORE_CORRUPT', `${path}: no snapshot can be used: ${reasons}`)
+}
+
+function generationsIn(names: string[]): number[] {
+  return names
+    .map((name) => Number(SNAPSHOT.exec(name)?.[1] ?? NaN))
+    .filter((generation) => Number.isSafeInteger(generation) && generation > 0)
+    .sort((a, b) => b - a)
+}
+
+/** The store's id; undefined: the file is missing or damaged. */
+function readIdentity(path: string): string | undefined {
+  let text: string
+  try {
+    text = readFileSync(join(path, IDENTITY), 'utf8')
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined
+    throw error
+  }
+  let identity: { format?: unknown; version?: unknown; storeId?: unknown } | null
+  try {
+    identity = JSON.parse(text) as typeof identity
+  } catch {
+    return undefined
+  }
+  if (identity?.format !== FORMAT || typeof identity.storeId !== 'string') return undefined
+  if (identity.version !== VERSION) {
+    throw new ForkstoreError(
+      'ERR_FORKSTORE_VERSION',
+      `${join(path, IDENTITY)}: written in version ${JSON.stringify(identity.version)} of the format`,
+    )
+  }
+  return identity.storeId
+}
+
+export function writeIdentity(path: string, storeId: string): void {
+  const file = join(path, IDENTITY)
+  const temporary = `${file}.tmp`
+  const descriptor = openSync(temporary, 'w')
+  try {
+    writeSync(descriptor, `${JSON.stringify({ format: FORMAT, version: VERSION, storeId })}\n`)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+  renameSync(temporary, file)
+  const directory = openSync(path, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
+}
+
+/** Puts a durable temporary file in its place, durably. */
+export async function publish(path: string, temporary: string, name: string): Promise<void> {
+  await rename(join(path, temporary), join(path, name))
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** Removes what is older than the newest `keep` usable generations. What cannot be removed stays. */
+export async function removeOld(path: string, keep: number, damaged: ReadonlySet<number>): Promise<void> {
+  const generations = generationsIn(await readdir(path))
+  const oldest = generations.filter((generation) => !damaged.has(generation))[keep - 1]
+  if (oldest === undefined) return
+  for (const generation of generations) {
+    // A failure costs disk space only, and the next snapshot tries again.
+    if (generation < oldest) await unlink(join(path, snapshotName(generation))).catch(() => undefined)
+  }
+}

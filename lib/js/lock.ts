@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto'
+import { linkSync, readFileSync, realpathSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ForkstoreError } from '../errors.js'
+import { isSystemError } from './system.js'
+
+/** Directories that this thread has open. */
+const held = new Set<string>()
+const FILE = 'lock.json'
+
+interface Holder {
+  pid: number
+  /** When that process started, so that its number's next owner is not taken for it; null: not known. */
+  started: string | null
+}
+
+/** One holder of a directory at a time. A holder that died without releasing is noticed. */
+export class DirectoryLock {
+  readonly #directory: string
+  readonly #text: string
+
+  /** Errors: ERR_FORKSTORE_LOCKED. */
+  constructor(path: string) {
+    this.#directory = realpathSync(path)
+    if (held.has(this.#directory)) throw locked(path, process.pid)
+    const holder: Holder = { pid: process.pid, started: startOf('self') }
+    this.#text = JSON.stringify({ ...holder, id: randomUUID() })
+    // Linked into place, so that nobody ever reads half of it.
+    const draft = join(path, `lock-${randomUUID()}.tmp`)
+    writeFileSync(draft, this.#text)
+    try {
+      this.#take(path, draft)
+    } finally {
+      unlinkSync(draft)
+    }
+    held.add(this.#directory)
+  }
+
+  release(): void {
+    if (!held.delete(this.#directory)) return
+    const file = join(this.#directory, FILE)
+    try {
+      if (readFileSync(file, 'utf8') === this.#text) unlinkSync(file)
+    } catch (error) {
+      if (!isSystemError(error)) throw error // the directory is gone: nothing to release
+    }
+  }
+
+  #take(path: string, draft: string): void {
+    const file = join(path, FILE)
+    for (;;) {
+      try {
+        linkSync(draft, file)
+        return
+      } catch (error) {
+        if (!isSystemError(error, 'EEXIST')) throw error
+      }
+      let text: string
+      try {
+        text = readFileSync(file, 'utf8')
+      } catch (error) {
+        if (isSystemError(error, 'ENOENT')) continue // released just now
+        throw error
+      }
+      const holder = parse(text)
+      if (holder !== undefined && isRunning(holder)) throw locked(path, holder.pid)
+      removeStale(path, file, text)
+    }
+  }
+}
+
+/** Removes the lock of a dead process, and gives it back if another one was quicker and it is no more stale. */
+function removeStale(path: string, file: string, staleText: string): void {
+  const aside = join(path, `lock-${randomUUID()}.tmp`)
+  try {
+    renameSync(file, aside)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return
+    throw error
+  }
+  try {
+    if (readFileSync(aside, 'utf8') !== staleText) linkSync(aside, file)
+  } finally {
+    unlinkSync(aside)
+  }
+}
+
+function parse(text: string): Holder | undefined {
+  try {
+    const holder = JSON.parse(text) as Partial<Holder> | null
+    if (!Number.isSafeInteger(holder?.pid) || (holder?.pid ?? 0) <= 0) return undefined
+    return { pid: holder!.pid!, started: holder!.started ?? null }
+  } catch {
+    return undefined
+  }
+}
+
+function isRunning(holder: Holder): boolean {
+  try {
+    process.kill(holder.pid, 0)
+  } catch (error) {
+    if (isSystemError(error, 'ESRCH')) return false
+  }
+  const started = startOf(String(holder.pid))
+  return started === null || holder.started === null || started === holder.started
+}
+
+/** Boot and clock tick of a process's start; null where the system does not tell. */
+function startOf(pid: string): string | null {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name, in brackets, may hold anything; the 22nd field is the 20th after it.
+    const tick = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return tick === undefined ? null : `${boot}/${tick}`
+  } catch {
+    return null
+  }
+}
+
+function locked(path: string, pid: number): ForkstoreError {
+  const who = pid === process.pid ? 'this process has' : `process ${pid} has`
+  return new ForkstoreError('ERR_FORKSTORE_LOCKED', `${path}: ${who} this store open`)
+}

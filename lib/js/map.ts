@@ -1,0 +1,174 @@
+import { ForkstoreError } from '../errors.js'
+import { ForkstoreMap } from '../map.js'
+import type { Key } from '../types.js'
+import { describePath, isPlainObject, unsupportedKey } from '../value-errors.js'
+import { copyIn, copyOut, defineField, isStoredObject, type Plain } from './copy.js'
+import { CopyingIterator } from './iterator.js'
+
+/** Native limit of a key, in bytes: the same in both engines. */
+const MOST_KEY_BYTES = 2 ** 29
+
+/** What a map needs of its engine. */
+export interface MapOwner {
+  /** Throws ERR_FORKSTORE_CLOSED when the engine is closed. */
+  assertOpen(): void
+  /** Counts one write. */
+  wrote(): void
+}
+
+/** A map over a JavaScript Map of deep copies. */
+export class JsMap extends ForkstoreMap {
+  /** The copies. Read by the snapshot writer. */
+  readonly stored: Map<Key, unknown>
+  /** Keys of the entries that JSON alone would not bring back; mostly few or none. */
+  readonly notJson: Set<Key>
+  readonly #owner: MapOwner
+
+  constructor(
+    override readonly name: string,
+    owner: MapOwner,
+    stored = new Map<Key, unknown>(),
+    notJson = new Set<Key>(),
+  ) {
+    super()
+    this.#owner = owner
+    this.stored = stored
+    this.notJson = notJson
+  }
+
+  /** Lets go of the data. REQUIRES: the owner is closed. */
+  forget(): void {
+    this.stored.clear()
+    this.notJson.clear()
+  }
+
+  override get size(): number {
+    this.#owner.assertOpen()
+    return this.stored.size
+  }
+
+  override get(key: Key): unknown {
+    this.#check(key)
+    return copyOut(this.stored.get(key))
+  }
+
+  override has(key: Key): boolean {
+    this.#check(key)
+    return this.stored.has(key)
+  }
+
+  override set(key: Key, value: unknown): this {
+    this.#check(key)
+    const copied = copyIn(this.name, key, value)
+    this.#owner.assertOpen() // a getter of the value's may have closed the store
+    this.#store(key, copied.value, copied.isJson)
+    return this
+  }
+
+  override delete(key: Key): boolean {
+    this.#check(key)
+    if (!this.stored.delete(key)) return false
+    this.notJson.delete(key)
+    this.#owner.wrote()
+    return true
+  }
+
+  override clear(): void {
+    this.#owner.assertOpen()
+    if (this.stored.size === 0) return
+    this.stored.clear()
+    this.notJson.clear()
+    this.#owner.wrote()
+  }
+
+  override patch(key: Key, fields: Partial<unknown>): this {
+    this.#check(key)
+    if (typeof fields !== 'object' || fields === null || Array.isArray(fields) || !isPlainObject(fields)) {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'patch: the fields must be a plain object')
+    }
+    const copied = copyIn(this.name, key, fields)
+    this.#owner.assertOpen()
+    const value = this.#object(key)
+    const names = Object.keys(copied.value as Plain)
+    if (names.length === 0) return this
+    for (const name of names) defineField(value, name, (copied.value as Plain)[name])
+    this.#store(key, value, copied.isJson && !this.notJson.has(key))
+    return this
+  }
+
+  override increment(key: Key, field: string, by = 1): number {
+    this.#check(key)
+    if (typeof field !== 'string') {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'increment: the field must be a string')
+    }
+    if (typeof by !== 'number') {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'increment: the amount must be a number')
+    }
+    const value = this.#object(key)
+    const before = Object.hasOwn(value, field) ? value[field] : undefined
+    if (before !== undefined && typeof before !== 'number') {
+      throw new ForkstoreError(
+        'ERR_FORKSTORE_WRONG_TYPE',
+        `${describePath(this.name, key, [field])}: only a number can be incremented`,
+      )
+    }
+    const after = (before ?? 0) + by
+    defineField(value, field, after)
+    this.#store(key, value, Number.isFinite(after) && !Object.is(after, -0) && !this.notJson.has(key))
+    return after
+  }
+
+  override keys(): MapIterator<Key> {
+    return this.#iterate((entry) => entry[0])
+  }
+
+  override values(): MapIterator<unknown> {
+    return this.#iterate((entry) => copyOut(entry[1]))
+  }
+
+  override entries(): MapIterator<[Key, unknown]> {
+    return this.#iterate((entry) => [entry[0], copyOut(entry[1])])
+  }
+
+  #iterate<T>(select: (entry: [Key, unknown]) => T): MapIterator<T> {
+    this.#owner.assertOpen()
+    return new CopyingIterator(this.stored.entries(), select, this.#owner) as unknown as MapIterator<T>
+  }
+
+  #store(key: Key, value: unknown, isJson: boolean): void {
+    if (!isJson || !isJsonKey(key)) this.notJson.add(key)
+    else if (this.notJson.size > 0) this.notJson.delete(key)
+    this.stored.set(key, value)
+    this.#owner.wrote()
+  }
+
+  #object(key: Key): Plain {
+    const value = this.stored.get(key)
+    if (isStoredObject(value)) return value
+    if (!this.stored.has(key)) {
+      throw new ForkstoreError('ERR_FORKSTORE_NOT_FOUND', `${describePath(this.name, key, [])} is not there`)
+    }
+    throw new ForkstoreError(
+      'ERR_FORKSTORE_WRONG_TYPE',
+      `${describePath(this.name, key, [])}: only a plain object has fields`,
+    )
+  }
+
+  #check(key: unknown): void {
+    this.#owner.assertOpen()
+    if (typeof key !== 'string') {
+      if (typeof key === 'number' || typeof key === 'bigint') return
+      throw unsupportedKey(this.name, key)
+    }
+    if (key.length > MOST_KEY_BYTES / 2 && Buffer.byteLength(key) !== key.length) {
+      throw new ForkstoreError(
+        'ERR_FORKSTORE_TOO_LARGE',
+        `${describePath(this.name, key, [])}: a key of more than ${MOST_KEY_BYTES} bytes cannot be stored`,
+      )
+    }
+  }
+}
+
+function isJsonKey(key: Key): boolean {
+  return typeof key === 'string' || (typeof key === 'number' && Number.isFinite(key))
+}

@@ -1,0 +1,20 @@
+import { ForkstoreError } from '../errors.js'
+import { checkArguments, refuseOtherEngine } from '../open-arguments.js'
+import { Store } from '../store.js'
+import type { OpenOptions } from '../types.js'
+import { openJs } from './engine.js'
+
+/** As `open` of `forkstore`, in pure JavaScript: nothing native is loaded, or looked for. */
+export function open(path?: string, options?: OpenOptions): Promise<Store>
+export function open(options: OpenOptions): Promise<Store>
+export async function open(first?: string | OpenOptions, second?: OpenOptions): Promise<Store> {
+  const { path, options } = checkArguments(first, second)
+  if (options.engine === 'native') {
+    throw new ForkstoreError(
+      'ERR_FORKSTORE_UNAVAILABLE',
+      "forkstore/js has no native engine: import 'forkstore'",
+    )
+  }
+  await refuseOtherEngine(path, 'js')
+  return new Store(await openJs(path), options)
+}

@@ -1,0 +1,280 @@
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { Key } from '../types.js'
+import { BadTable, fromTagged, toTagged } from './tagged.js'
+
+/**
+ * A snapshot of the JS engine is text, one JSON value a line:
+ *
+ * ```
+ * {"format":"forkstore-js","version":1,"sha256":"...", "storeId", "generation", "writes", "maps", "entries"}
+ * ["map","users"]                          the lines after it belong to this map
+ * ["json","ada@x",{"visits":1}, ...]       key, value, key, value: as JSON has them
+ * ["tagged",key,value, ...]                key and value as the tables of tagged.ts
+ * ```
+ *
+ * The digest covers the whole file, itself read as 64 zeros.
+ */
+export const FORMAT = 'forkstore-js'
+export const VERSION = 1
+const ZERO_DIGEST = '0'.repeat(64)
+const BATCH_ENTRIES = 512
+const CHUNK_BYTES = 1 << 20
+
+export interface SnapshotHeader {
+  storeId: string
+  generation: number
+  writes: number
+  maps: number
+  entries: number
+}
+
+/** What the writer needs of a map. */
+export interface WrittenMap {
+  name: string
+  stored: ReadonlyMap<Key, unknown>
+  notJson: ReadonlySet<Key>
+}
+
+/** What the reader found. */
+export interface ReadMap {
+  name: string
+  stored: Map<Key, unknown>
+  notJson: Set<Key>
+}
+
+/** A file that cannot be used; `isVersion`: because another version of the format wrote it. */
+export class BadSnapshot extends Error {
+  constructor(
+    message: string,
+    readonly isVersion = false,
+  ) {
+    super(message)
+  }
+}
+
+/**
+ * Writes everything as it is now, holding the event loop until the last byte is handed to the system; the
+ * returned promise settles when it is durable. What fails leaves a file that the caller removes.
+ */
+export function writeSnapshot(
+  path: string,
+  header: SnapshotHeader,
+  maps: Iterable<WrittenMap>,
+): { bytes: number; durable: Promise<void> } {
+  const file = openSync(path, 'w')
+  let bytes = 0
+  try {
+    const hash = createHash('sha256')
+    let pending: string[] = []
+    let pendingLength = 0
+    const flush = (): void => {
+      const chunk = Buffer.from(pending.join(''))
+      hash.update(chunk)
+      writeFully(file, chunk, bytes)
+      bytes += chunk.length
+      pending = []
+      pendingLength = 0
+    }
+    const line = (text: string): void => {
+      pending.push(text, '\n')
+      pendingLength += text.length
+      if (pendingLength >= CHUNK_BYTES) flush()
+    }
+    const headerLine = (sha256: string): string =>
+      JSON.stringify({ format: FORMAT, version: VERSION, sha256, ...header })
+    line(headerLine(ZERO_DIGEST))
+    for (const map of maps) {
+      line(JSON.stringify(['map', map.name]))
+      writeEntries(map, line)
+    }
+    flush()
+    writeFully(file, Buffer.from(headerLine(hash.digest('hex'))), 0)
+  } finally {
+    closeSync(file)
+  }
+  return { bytes, durable: syncFile(path) }
+}
+
+function writeEntries(map: WrittenMap, line: (text: string) => void): void {
+  let batch: unknown[] = []
+  let isJson = true
+  const flush = (): void => {
+    if (batch.length > 0) writeBatch(isJson ? 'json' : 'tagged', batch, line)
+    batch = []
+  }
+  for (const [key, value] of map.stored) {
+    const entryIsJson = map.notJson.size === 0 || !map.notJson.has(key)
+    if (entryIsJson !== isJson || batch.length >= 2 * BATCH_ENTRIES) {
+      flush()
+      isJson = entryIsJson
+    }
+    if (isJson) batch.push(key, value)
+    else batch.push(toTagged(key), toTagged(value))
+  }
+  flush()
+}
+
+function writeBatch(kind: 'json' | 'tagged', batch: unknown[], line: (text: string) => void): void {
+  let text: string
+  try {
+    text = JSON.stringify([kind, ...batch])
+  } catch (error) {
+    // The text is longer than a string may be. One entry that is by itself cannot be written as JSON.
+    if (!(error instanceof RangeError) || batch.length <= 2) throw error
+    const middle = 2 * Math.floor(batch.length / 4)
+    writeBatch(kind, batch.slice(0, middle), line)
+    writeBatch(kind, batch.slice(middle), line)
+    return
+  }
+  line(text)
+}
+
+function writeFully(file: number, chunk: Buffer, position: number): void {
+  for (let done = 0; done < chunk.length; ) {
+    done += writeSync(file, chunk, done, chunk.length - done, position + done)
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Reads and checks a whole file. Throws BadSnapshot for contents that cannot be used. */
+export function readSnapshot(path: string): { header: SnapshotHeader; maps: Map<string, ReadMap> } {
+  const lines = readLines(path)
+  try {
+    return readContents(lines)
+  } finally {
+    lines.return('') // closes the file
+  }
+}
+
+function readContents(lines: Generator<Buffer, string, void>): {
+  header: SnapshotHeader
+  maps: Map<string, ReadMap>
+} {
+  const first = lines.next()
+  if (first.done) throw new BadSnapshot('the file is empty')
+  const firstLine = parse(first.value)
+  const header = checkHeader(firstLine)
+  const maps = new Map<string, ReadMap>()
+  let map: ReadMap | undefined
+  let entries = 0
+  let step = lines.next()
+  for (; !step.done; step = lines.next()) {
+    const line = parse(step.value)
+    if (!Array.isArray(line)) throw new BadSnapshot('a line is no list')
+    if (line[0] === 'map') {
+      const name: unknown = line[1]
+      if (typeof name !== 'string' || name === '' || maps.has(name))
+        throw new BadSnapshot('a bad name of a map')
+      map = { name, stored: new Map(), notJson: new Set() }
+      maps.set(name, map)
+    } else {
+      if (map === undefined) throw new BadSnapshot('entries before the first map')
+      readEntries(line, map)
+      entries += (line.length - 1) / 2
+    }
+  }
+  if (step.value !== (firstLine as { sha256: unknown }).sha256)
+    throw new BadSnapshot('the digest does not match')
+  const stored = [...maps.values()].reduce((sum, each) => sum + each.stored.size, 0)
+  if (entries !== header.entries || stored !== entries || maps.size !== header.maps) {
+    throw new BadSnapshot('the counts do not match')
+  }
+  return { header, maps }
+}
+
+function readEntries(line: unknown[], map: ReadMap): void {
+  const isTagged = line[0] === 'tagged'
+  if ((line[0] !== 'json' && !isTagged) || line.length % 2 !== 1)
+    throw new BadSnapshot('a line of unknown kind')
+  for (let at = 1; at < line.length; at += 2) {
+    const key = isTagged ? readTagged(line[at]) : line[at]
+    if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') {
+      throw new BadSnapshot('a key of a kind that there is not')
+    }
+    map.stored.set(key, isTagged ? readTagged(line[at + 1]) : line[at + 1])
+    if (isTagged) map.notJson.add(key)
+  }
+}
+
+function readTagged(table: unknown): unknown {
+  try {
+    return fromTagged(table)
+  } catch (error) {
+    if (error instanceof BadTable) throw new BadSnapshot(error.message)
+    throw error
+  }
+}
+
+function checkHeader(header: unknown): SnapshotHeader {
+  if (typeof header !== 'object' || header === null) throw new BadSnapshot('the header is damaged')
+  const fields = header as Record<string, unknown>
+  if (fields['format'] !== FORMAT) throw new BadSnapshot('the header is damaged')
+  if (fields['version'] !== VERSION) {
+    throw new BadSnapshot(`written in version ${JSON.stringify(fields['version'])} of the format`, true)
+  }
+  const { storeId, generation, writes, maps, entries } = fields
+  const counts = [generation, writes, maps, entries]
+  if (
+    typeof storeId !== 'string' ||
+    !counts.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)
+  ) {
+    throw new BadSnapshot('the header is damaged')
+  }
+  return { storeId, generation, writes, maps, entries } as SnapshotHeader
+}
+
+function parse(line: Buffer): unknown {
+  try {
+    return JSON.parse(line.toString()) as unknown
+  } catch {
+    throw new BadSnapshot('a line is no JSON')
+  }
+}
+
+/** Gives the lines; returns the digest of the file. The last line must end too. */
+function* readLines(path: string): Generator<Buffer, string, void> {
+  const file = openSync(path, 'r')
+  try {
+    const hash = createHash('sha256')
+    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    let rest: Buffer[] = []
+    let isFirst = true
+    for (;;) {
+      const size = readSync(file, chunk, 0, CHUNK_BYTES, null)
+      if (size === 0) break
+      let start = 0
+      for (;;) {
+        const end = chunk.subarray(0, size).indexOf(10, start)
+        if (end < 0) break
+        const line = Buffer.concat([...rest, chunk.subarray(start, end + 1)])
+        rest = []
+        start = end + 1
+        hash.update(isFirst ? withoutDigest(line) : line)
+        isFirst = false
+        yield line
+      }
+      if (start < size) rest.push(Buffer.from(chunk.subarray(start, size)))
+    }
+    if (rest.length > 0) throw new BadSnapshot('the file is cut off')
+    return hash.digest('hex')
+  } finally {
+    closeSync(file)
+  }
+}
+
+function withoutDigest(line: Buffer): Buffer {
+  return Buffer.from(
+    line.toString('latin1').replace(/"sha256":"[0-9a-f]{64}"/, `"sha256":"${ZERO_DIGEST}"`),
+    'latin1',
+  )
+}

@@ -1,0 +1,49 @@
+import { ForkstoreError } from './errors.js'
+import { openJs } from './js/engine.js'
+import { checkArguments, refuseOtherEngine } from './open-arguments.js'
+import type { ResolvedOptions } from './options.js'
+import { Store } from './store.js'
+import type { OpenOptions } from './types.js'
+
+/**
+ * Opens a store. With a path: the directory is made when it is missing, and what it holds is loaded.
+ * Without one: memory only.
+ *
+ * Rejects with a `ForkstoreError`; besides `ERR_FORKSTORE_INVALID_ARGUMENT`: `ERR_FORKSTORE_LOCKED` while
+ * somebody has the directory open, `ERR_FORKSTORE_CORRUPT` when nothing in it can be used (never an empty
+ * store in place of data), `ERR_FORKSTORE_VERSION` when another release or the other engine wrote it,
+ * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`.
+ */
+export function open(path?: string, options?: OpenOptions): Promise<Store>
+export function open(options: OpenOptions): Promise<Store>
+export async function open(first?: string | OpenOptions, second?: OpenOptions): Promise<Store> {
+  const { path, options } = checkArguments(first, second)
+  if (options.engine === 'js') return openWithJs(path, options)
+  try {
+    return await openWithNative(path, options)
+  } catch (error) {
+    const isUnavailable = error instanceof ForkstoreError && error.code === 'ERR_FORKSTORE_UNAVAILABLE'
+    if (options.engine === 'native' || !isUnavailable) throw error
+    const warning = new Error(`the native engine cannot run here, forkstore/js is used: ${error.message}`, {
+      cause: error,
+    })
+    warning.name = 'ForkstoreWarning'
+    return openWithJs(path, options, warning)
+  }
+}
+
+async function openWithNative(path: string | undefined, options: ResolvedOptions): Promise<Store> {
+  await refuseOtherEngine(path, 'native')
+  // Loaded here and not above: engine 'js' shall not need it.
+  const { openNative } = await import('./native/engine.js')
+  return new Store(await openNative(path, { maxBytes: options.maxBytes }), options)
+}
+
+async function openWithJs(
+  path: string | undefined,
+  options: ResolvedOptions,
+  warning?: Error,
+): Promise<Store> {
+  await refuseOtherEngine(path, 'js')
+  return new Store(await openJs(path), options, warning)
+}

@@ -1,0 +1,93 @@
+import { inspect } from 'node:util'
+import { ForkstoreError } from './errors.js'
+import type { OpenOptions, SnapshotOptions } from './types.js'
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  maxBytes: number
+  engine: 'native' | 'js' | 'auto'
+  snapshot: Required<SnapshotOptions>
+  /** False after `snapshot: false`: no failed snapshot is tried again either. */
+  isAutomatic: boolean
+}
+
+const MOST_TIMER_MS = 2 ** 31 - 1
+const LEAST_MAX_BYTES = 2 ** 21
+const MOST_MAX_BYTES = 256 * 2 ** 30
+
+/** Checks the options of `open`. Errors: ERR_FORKSTORE_INVALID_ARGUMENT. */
+export function resolveOptions(options: OpenOptions | undefined): ResolvedOptions {
+  const given = asObject('options', options ?? {})
+  refuseUnknown('options', given, ['snapshot', 'maxBytes', 'engine'])
+  const engine = given['engine'] ?? 'auto'
+  if (engine !== 'auto' && engine !== 'native' && engine !== 'js') {
+    throw invalid(`options.engine must be 'native', 'js' or 'auto', not ${show(engine)}`)
+  }
+  return {
+    maxBytes: integer(given, 'maxBytes', 64 * 2 ** 30, LEAST_MAX_BYTES, MOST_MAX_BYTES),
+    engine,
+    snapshot: resolveSnapshot(given['snapshot']),
+    isAutomatic: given['snapshot'] !== false,
+  }
+}
+
+function resolveSnapshot(given: unknown): Required<SnapshotOptions> {
+  const isOff = given === false
+  const options = asObject('options.snapshot', isOff ? {} : (given ?? {}))
+  refuseUnknown('options.snapshot', options, ['everyMs', 'afterWrites', 'keep', 'onClose', 'watchdogMs'])
+  const onClose = options['onClose'] ?? !isOff
+  if (typeof onClose !== 'boolean') {
+    throw invalid(`options.snapshot.onClose must be a boolean, not ${show(onClose)}`)
+  }
+  return {
+    everyMs: integer(options, 'everyMs', isOff ? 0 : 60_000, 0, MOST_TIMER_MS, 'snapshot.'),
+    afterWrites: integer(
+      options,
+      'afterWrites',
+      isOff ? 0 : 100_000,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      'snapshot.',
+    ),
+    keep: integer(options, 'keep', 2, 1, 1_000_000, 'snapshot.'),
+    onClose,
+    watchdogMs: integer(options, 'watchdogMs', 30_000, 1, MOST_TIMER_MS, 'snapshot.'),
+  }
+}
+
+function integer(
+  given: Record<string, unknown>,
+  name: string,
+  byDefault: number,
+  least: number,
+  most: number,
+  prefix = '',
+): number {
+  const value = given[name] ?? byDefault
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+    throw invalid(`options.${prefix}${name} must be an integer from ${least} to ${most}, not ${show(value)}`)
+  }
+  return value as number
+}
+
+function asObject(what: string, given: unknown): Record<string, unknown> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalid(`${what} must be an object, not ${show(given)}`)
+  }
+  return given as Record<string, unknown>
+}
+
+function refuseUnknown(what: string, given: Record<string, unknown>, known: string[]): void {
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name))
+      throw invalid(`${what} has no option ${show(name)}; there are ${known.join(', ')}`)
+  }
+}
+
+function show(value: unknown): string {
+  return inspect(value, { depth: 0, maxStringLength: 80, maxArrayLength: 3 })
+}
+
+function invalid(message: string): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', message)
+}

@@ -1,0 +1,184 @@
+import type { Engine } from './engine.js'
+import { ForkstoreError } from './errors.js'
+import type { SnapshotOptions, SnapshotResult } from './types.js'
+
+const FIRST_RETRY_MS = 1000
+const MOST_RETRY_MS = 60_000
+
+export interface SchedulerEvents {
+  onSnapshot: (result: SnapshotResult) => void
+  onFailure: (error: ForkstoreError) => void
+}
+
+interface Request {
+  promise: Promise<SnapshotResult>
+  resolve: (result: SnapshotResult) => void
+  reject: (error: ForkstoreError) => void
+}
+
+/**
+ * Decides when snapshots are taken: on request, every so often, after so many writes, again after a
+ * failure. Invariants: one snapshot at a time; it starts between two turns of the event loop, never
+ * within one; whoever asks while one is running gets the following one, since the running one does not
+ * hold the latest writes, and all who ask meanwhile share it.
+ */
+export class SnapshotScheduler {
+  readonly #engine: Engine
+  readonly #options: Required<SnapshotOptions>
+  readonly #isAutomatic: boolean
+  readonly #events: SchedulerEvents
+  readonly #interval: NodeJS.Timeout | undefined
+  #retry: NodeJS.Timeout | undefined
+  /** Asked for, not started. */
+  #next: Request | undefined
+  #running: Promise<void> | undefined
+  #writes = 0
+  /** `#writes` when the last snapshot that succeeded was started. */
+  #savedWrites = 0
+  /** `#writes` when the last snapshot was started or asked for. */
+  #triggeredWrites = 0
+  #failures = 0
+  #last: SnapshotResult | undefined
+
+  /** `isAutomatic` false: only on request. */
+  constructor(
+    engine: Engine,
+    options: Required<SnapshotOptions>,
+    isAutomatic: boolean,
+    events: SchedulerEvents,
+  ) {
+    this.#engine = engine
+    this.#options = options
+    this.#isAutomatic = isAutomatic && engine.path !== undefined
+    this.#events = events
+    if (this.#isAutomatic && options.everyMs > 0) {
+      this.#interval = setInterval(() => this.#trigger(), options.everyMs).unref()
+    }
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined
+  }
+
+  get last(): SnapshotResult | undefined {
+    return this.#last
+  }
+
+  /** Failures since the last success. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Something was written since the last snapshot that succeeded was started. */
+  get isDirty(): boolean {
+    return this.#writes !== this.#savedWrites
+  }
+
+  /** Called after each write. */
+  onWrite(): void {
+    this.#writes++
+    const { afterWrites } = this.#options
+    if (afterWrites > 0 && this.#writes - this.#triggeredWrites >= afterWrites && this.#isAutomatic)
+      this.#trigger()
+  }
+
+  /** Asks for a snapshot of at least what is written now. */
+  request(): Promise<SnapshotResult> {
+    if (this.#engine.path === undefined) {
+      return Promise.reject(
+        new ForkstoreError(
+          'ERR_FORKSTORE_INVALID_ARGUMENT',
+          'the store is memory only: there is nowhere to save it',
+        ),
+      )
+    }
+    if (this.#next === undefined) {
+      this.#next = makeRequest()
+      if (this.#running === undefined) this.#startSoon()
+    }
+    return this.#next.promise
+  }
+
+  /** Ends all triggers, then waits for what is running or asked for. */
+  async finish(): Promise<void> {
+    clearInterval(this.#interval)
+    clearTimeout(this.#retry)
+    // Its failure is told to those who asked, and by the event.
+    while (this.#next !== undefined || this.#running !== undefined) {
+      await (this.#next?.promise.catch(() => undefined) ?? this.#running)
+    }
+    clearTimeout(this.#retry)
+  }
+
+  /** An automatic snapshot, unless there is nothing to save, one is asked for, or a retry is due. */
+  #trigger(): void {
+    this.#triggeredWrites = this.#writes
+    if (!this.isDirty || this.#next !== undefined || this.#retry !== undefined) return
+    this.request().catch(() => undefined) // told by the event
+  }
+
+  #startSoon(): void {
+    setImmediate(() => {
+      this.#running = this.#take(this.#next!)
+    })
+  }
+
+  async #take(request: Request): Promise<void> {
+    this.#next = undefined
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    const writes = this.#writes
+    this.#triggeredWrites = writes
+    const { keep, watchdogMs } = this.#options
+    let outcome: SnapshotResult | ForkstoreError
+    try {
+      outcome = await this.#engine.snapshot({ keep, watchdogMs })
+    } catch (error) {
+      outcome = asSnapshotError(error)
+    }
+    this.#running = undefined
+    if (outcome instanceof ForkstoreError) {
+      this.#failures++
+      if (this.#isAutomatic) this.#retryLater()
+    } else {
+      this.#failures = 0
+      this.#savedWrites = writes
+      this.#last = outcome
+    }
+    if (this.#next !== undefined) this.#startSoon()
+    if (outcome instanceof ForkstoreError) {
+      request.reject(outcome)
+      this.#events.onFailure(outcome)
+    } else {
+      request.resolve(outcome)
+      this.#events.onSnapshot(outcome)
+    }
+  }
+
+  #retryLater(): void {
+    const most = Math.min(this.#options.everyMs || MOST_RETRY_MS, MOST_RETRY_MS)
+    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16), most)
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      this.#trigger()
+    }, delayMs).unref()
+  }
+}
+
+function makeRequest(): Request {
+  let resolve!: Request['resolve']
+  let reject!: Request['reject']
+  const promise = new Promise<SnapshotResult>((onResult, onError) => {
+    resolve = onResult
+    reject = onError
+  })
+  return { promise, resolve, reject }
+}
+
+function asSnapshotError(error: unknown): ForkstoreError {
+  if (error instanceof ForkstoreError && error.code === 'ERR_FORKSTORE_SNAPSHOT_FAILED') return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new ForkstoreError('ERR_FORKSTORE_SNAPSHOT_FAILED', `the snapshot failed: ${reason}`, {
+    cause: error,
+  })
+}

@@ -1,0 +1,139 @@
+import { EventEmitter } from 'node:events'
+import type { Engine } from './engine.js'
+import { ForkstoreError } from './errors.js'
+import { IdleWork } from './idle-work.js'
+import type { ForkstoreMap } from './map.js'
+import type { ResolvedOptions } from './options.js'
+import { SnapshotScheduler } from './snapshot-scheduler.js'
+import type { Key, SnapshotResult, StoreEvents, StoreStats } from './types.js'
+
+/**
+ * An open store; made by `open`. After `close()` everything throws `ERR_FORKSTORE_CLOSED`.
+ *
+ * Events: `snapshot` and `snapshot-error` after each snapshot; `recovered` and `warning` once, in the turn
+ * after `open`.
+ */
+export class Store extends EventEmitter<StoreEvents> {
+  readonly #engine: Engine
+  readonly #scheduler: SnapshotScheduler
+  readonly #idleWork: IdleWork
+  readonly #snapshotOnClose: boolean
+  #closing: Promise<void> | undefined
+
+  /** For `open` only. */
+  constructor(engine: Engine, options: ResolvedOptions, warning?: Error) {
+    super()
+    this.#engine = engine
+    this.#snapshotOnClose = options.snapshot.onClose && engine.path !== undefined
+    this.#idleWork = new IdleWork(engine)
+    this.#scheduler = new SnapshotScheduler(engine, options.snapshot, options.isAutomatic, {
+      onSnapshot: (result) => this.#tell(() => this.emit('snapshot', result)),
+      onFailure: (error) => this.#tell(() => this.emit('snapshot-error', error)),
+    })
+    engine.onWrite = () => {
+      this.#scheduler.onWrite()
+      this.#idleWork.onWrite()
+    }
+    // A turn later: whoever awaits `open` has had the time to listen.
+    const { recovered } = engine
+    if (recovered !== undefined) setImmediate(() => this.emit('recovered', recovered))
+    if (warning !== undefined) setImmediate(() => this.#warn(warning))
+  }
+
+  /** Absolute path of the directory; undefined: memory only. */
+  get path(): string | undefined {
+    this.#assertOpen()
+    return this.#engine.path
+  }
+
+  /** Which engine runs. */
+  get engine(): 'native' | 'js' {
+    this.#assertOpen()
+    return this.#engine.name
+  }
+
+  /** The map with this name, made when it is new. The same object each time. */
+  map<V = unknown, K extends Key = Key>(name: string): ForkstoreMap<V, K> {
+    this.#assertOpen()
+    if (typeof name !== 'string' || name === '') {
+      throw new ForkstoreError(
+        'ERR_FORKSTORE_INVALID_ARGUMENT',
+        'map: the name must be a string that is not empty',
+      )
+    }
+    return this.#engine.map(name) as unknown as ForkstoreMap<V, K>
+  }
+
+  /**
+   * Saves everything that is written up to the end of this turn of the event loop. Calls while one is
+   * running share one following snapshot. Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED` (`cause` tells why;
+   * the previous snapshot is untouched), or `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
+   */
+  // eslint-disable-next-line @typescript-eslint/require-await -- a closed store rejects, it does not throw
+  async snapshot(): Promise<SnapshotResult> {
+    this.#assertOpen()
+    return this.#scheduler.request()
+  }
+
+  stats(): StoreStats {
+    this.#assertOpen()
+    const { entries, writes, bytes, collections, snapshotBytesWritten } = this.#engine.stats()
+    const { isRunning, last, failures } = this.#scheduler
+    return {
+      engine: this.#engine.name,
+      entries,
+      writes,
+      bytes,
+      collections,
+      snapshot: { running: isRunning, bytesWritten: snapshotBytesWritten, last, failures },
+    }
+  }
+
+  /**
+   * Refuses everything from now on, waits for a running snapshot, takes a last one if something was written
+   * since (`snapshot.onClose`), and gives memory and lock back. Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED`
+   * when the last snapshot failed; the store is closed then too. Further calls return the same promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#engine.seal()
+    this.#idleWork.stop()
+    try {
+      await this.#scheduler.finish()
+      if (this.#snapshotOnClose && this.#scheduler.isDirty) {
+        const last = this.#scheduler.request()
+        await this.#scheduler.finish()
+        await last
+      }
+    } finally {
+      this.#engine.close()
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+  }
+
+  #warn(warning: Error): void {
+    if (!this.emit('warning', warning)) process.emitWarning(warning)
+  }
+
+  /** A listener that throws is the application's error: it must not become ours. */
+  #tell(emit: () => void): void {
+    try {
+      emit()
+    } catch (error) {
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+}
