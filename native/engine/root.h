@@ -1,5 +1,4 @@
-// The root block and the map headers: where everything in the arena is reached from; docs/format.md,
-// section 4.
+// The root block: where everything in the arena is reached from; docs/format.md, section 4.
 #pragma once
 
 #include <cstddef>
@@ -23,19 +22,5 @@ struct RootBlock {
   uint64_t zero[9];
 };
 static_assert(sizeof(RootBlock) == 128);
-
-struct MapHeader {
-  uint64_t next;
-  uint64_t entries;
-  uint64_t next_sequence;
-  uint64_t index;
-  uint64_t order;
-  uint32_t order_height;
-  uint32_t id;
-  uint32_t name_kind;
-  uint32_t name_bytes;
-  uint64_t zero;
-};
-static_assert(sizeof(MapHeader) == 64);
 
 }  // namespace forkstore

@@ -24,9 +24,8 @@ Status RandomStoreId(StoreId* id) {
 // Generation 1 of a new store, written without a fork: it is empty, and nobody is waiting for the loop.
 Status WriteFirstGeneration(OpenedStore* store) {
   constexpr uint64_t kFirst = 1;
-  const int fd =
-      open(store->directory->TemporaryPath(kFirst).c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return Status(Code::kIo, "cannot create the first snapshot", errno);
+  int fd = -1;
+  if (Status status = store->directory->CreateTemporary(kFirst, &fd); !status.ok()) return status;
   Allocator* allocator = store->engine->allocator();
   ImageSource source{};
   source.arena_base = store->engine->arena()->base();

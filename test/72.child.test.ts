@@ -1,0 +1,130 @@
+// The snapshot child beside a living application: connections, signals, hanging, being killed.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { Program } from './support/program.js'
+import { FaultPlan } from './support/shim.js'
+
+const base = mkdtempSync(join(tmpdir(), 'forkstore-child-'))
+afterAll(() => {
+  rmSync(base, { recursive: true, force: true })
+})
+
+interface Outcome {
+  done: boolean
+  code?: string
+  cause?: string
+  copiedBytes?: number
+}
+
+/** A server whose next snapshot child is stopped as soon as it is seen, until it is told to go on. */
+class Server {
+  readonly plan = new FaultPlan()
+  readonly program: Program
+  readonly directory: string
+
+  constructor(name: string, watchdogMs: number) {
+    this.directory = join(base, name)
+    this.program = new Program('server.mjs', [this.directory, String(watchdogMs)], {
+      env: this.plan.environment,
+      detached: true,
+    })
+  }
+
+  /** Starts a snapshot and stops its child; the child's pid. */
+  async stoppedChild(): Promise<number> {
+    const before = this.plan.child
+    this.program.child.send('snapshot')
+    while (this.plan.child === before) await new Promise((resolve) => setImmediate(resolve))
+    const pid = this.plan.child
+    process.kill(pid, 'SIGSTOP')
+    while (!/^State:\s+[Tt]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'))) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return pid
+  }
+
+  async end(): Promise<void> {
+    await this.program.end()
+    this.plan.close()
+  }
+}
+
+test('a connection that the parent closes while a child lives is closed at once', async () => {
+  const server = new Server('fin', 30_000)
+  const { port } = await server.program.message<{ port: number }>()
+  const socket = connect(port, '127.0.0.1')
+  await new Promise((resolve) => socket.once('connect', resolve))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const child = await server.stoppedChild()
+  // What the child holds open, when it has got going: three descriptors of its own.
+  process.kill(child, 'SIGCONT')
+  process.kill(child, 'SIGSTOP')
+  const gone = new Promise((resolve) => socket.once('close', resolve))
+  expect(await server.program.ask('close sockets')).toEqual({ closed: 1 })
+  socket.resume()
+  await gone
+  process.kill(child, 'SIGCONT')
+  expect((await server.program.message<Outcome>()).done).toBe(true)
+  await server.end()
+})
+
+test('signals to the process group: the application handles each once, the child goes on', async () => {
+  const server = new Server('signals', 30_000)
+  await server.program.message()
+  const child = await server.stoppedChild()
+  process.kill(-server.program.pid, 'SIGINT')
+  process.kill(child, 'SIGCONT')
+  expect((await server.program.message<Outcome>()).done).toBe(true)
+  expect(await server.program.ask('handled')).toEqual({ SIGINT: 1, SIGTERM: 0, SIGCHLD: 0 })
+  await server.end()
+})
+
+test('a child that hangs is killed by the watchdog; the next snapshot works', async () => {
+  const server = new Server('watchdog', 400)
+  await server.program.message()
+  await server.stoppedChild()
+  const outcome = await server.program.message<Outcome>()
+  expect(outcome).toMatchObject({ done: false, code: 'ERR_FORKSTORE_SNAPSHOT_FAILED' })
+  expect(readdirSync(server.directory).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  expect((await server.program.ask<Outcome>('snapshot')).done).toBe(true)
+  await server.end()
+})
+
+test('a child that is killed: a typed error that names the signal; the next snapshot works', async () => {
+  const server = new Server('killed', 30_000)
+  await server.program.message()
+  const child = await server.stoppedChild()
+  process.kill(child, 'SIGKILL')
+  const outcome = await server.program.message<Outcome>()
+  expect(outcome).toMatchObject({ done: false, code: 'ERR_FORKSTORE_SNAPSHOT_FAILED' })
+  expect(outcome.cause).toMatch(/signal 9|SIGKILL/)
+  expect(readdirSync(server.directory).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  expect((await server.program.ask<Outcome>('snapshot')).done).toBe(true)
+  await server.end()
+})
+
+test('copiedBytes counts what the parent changes while the child lives, and little else', async () => {
+  const server = new Server('copied', 30_000)
+  await server.program.message()
+  const idle = await server.program.ask<Outcome>('snapshot')
+  const child = await server.stoppedChild()
+  // Each 10th of 100,000 records of about 100 bytes: nearly every page of some 12 MB.
+  await server.program.ask({ touch: 10 })
+  process.kill(child, 'SIGCONT')
+  const busy = await server.program.message<Outcome>()
+  expect(busy.copiedBytes).toBeGreaterThan(5_000_000)
+  expect(busy.copiedBytes).toBeLessThan(60_000_000)
+  expect(idle.copiedBytes).toBeLessThan(1_000_000)
+  await server.end()
+})
+
+test('closing while a snapshot runs waits for it', async () => {
+  const server = new Server('closing', 30_000)
+  await server.program.message()
+  expect(await server.program.ask('close store')).toEqual({ closedStore: 'saved' })
+  await server.end()
+})

@@ -1,0 +1,35 @@
+// Opens, fills, snapshots and closes again and again; reports what the process holds.
+import { readdirSync, readFileSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
+import { open } from '../../dist/index.js'
+
+const [directory, rounds] = process.argv.slice(2)
+
+async function round() {
+  const store = await open(directory, { engine: 'native', maxBytes: 1 << 30 })
+  const map = store.map('m')
+  for (let i = 0; i < 5000; i++) map.set(`key ${i}`, { i, text: `text ${i}`, list: [i, [i]] })
+  for (const [, value] of map) if (value.i < 0) throw new Error('impossible')
+  await store.snapshot()
+  map.clear()
+  await store.close()
+}
+
+async function holds() {
+  for (let i = 0; i < 4; i++) {
+    globalThis.gc()
+    await turn()
+  }
+  const maps = readFileSync('/proc/self/maps', 'latin1').split('\n').length
+  return {
+    rssBytes: process.memoryUsage().rss,
+    descriptors: readdirSync('/proc/self/fd').length,
+    threads: readdirSync('/proc/self/task').length,
+    mappings: maps,
+  }
+}
+
+for (let i = 0; i < 20; i++) await round()
+const before = await holds()
+for (let i = 0; i < Number(rounds); i++) await round()
+process.send({ before, after: await holds() }, () => process.disconnect())
