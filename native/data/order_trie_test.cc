@@ -1,0 +1,317 @@
+#include "data/order_trie.h"
+
+#include <map>
+#include <random>
+#include <vector>
+
+#include "data/heap_for_test.h"
+#include "data/record.h"
+
+namespace forkstore {
+namespace {
+
+using Oracle = std::map<uint64_t, Offset>;
+
+class Fixture {
+ public:
+  explicit Fixture(uint64_t max_bytes = uint64_t{1} << 30) : memory(max_bytes) {
+    fields = memory.NewZeros(16);
+    empty_blocks = memory.live_blocks();
+  }
+  OrderTrie trie() { return OrderTrie(memory.heap(), fields, fields + 8); }
+  uint32_t height() { return memory.heap().Read<uint32_t>(fields + 8); }
+
+  bool Append(uint64_t sequence, Offset record) {
+    if (!trie().Reserve(sequence).ok()) return false;
+    trie().Append(sequence, record);
+    return true;
+  }
+
+  void CheckScan(const Oracle& oracle, uint64_t from, uint32_t limit) {
+    std::vector<Offset> found(limit + 1, ~Offset{0});
+    const uint32_t count = trie().Scan(from, limit, found.data());
+    ASSERT_LE(count, limit);
+    ASSERT_EQ(found[count], ~Offset{0}) << "wrote beyond what it returned";
+    auto expected = oracle.lower_bound(from);
+    for (uint32_t i = 0; i < count; i++, ++expected) {
+      ASSERT_NE(expected, oracle.end());
+      ASSERT_EQ(found[i], expected->second);
+    }
+    if (count < limit) ASSERT_EQ(expected, oracle.end());
+  }
+
+  void CheckRestores(const Oracle& oracle) {
+    HeapForTest other;
+    other.Load(memory.Save());
+    ASSERT_TRUE(other.Claim(fields, 16));
+    OrderTrie restored(other.heap(), fields, fields + 8);
+    Oracle seen;
+    uint64_t last = 0;
+    struct Context {
+      Oracle* seen;
+      uint64_t* last;
+      bool in_order = true;
+    } context{&seen, &last};
+    const Status status = restored.Restore(
+        [](void* raw, uint64_t sequence, Offset record) {
+          Context* c = static_cast<Context*>(raw);
+          c->in_order = c->in_order && (c->seen->empty() || sequence > *c->last);
+          *c->last = sequence;
+          (*c->seen)[sequence] = record;
+          return true;
+        },
+        &context);
+    ASSERT_TRUE(status.ok()) << status.message();
+    ASSERT_TRUE(context.in_order);
+    ASSERT_EQ(seen, oracle);
+    ASSERT_EQ(other.live_blocks(), memory.live_blocks());
+  }
+
+  HeapForTest memory;
+  Offset fields;
+  uint64_t empty_blocks;
+};
+
+void RunProgram(uint32_t seed, uint64_t target, bool jumps, uint32_t removal_pattern) {
+  std::mt19937_64 random(seed);
+  Fixture f;
+  Oracle oracle;
+  uint64_t sequence = 1;
+  Offset next_record = 8;
+  for (const bool growing : {true, false, true, false}) {
+    for (uint64_t step = 0; growing ? oracle.size() < target : !oracle.empty(); step++) {
+      if (random() % 10 < (growing ? 7u : 2u)) {
+        if (jumps && random() % 100 == 0) sequence += random() >> (16 + random() % 48) >> 8;
+        ASSERT_LE(sequence, kMaxSequence);
+        ASSERT_TRUE(f.Append(sequence, next_record));
+        oracle[sequence] = next_record;
+        sequence++;
+        next_record += 8;
+      } else if (!oracle.empty()) {
+        auto victim = oracle.begin();  // a queue
+        if (removal_pattern == 1) victim = std::prev(oracle.end());
+        if (removal_pattern == 2) {
+          victim = oracle.lower_bound(oracle.begin()->first +
+                                      random() % (oracle.rbegin()->first - oracle.begin()->first + 1));
+        }
+        if (random() % 4 == 0) {
+          victim->second = next_record;
+          f.trie().Replace(victim->first, next_record);
+          next_record += 8;
+        } else {
+          f.trie().Remove(victim->first);
+          oracle.erase(victim);
+        }
+      }
+      if (step % 16 == 0) {
+        const uint64_t from = random() % 2 == 0 ? random() % (sequence + 100) : random() >> random() % 64;
+        ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, from, static_cast<uint32_t>(random() % 200)));
+      }
+      if (step % (target / 2 + 1) == 0) ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+    }
+    ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, 0, static_cast<uint32_t>(oracle.size() + 1)));
+    ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+    if (!growing) {
+      ASSERT_EQ(f.memory.live_blocks(), f.empty_blocks);
+      ASSERT_EQ(f.height(), 0u);
+    }
+  }
+}
+
+TEST(OrderTrie, RandomPrograms) {
+  for (uint32_t seed = 0; seed < 60; seed++) RunProgram(seed, 1 + seed * seed, false, seed % 3);
+}
+TEST(OrderTrie, RandomProgramsWithGaps) {
+  for (uint32_t seed = 0; seed < 60; seed++) RunProgram(seed, 1 + seed * seed, true, seed % 3);
+}
+TEST(OrderTrie, LargeProgram) {
+  RunProgram(1, 200'000, false, 2);
+}
+
+TEST(OrderTrie, EveryHeight) {
+  Fixture f;
+  Oracle oracle;
+  for (uint32_t bits = 0; bits <= 48; bits++) {
+    const uint64_t sequence = (uint64_t{1} << bits) - 1;  // 0, 1, 3, ... kMaxSequence
+    ASSERT_TRUE(f.Append(sequence, (bits + 1) * 8));
+    oracle[sequence] = (bits + 1) * 8;
+    ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, 0, 100));
+  }
+  EXPECT_EQ(f.height(), 8u);
+  ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+  for (uint32_t bits = 0; bits <= 48; bits++) {
+    for (const uint64_t around : {0, 1, 2}) {
+      ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, (uint64_t{1} << bits) - 2 + around, 3));
+    }
+  }
+  EXPECT_EQ(f.trie().Scan(~uint64_t{0}, 1, nullptr), 0u);
+  for (const auto& [sequence, record] : oracle) f.trie().Remove(sequence);
+  EXPECT_EQ(f.memory.live_blocks(), f.empty_blocks);
+}
+
+TEST(OrderTrie, ScanOfNothing) {
+  Fixture f;
+  EXPECT_EQ(f.trie().Scan(0, 10, nullptr), 0u);
+  ASSERT_TRUE(f.Append(5, 8));
+  EXPECT_EQ(f.trie().Scan(0, 0, nullptr), 0u);
+  EXPECT_EQ(f.trie().Scan(6, 10, nullptr), 0u);
+}
+
+TEST(OrderTrie, AFullLeafIsDense) {
+  Fixture f;
+  for (uint64_t sequence = 0; sequence < 64 * 64; sequence++) ASSERT_TRUE(f.Append(sequence, 8));
+  // 64 leaves of 520 bytes and the node above: little more than 8 bytes an entry.
+  EXPECT_EQ(f.memory.live_bytes() - 16, 65u * 520);
+}
+
+TEST(OrderTrie, RunningOutOfMemoryChangesNothing) {
+  for (uint32_t seed = 0; seed < 20; seed++) {
+    std::mt19937_64 random(seed);
+    Fixture f(kMinArenaBytes);
+    Oracle oracle;
+    uint64_t sequence = 1;
+    uint32_t refusals = 0;
+    while (refusals < 40) {
+      if (random() % 8 == 0) {
+        // Leave room for a few small blocks only, so that it fails in the middle too.
+        std::vector<Offset> hoard;
+        std::vector<Offset> kept;
+        for (uint64_t i = random() % 6; i > 0; i--) kept.push_back(f.memory.heap().Allocate(16));
+        hoard = f.memory.Exhaust();
+        for (const Offset block : kept) f.memory.heap().Free(block);
+        if (random() % 2 == 0) sequence += random() >> (20 + random() % 40);
+        if (sequence > kMaxSequence) break;
+        if (f.Append(sequence, sequence * 8)) {
+          oracle[sequence] = sequence * 8;
+          sequence++;
+        } else {
+          refusals++;
+        }
+        ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, 0, static_cast<uint32_t>(oracle.size() + 1)));
+        for (const Offset block : hoard) f.memory.heap().Free(block);
+        ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+        continue;
+      }
+      ASSERT_TRUE(f.Append(sequence, sequence * 8));
+      oracle[sequence] = sequence * 8;
+      sequence++;
+    }
+    // Removing needs no memory.
+    std::vector<Offset> hoard = f.memory.Exhaust();
+    while (!oracle.empty()) {
+      const auto victim = std::next(oracle.begin(), static_cast<ptrdiff_t>(random() % oracle.size()));
+      f.trie().Remove(victim->first);
+      oracle.erase(victim);
+    }
+    for (const Offset block : hoard) f.memory.heap().Free(block);
+    EXPECT_EQ(f.memory.live_blocks(), f.empty_blocks);
+  }
+}
+
+TEST(OrderTrie, ReclaimTakesTheStepsItIsGiven) {
+  for (const uint32_t step : {1u, 2u, 7u, 100u, 1'000'000u}) {
+    for (const uint64_t entries : {uint64_t{0}, uint64_t{1}, uint64_t{65}, uint64_t{5000}}) {
+      Fixture f;
+      const uint64_t before = f.memory.live_blocks();
+      for (uint64_t i = 0; i < entries; i++) {
+        ASSERT_TRUE(f.Append(i * 3 + (i == entries - 1 ? uint64_t{1} << 40 : 0), f.memory.NewZeros(16)));
+      }
+      Offset top = f.memory.heap().Read<uint64_t>(f.fields);
+      uint32_t height = f.height();
+      for (;;) {
+        const uint64_t blocks = f.memory.live_blocks();
+        uint32_t budget = step;
+        const bool done = OrderTrie::Reclaim(f.memory.heap(), &top, &height, &budget);
+        ASSERT_EQ(blocks - f.memory.live_blocks(), step - budget);
+        if (done) break;
+        ASSERT_EQ(budget, 0u);
+      }
+      EXPECT_EQ(top, kNone);
+      EXPECT_EQ(height, 0u);
+      EXPECT_EQ(f.memory.live_blocks(), before);
+    }
+  }
+}
+
+TEST(OrderTrie, RestoreStopsWhenAskedTo) {
+  Fixture f;
+  for (uint64_t i = 1; i < 300; i++) ASSERT_TRUE(f.Append(i, i * 8));
+  HeapForTest other;
+  other.Load(f.memory.Save());
+  uint32_t visits = 0;
+  const Status status = OrderTrie(other.heap(), f.fields, f.fields + 8)
+                            .Restore(
+                                [](void* context, uint64_t sequence, Offset) {
+                                  ++*static_cast<uint32_t*>(context);
+                                  return sequence < 100;
+                                },
+                                &visits);
+  EXPECT_EQ(status.code(), Code::kCorrupt);
+  EXPECT_EQ(visits, 100u);
+}
+
+TEST(OrderTrie, DamageIsRefusedOrHarmless) {
+  std::mt19937_64 random(13);
+  Fixture f(kMinArenaBytes);
+  for (uint64_t i = 1; i < 600; i++) ASSERT_TRUE(f.Append(i * i, f.memory.NewZeros(16)));
+  const HeapForTest::Image image = f.memory.Save();
+  uint32_t refused = 0;
+  uint32_t accepted = 0;
+  for (uint32_t round = 0; round < 4000; round++) {
+    HeapForTest other(kMinArenaBytes);
+    other.Load(image);
+    const uint64_t words = other.arena().frontier() / 8;
+    uint64_t word = f.fields / 8 + round % 2;
+    if (round > 40) {
+      do {
+        word = kUnitBytes / 8 + random() % (words - kUnitBytes / 8);
+      } while (other.heap().Read<uint64_t>(word * 8) == 0);
+    }
+    uint64_t& target = other.heap().Mutate<uint64_t>(word * 8);
+    switch (random() % 4) {
+      case 0:
+        target ^= uint64_t{1} << random() % 64;
+        break;
+      case 1:
+        target = random();
+        break;
+      case 2:
+        target = random() % words * 8;
+        break;
+      case 3:
+        target = 0;
+        break;
+    }
+    ASSERT_TRUE(other.Claim(f.fields, 16));
+    OrderTrie restored(other.heap(), f.fields, f.fields + 8);
+    struct Context {
+      HeapForTest* memory;
+      uint64_t entries;
+    } context{&other, 0};
+    const Status status = restored.Restore(
+        [](void* raw, uint64_t, Offset record) {
+          Context* c = static_cast<Context*>(raw);
+          c->entries++;
+          return c->memory->Claim(record, 16);
+        },
+        &context);
+    if (!status.ok()) {
+      refused++;
+      continue;
+    }
+    accepted++;
+    other.FinishLoad();
+    std::vector<Offset> records(2000);
+    ASSERT_EQ(restored.Scan(0, 2000, records.data()), context.entries);
+    Offset top = other.heap().Read<uint64_t>(f.fields);
+    uint32_t height = other.heap().Read<uint32_t>(f.fields + 8);
+    uint32_t budget = ~0u;
+    ASSERT_TRUE(OrderTrie::Reclaim(other.heap(), &top, &height, &budget));
+    ASSERT_EQ(other.live_blocks(), 1u);
+  }
+  EXPECT_GT(refused, 300u);
+  EXPECT_GT(accepted, 10u);
+}
+
+}  // namespace
+}  // namespace forkstore
