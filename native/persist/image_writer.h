@@ -23,9 +23,9 @@ class ImageWriterSpace {
   // All of them page-aligned, as O_DIRECT wants it, and zero at first.
   ImageHeader* header() const { return reinterpret_cast<ImageHeader*>(memory_); }
   ImageFooter* footer() const { return reinterpret_cast<ImageFooter*>(memory_ + kImageBlockBytes); }
-  // For pieces of the table, whose own address is not aligned; and, when writing is over, for
-  // whatever the child has to read.
-  static constexpr uint64_t kStagingBytes = 256 * 1024;
+  // What is written passes through here (see WriteData); when writing is over, work space for whatever the
+  // child has to read.
+  static constexpr uint64_t kStagingBytes = kChunkBytes;
   uint8_t* staging() const { return memory_ + 2 * kImageBlockBytes; }
   uint32_t* checksums() const { return reinterpret_cast<uint32_t*>(staging() + kStagingBytes); }
   uint64_t max_chunks() const { return max_chunks_; }
