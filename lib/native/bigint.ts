@@ -38,7 +38,7 @@ export function writeBigintKey(operation: Operation, key: bigint, start: number)
   let digits = key === 0n ? '' : (negative ? -key : key).toString(16)
   if (digits.length & 1) digits = `0${digits}`
   const length = 1 + digits.length / 2
-  operation.reserve(start + length)
+  operation.reserveAny(start + length)
   const bytes = operation.bytes
   bytes[start] = negative ? 1 : 0
   for (let index = 1, last = digits.length; last > 0; index++, last -= 2) {

@@ -71,6 +71,7 @@ export interface NativeStore {
   readonly recovery: NativeRecovery
   /** Where operations are written; byte 0 is 8-aligned. Replaced by `growOperationBuffer`. */
   readonly operationBuffer: ArrayBuffer
+  /** The old buffer stays readable; nothing is copied. */
   growOperationBuffer(bytes: number): ArrayBuffer
   /** result[0]: the number that an INCREMENT gave. */
   readonly result: Float64Array
@@ -91,7 +92,7 @@ export interface NativeStore {
   map(id: number): NativeMap
   maps(): { id: number; name: string }[]
 
-  /** The id of the shape with these names in this order, defining it when new; or -Code (7 and up: use a dictionary). */
+  /** The id of the shape with these names in this order, defining it when new; or -Code (6, TOO_LARGE: there is none, use a dictionary). */
   defineShape(names: string[]): number
   shapeNames(id: number): string[]
 

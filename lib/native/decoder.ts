@@ -211,8 +211,12 @@ export class Decoder {
         return readBigintBody(window.words, at)
       case 3:
         return new Uint8Array(window.bytes.subarray(at + 8, at + 8 + length))
-      case 4:
-        return Buffer.from(window.bytes.subarray(at + 8, at + 8 + length))
+      case 4: {
+        // Not Buffer.from: it gives parts of a pool, which one small buffer would keep alive.
+        const copy = Buffer.allocUnsafeSlow(length)
+        copy.set(window.bytes.subarray(at + 8, at + 8 + length))
+        return copy
+      }
       case 5:
         return new Date(window.doubles[at >> 3] as number)
       default:

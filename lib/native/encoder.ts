@@ -1,7 +1,8 @@
 import { types } from 'node:util'
-import { CYCLE, isDetached, isPlainObject, refusal, unsupportedValue } from '../value-errors.js'
+import { CYCLE, describePath, isDetached, isPlainObject, refusal, unsupportedValue } from '../value-errors.js'
+import { ForkstoreError } from '../errors.js'
 import { writeBigintBody } from './bigint.js'
-import { MAX_VALUE_BYTES, tooLarge, type Operation } from './operation.js'
+import { MAX_VALUE_BYTES, TooLarge, type Operation } from './operation.js'
 import { DICTIONARY, type ShapeNode } from './shape-tree.js'
 import { writeLatin1 } from './strings.js'
 
@@ -38,6 +39,9 @@ const LOOP_UNITS = 40
 const WIDE = /[^\x00-\xff]/
 // Cycles are looked for only below here: nearly every value ends before.
 const UNWATCHED_DEPTH = 32
+
+/** Frames and values that an encoder keeps room for. */
+const MOST_KEPT = 4096
 
 const { hasOwnProperty } = Object.prototype
 const { getPrototypeOf } = Object
@@ -96,18 +100,28 @@ export class Encoder {
       this.cursor = at + 8
       if (!this.#slot(value, at)) this.#run()
       const end = this.#align(7)
-      if (end - at > MAX_VALUE_BYTES) throw tooLarge()
+      if (end - at > MAX_VALUE_BYTES) throw new TooLarge()
       this.busy = false
+      if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
       return end
     } catch (error) {
-      const steps = error instanceof Refusal ? this.#steps() : []
+      const steps = error instanceof Refusal ? this.#steps(error.words === CYCLE) : []
       this.busy = false
-      this.#values = []
-      this.#frames = []
-      this.#top = this.#depth = 0
-      this.#ancestors.clear()
-      throw error instanceof Refusal ? unsupportedValue(mapName, key, steps, error.words) : error
+      this.#release()
+      if (error instanceof Refusal) throw unsupportedValue(mapName, key, steps, error.words)
+      if (error instanceof TooLarge) {
+        const message = `${describePath(mapName, key, [])}: a value of more than ${MAX_VALUE_BYTES} bytes cannot be stored`
+        throw new ForkstoreError('ERR_FORKSTORE_TOO_LARGE', message)
+      }
+      throw error
     }
+  }
+
+  #release(): void {
+    this.#values = []
+    this.#frames = []
+    this.#top = this.#depth = 0
+    this.#ancestors.clear()
   }
 
   #run(): void {
@@ -236,8 +250,8 @@ export class Encoder {
 
   #object(value: object, at: number): boolean {
     if (isProxy(value)) throw new Refusal(refusal(value))
-    if (getPrototypeOf(value) === Object.prototype) return this.#fields(value, at)
     if (Array.isArray(value)) return this.#array(value, at)
+    if (getPrototypeOf(value) === Object.prototype) return this.#fields(value, at)
     if (types.isDate(value)) {
       const start = this.#align(7)
       this.#operation.reserve(start + 8)
@@ -372,11 +386,14 @@ export class Encoder {
     return end
   }
 
-  /** The way to the slot that is being written. */
-  #steps(): (string | number)[] {
+  /** The way to the slot that is being written; of a cycle, to where it first closes. */
+  #steps(isCycle: boolean): (string | number)[] {
     const steps: (string | number)[] = []
+    const seen = new Set<object>()
     for (let depth = 0; depth < this.#depth; depth++) {
       const frame = this.#frames[depth] as Frame
+      if (isCycle && seen.has(frame.container as object)) break
+      seen.add(frame.container as object)
       const index = frame.next - 1
       if (frame.array !== undefined) {
         steps.push(index)

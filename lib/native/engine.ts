@@ -36,10 +36,12 @@ export class NativeEngine implements Engine {
   readonly path: string | undefined
   readonly recovered: Recovered | undefined
   onWrite: () => void = () => {}
-  closed = false
+  /** Maps refuse everything; a last snapshot can still be taken. */
+  sealed = false
   readonly operation: Operation
   readonly decoder: Decoder
   readonly #store: NativeStore
+  #closed = false
   readonly #maps = new Map<string, NativeMap>()
 
   constructor(path: string | undefined, store: NativeStore) {
@@ -55,7 +57,7 @@ export class NativeEngine implements Engine {
   map(name: string): ForkstoreMap {
     let map = this.#maps.get(name)
     if (map === undefined) {
-      this.#check()
+      if (this.sealed) throw closedError()
       const id = this.#store.openMap(name)
       if (id < 0) throw errorFromCode(-id, this.#store.lastMessage())
       map = new NativeMap(name, id, this.#store.map(id), this)
@@ -75,7 +77,7 @@ export class NativeEngine implements Engine {
           this.#check()
           if (!this.#store.snapshot(options.keep, options.watchdogMs, done)) setImmediate(attempt)
         } catch (error) {
-          reject(error as Error)
+          reject(fromNative(error) as Error)
         }
       }
       attempt()
@@ -83,7 +85,7 @@ export class NativeEngine implements Engine {
   }
 
   idle(): boolean {
-    return this.closed || this.#store.reclaim(IDLE_BLOCKS)
+    return this.#closed || this.#store.reclaim(IDLE_BLOCKS)
   }
 
   stats(): EngineStats {
@@ -108,15 +110,23 @@ export class NativeEngine implements Engine {
     }
   }
 
+  seal(): void {
+    this.sealed = true
+  }
+
   close(): void {
-    if (this.closed) return
-    this.closed = true
+    if (this.#closed) return
+    this.sealed = this.#closed = true
     this.#store.close()
   }
 
   #check(): void {
-    if (this.closed) throw new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+    if (this.#closed) throw closedError()
   }
+}
+
+function closedError(): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
 }
 
 function snapshotResult(outcome: NativeSnapshotOutcome): SnapshotResult {

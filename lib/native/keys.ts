@@ -13,7 +13,7 @@ const MAX_KEY_BYTES = 2 ** 29
 /** Writes a number or bigint key at byte `at`, a multiple of 8; returns how many bytes it takes. */
 export function writeKey(operation: Operation, key: unknown, at: number, mapName: string): number {
   if (typeof key === 'number') {
-    operation.reserve(at + 8)
+    operation.reserveAny(at + 8)
     // -0 is the same key as 0.
     operation.double(at, key + 0)
     return 8

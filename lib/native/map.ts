@@ -1,7 +1,7 @@
 import { ForkstoreError } from '../errors.js'
 import { ForkstoreMap } from '../map.js'
 import type { Key } from '../types.js'
-import { unsupportedKey } from '../value-errors.js'
+import { describePath, isPlainObject, unsupportedKey } from '../value-errors.js'
 import type { NativeMap as Handle } from './binding.js'
 import type { Decoder } from './decoder.js'
 import type { NativeEngine } from './engine.js'
@@ -20,7 +20,7 @@ class MapState implements IterationSource {
   ) {}
 
   check(): void {
-    if (this.engine.closed) throw new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+    if (this.engine.sealed) throw new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
   }
 }
 
@@ -62,6 +62,11 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
   }
 
   patch(key: K, fields: Partial<V>): this {
+    this.#state.check()
+    this.#checkKey(key)
+    if (typeof fields !== 'object' || fields === null || Array.isArray(fields) || !isPlainObject(fields)) {
+      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'patch: the fields must be a plain object')
+    }
     this.#write(PATCH, key, fields)
     return this
   }
@@ -100,7 +105,7 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     if (state.handle.size() === 0) return
     operation.head(CLEAR, this.#id, 0)
     const result = operation.store.apply(HEAD_BYTES)
-    if (result < 0) throw operation.failure(result)
+    if (result < 0) throw operation.failure(result, this.name)
     state.changes++
     state.engine.onWrite()
   }
@@ -138,9 +143,6 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.#write(code, key, value))
     const end = operation.encoder.encode(value, HEAD_BYTES, this.name, key)
-    if (code === PATCH && !operation.isObject(HEAD_BYTES)) {
-      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'patch: the fields must be a plain object')
-    }
     // A getter may have closed the store.
     state.check()
     this.#apply(code, end, key)
@@ -160,9 +162,9 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
       operation.words[3] = bytes
       result = operation.store.apply(end + bytes)
     }
-    if (result < 0) throw operation.failure(result)
-    // SET says whether the key is new; it is a change when it is not, too.
-    if (result === 0 && code === DELETE) return false
+    if (result < 0) throw operation.failure(result, describePath(this.name, key, []))
+    // SET says whether the key is new: it is a change when it is not, too. A PATCH may have no fields.
+    if (code === DELETE ? result === 0 : code === PATCH && end === HEAD_BYTES + 8) return false
     state.changes++
     state.engine.onWrite()
     return true

@@ -1,4 +1,4 @@
-import { ForkstoreError } from '../errors.js'
+import type { ForkstoreError } from '../errors.js'
 import type { NativeStore } from './binding.js'
 import { Encoder } from './encoder.js'
 import { errorFromCode } from './errors.js'
@@ -16,6 +16,9 @@ export const INCREMENT = 7
 export const HEAD_BYTES = 16
 /** The most that a value can take. */
 export const MAX_VALUE_BYTES = 2 ** 30 - 2 ** 20
+
+/** Thrown by `reserve`, for the encoder to catch: the value would be over MAX_VALUE_BYTES. */
+export class TooLarge {}
 
 /**
  * The buffer in which operations are written, with its views, and the encoder that writes values there.
@@ -41,18 +44,20 @@ export class Operation {
     this.encoder = new Encoder(this)
   }
 
-  /** Makes room for bytes [0, end); what has been written stays. The views are new objects afterwards. */
+  /** Makes room for a value in bytes [0, end); what has been written stays. The views are new objects afterwards. */
   reserve(end: number): void {
     if (end <= this.capacity) return
-    if (end > HEAD_BYTES + MAX_VALUE_BYTES + 64) throw tooLarge()
+    // The value may begin 8 bytes behind the head: an INCREMENT's does.
+    if (end > HEAD_BYTES + 8 + MAX_VALUE_BYTES) throw new TooLarge()
+    this.reserveAny(end)
+  }
+
+  /** As `reserve`, for the key behind the value. */
+  reserveAny(end: number): void {
+    if (end <= this.capacity) return
     const written = this.bytes
-    const wanted = Math.min(2 * end, HEAD_BYTES + MAX_VALUE_BYTES + 4096)
-    // Growing may free or detach the old buffer.
-    const kept = Buffer.from(written)
-    this.#view(this.store.growOperationBuffer(wanted))
-    if (this.capacity < end)
-      throw new ForkstoreError('ERR_FORKSTORE_FULL', 'no memory for so large an operation')
-    this.bytes.set(kept)
+    this.#view(this.store.growOperationBuffer(Math.max(end + 64, Math.min(2 * end, MAX_VALUE_BYTES))))
+    this.bytes.set(written)
   }
 
   /** The fields of an operation's head that do not depend on the key. */
@@ -74,12 +79,6 @@ export class Operation {
     }
   }
 
-  /** Whether the value whose root slot is at `at` is a plain object. */
-  isObject(at: number): boolean {
-    const high = (this.words[(at >> 2) + 1] as number) >>> 0
-    return high >>> 16 === 0xfffc || high === 0xfffe0006
-  }
-
   /** Runs something that uses the buffer while an encoding is under way, and puts everything back. */
   nested<Result>(run: () => Result): Result {
     const interrupted = this.encoder
@@ -89,14 +88,14 @@ export class Operation {
       return run()
     } finally {
       this.encoder = interrupted
-      this.reserve(kept.length)
+      this.reserveAny(kept.length)
       this.bytes.set(kept)
     }
   }
 
-  /** The error for a negative result of the store. */
-  failure(code: number): ForkstoreError {
-    return errorFromCode(-code, this.store.lastMessage())
+  /** The error for a negative result of the store; `path` names the entry. */
+  failure(code: number, path: string): ForkstoreError {
+    return errorFromCode(-code, `${path}: ${this.store.lastMessage()}`)
   }
 
   #view(buffer: ArrayBuffer): void {
@@ -105,8 +104,4 @@ export class Operation {
     this.words = new Int32Array(buffer, 0, this.capacity >> 2)
     this.doubles = new Float64Array(buffer, 0, this.capacity >> 3)
   }
-}
-
-export function tooLarge(): ForkstoreError {
-  return new ForkstoreError('ERR_FORKSTORE_TOO_LARGE', `a value can take at most ${MAX_VALUE_BYTES} bytes`)
 }

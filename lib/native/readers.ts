@@ -37,9 +37,9 @@ export function readPlainly(
   return object
 }
 
-/** Adds a property of the object's own, be its name what it may. */
+/** Adds a property of the object's own, whatever Object.prototype has of that name (it may be frozen). */
 export function define(object: Record<string, unknown>, name: string, value: unknown): void {
-  if (name === '__proto__') {
+  if (name in object) {
     Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true })
   } else {
     object[name] = value

@@ -4,7 +4,7 @@ import { errorFromCode } from './errors.js'
 /** Wider objects are dictionaries; docs/format.md, section 1. */
 export const MAX_SHAPE_FIELDS = 64
 const MAX_NAME_UNITS = 255
-/** Codes from here on say that there is no shape to be had; see `NativeStore.defineShape`. */
+/** TOO_LARGE: there is no shape to be had; see `NativeStore.defineShape`. */
 const NO_SHAPE_CODE = 6
 /** Bounds the memory of the tree, whatever key sequences users make up. */
 const MAX_NODES = 65_536
@@ -70,7 +70,7 @@ export class ShapeTree {
       return DICTIONARY
     const shape = this.#store.defineShape(names)
     if (shape >= 0) return shape
-    if (-shape >= NO_SHAPE_CODE) return DICTIONARY
+    if (-shape === NO_SHAPE_CODE) return DICTIONARY
     throw errorFromCode(-shape, this.#store.lastMessage())
   }
 

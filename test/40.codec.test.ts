@@ -1,0 +1,347 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import vm from 'node:vm'
+import { describe, expect, it } from 'vitest'
+import { checkCodec, makeCodec } from './support/codec-check.js'
+import { referenceEncode } from './support/reference-encoder.js'
+import { sameValue } from './support/values.js'
+
+const MAX_VALUE_BYTES = 2 ** 30 - 2 ** 20
+
+describe('any value comes back the same, in the canonical bytes', () => {
+  it('read through windows over the arena', () => checkCodec({}, 5000))
+  it('read from copies of blocks', () => checkCodec({ windows: false }, 3000))
+  it('when the shapes are used up', () => checkCodec({ maxShapes: 3 }, 3000))
+  it('from an operation buffer that has to grow', () => checkCodec({ operationBytes: 32 }, 2000))
+  it('where code generation is forbidden', () => {
+    const child = fileURLToPath(new URL('./support/codec-child.ts', import.meta.url))
+    const args = ['--disallow-code-generation-from-strings', '--import', 'tsx', child]
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toContain('same results')
+  })
+})
+
+describe('bytes', () => {
+  it('are those of the worked example', () => {
+    const { encode, store } = makeCodec()
+    for (let shape = 0; shape < 3; shape++) store.defineShape([`other${shape}`])
+    expect(encode({ id: 7, name: 'Ada Lovelace' }).toString('hex')).toBe(
+      '080000000300fcff' + '070000000000f9ff' + '080000000c00faff' + '416461204c6f76656c61636500000000',
+    )
+  })
+
+  it('keep -0, infinities, and one NaN', () => {
+    const { encode } = makeCodec()
+    const strange = new Float64Array(new BigUint64Array([0xfff8000000000001n, 0x7ff8dead00000000n]).buffer)
+    for (const nan of [NaN, 0 / 0, strange[0], strange[1], new Date(NaN).getTime()]) {
+      expect(encode(nan).toString('hex')).toBe('000000000000f87f')
+    }
+    expect(encode(-0).toString('hex')).toBe('0000000000000080')
+    expect(encode(2 ** 31 - 1).toString('hex')).toBe('ffffff7f0000f9ff')
+    expect(encode(2 ** 31).toString('hex')).toBe('000000000000e041')
+  })
+
+  it('are the same for long strings, at every limit', () => {
+    const { encode, decode, store } = makeCodec()
+    const shapeOf = (names: string[]): number => store.defineShape(names)
+    for (const length of [0, 1, 4, 5, 6, 39, 40, 41, 42, 255, 0xfffe, 0xffff, 0x10000, 100_001]) {
+      for (const wide of [-1, 0, length - 1]) {
+        for (const tail of ['\xff', '\u0100', '\ud800']) {
+          const text =
+            wide < 0
+              ? 'é'.repeat(length)
+              : 'x'.repeat(wide) + tail + 'y'.repeat(Math.max(0, length - wide - 1))
+          const value = ['before', text, { text, after: 'it' }]
+          const bytes = encode(value)
+          expect(Buffer.compare(bytes, referenceEncode(value, shapeOf))).toBe(0)
+          sameValue(decode(bytes), value)
+        }
+      }
+    }
+  })
+
+  it('are the same when the object was another type of string inside V8', () => {
+    const { encode } = makeCodec()
+    const twoByte = 'abc\u1234'.repeat(20)
+    const narrow = twoByte.slice(0, 3) + twoByte.slice(4, 7) + 'abcdef'.repeat(10)
+    const cons = 'x'.repeat(30) + String(Math.random()).slice(0, 1).repeat(40)
+    for (const text of [narrow, cons, narrow.slice(1), cons.slice(20)]) {
+      expect(encode(text)).toEqual(referenceEncode(JSON.parse(JSON.stringify(text)), () => -1))
+    }
+  })
+})
+
+describe('objects', () => {
+  it('with more than 64 fields or a long name are dictionaries', () => {
+    const { encode, decode, store } = makeCodec()
+    const shapeOf = (names: string[]): number => store.defineShape(names)
+    const wide = (count: number): object =>
+      Object.fromEntries([...Array(count).keys()].map((i) => [`field${i}`, { i }]))
+    for (const value of [
+      wide(64),
+      wide(65),
+      wide(300),
+      { ['n'.repeat(255)]: 1 },
+      { ['n'.repeat(256)]: [1] },
+      { a: wide(65), b: [wide(66)], ['\u1234'.repeat(256)]: 'x', __proto__: null },
+    ]) {
+      const bytes = encode(value)
+      expect(Buffer.compare(bytes, referenceEncode(value, shapeOf))).toBe(0)
+      sameValue(decode(bytes), value)
+    }
+    expect(store.shapes.every((names) => names.length <= 64)).toBe(true)
+  })
+
+  it('with made-up names do not fill memory with shapes', () => {
+    const { roundTrip, store } = makeCodec({ maxShapes: 10 })
+    for (let i = 0; i < 100_000; i++) roundTrip({ [`user${i}`]: i, more: { [`x${i}`]: 1 } })
+    expect(store.shapes.length).toBe(10)
+    // What has a shape still gets it.
+    const known = { [store.shapes[0]?.[0] as string]: 1 }
+    sameValue(roundTrip(known), known)
+  })
+
+  it('get a shape that exists even when the tree of names is full', () => {
+    const { encode, store } = makeCodec()
+    store.defineShape(['late'])
+    for (let i = 0; i < 70_000; i++) encode({ [`user${i}`]: i })
+    expect(store.shapes.length).toBe(4096)
+    expect(encode({ late: 1 }).readUInt16LE(6)).toBe(0xfffc)
+    expect(encode({ later: 1 }).readUInt16LE(6)).toBe(0xfffe)
+  })
+
+  it('give their own enumerable string keys only', () => {
+    const { roundTrip } = makeCodec()
+    const value = Object.create(null, {
+      shown: { value: 1, enumerable: true },
+      hidden: { value: 2, enumerable: false },
+      read: { get: () => 3, enumerable: true },
+      [Symbol('no')]: { value: 4, enumerable: true },
+    })
+    sameValue(roundTrip(value), { shown: 1, read: 3 })
+    sameValue(roundTrip({ 2: 'b', x: 1, 1: 'a' }), { 1: 'a', 2: 'b', x: 1 })
+    const other = vm.runInNewContext('({ a: [1, { b: new Date(5) }], c: new Uint8Array(3) })')
+    sameValue(roundTrip(other), { a: [1, { b: new Date(5) }], c: new Uint8Array(3) })
+  })
+
+  it('are not misread when Object.prototype has been given a property', () => {
+    const { roundTrip } = makeCodec()
+    roundTrip({ polluted: 1 })
+    let decoded: unknown[]
+    Object.defineProperty(Object.prototype, 'polluted', { value: 'x', enumerable: true, configurable: true })
+    try {
+      decoded = [{}, { a: 1 }, { b: 1, polluted: 2 }].map(roundTrip)
+    } finally {
+      delete (Object.prototype as Record<string, unknown>).polluted
+    }
+    expect(decoded.map((value) => Object.keys(value as object))).toEqual([[], ['a'], ['b', 'polluted']])
+  })
+
+  it('are read once, each field in its order', () => {
+    const { roundTrip } = makeCodec()
+    const reads: string[] = []
+    const value = (): object => ({
+      get a() {
+        reads.push('a')
+        return reads.length
+      },
+      b: 'b',
+      get c() {
+        reads.push('c')
+        return reads.length
+      },
+    })
+    roundTrip({ a: 1, b: 2, d: 3 })
+    sameValue(roundTrip(value()), { a: 1, b: 'b', c: 2 })
+    expect(reads).toEqual(['a', 'c'])
+  })
+})
+
+describe('depth', () => {
+  it.each([100, 100_000, 1_000_000])('of %i arrays or objects is no trouble', (depth) => {
+    const { encode, decode } = makeCodec({ arenaBytes: 40 * depth + 65_536 })
+    let array: unknown[] = ['end']
+    let object: unknown = 'end'
+    let mixed: unknown = 'end'
+    for (let i = 0; i < depth; i++) {
+      array = [array]
+      object = { __proto__: null, next: object }
+      mixed = i % 2 === 0 ? [mixed] : { mixed }
+    }
+    const follow = (start: unknown): number => {
+      let count = 0
+      let at: unknown = start
+      while (typeof at === 'object') {
+        at = Object.values(at as object)[0]
+        count++
+      }
+      expect(at).toBe('end')
+      return count
+    }
+    expect(follow(decode(encode(array)))).toBe(depth + 1)
+    expect(follow(decode(encode(object)))).toBe(depth)
+    expect(follow(decode(encode(mixed)))).toBe(depth)
+  })
+
+  it('keeps order, holes and siblings of what is decoded later', () => {
+    const { roundTrip } = makeCodec({ maxShapes: 2 })
+    let value: unknown = { a: 1, b: [1, , { c: 2 }], 3: 'x' }
+    for (let i = 0; i < 150; i++) {
+      value =
+        i % 3 === 0
+          ? { first: i, value, __proto__: null, last: [i, {}] }
+          : i % 3 === 1
+            ? [i, , value, , [], new Date(i)]
+            : { [`name${i}`]: 'before', value, ['__proto__']: { i }, z: 'after' }
+    }
+    sameValue(roundTrip(value), value)
+  })
+})
+
+describe('refused', () => {
+  const refused = (value: unknown): unknown => {
+    const { operation, encode } = makeCodec()
+    let error: unknown
+    try {
+      operation.encoder.encode(value, 16, 'users', 'a@b')
+    } catch (thrown) {
+      error = thrown
+    }
+    expect(operation.encoder.busy).toBe(false)
+    // Nothing of the failure is left behind.
+    const plain = [1, ['x'.repeat(30)]]
+    expect(encode(plain)).toEqual(makeCodec().encode(plain))
+    return error
+  }
+  const cycle: { deep: { list: unknown[] } } = { deep: { list: [] } }
+  cycle.deep.list.push(1, cycle)
+  class Own {}
+  const cases: [string, unknown][] = [
+    ['function', () => 1],
+    ['symbol', Symbol('s')],
+    ['class instance', new Own()],
+    ['Map', new Map()],
+    ['Set', new Set()],
+    ['RegExp', /x/],
+    ['Error', new Error('x')],
+    ['boxed number', Object(1)],
+    ['ArrayBuffer', new ArrayBuffer(8)],
+    ['Int8Array', new Int8Array(8)],
+    ['DataView', new DataView(new ArrayBuffer(8))],
+    ['promise', Promise.resolve()],
+    ['proxy', new Proxy({}, {})],
+    ['proxy of an array', new Proxy([], {})],
+    ['WeakMap', new WeakMap()],
+    ['cycle', cycle],
+  ]
+  it.each(cases)('%s, alone and inside, with the path', (_name, value) => {
+    expect(refused(value)).toMatchObject({ code: 'ERR_FORKSTORE_UNSUPPORTED_VALUE' })
+    const inside = refused({ fine: 1, 'not fine': ['x', { y: 1, fn: value }] }) as Error
+    expect(inside.message.startsWith('users["a@b"]["not fine"][1].fn')).toBe(true)
+    let deep: unknown = value
+    for (let i = 0; i < 100; i++) deep = [deep]
+    expect(refused(deep)).toMatchObject({ code: 'ERR_FORKSTORE_UNSUPPORTED_VALUE' })
+    const dictionary = Object.fromEntries([...Array(70).keys()].map((i) => [`f${i}`, i === 68 ? value : i]))
+    expect((refused(dictionary) as Error).message.startsWith('users["a@b"].f68')).toBe(true)
+  })
+
+  it('but one object in several places is no cycle', () => {
+    const { roundTrip } = makeCodec()
+    const shared = { x: 1 }
+    let value: unknown = [shared, { shared }, shared]
+    for (let i = 0; i < 50; i++) value = [value, shared]
+    sameValue(roundTrip(value), value)
+  })
+
+  it('what a getter throws comes out as it is', () => {
+    const { encode } = makeCodec()
+    const mine = new RangeError('mine')
+    const value = {
+      a: [1],
+      get b() {
+        throw mine
+      },
+    }
+    expect(() => encode([value])).toThrow(mine)
+    expect(encode([1])).toEqual(makeCodec().encode([1]))
+  })
+
+  it('too large', () => {
+    const { operation, encode } = makeCodec()
+    const array: unknown[] = []
+    array.length = MAX_VALUE_BYTES / 8
+    for (const value of [array, [1, array], [new Array(2 ** 32 - 1)]]) {
+      expect(() => encode(value)).toThrow(expect.objectContaining({ code: 'ERR_FORKSTORE_TOO_LARGE' }))
+    }
+    expect(operation.capacity).toBeLessThan(2 ** 20)
+    const half = new Uint8Array(300 * 2 ** 20)
+    expect(() => encode([half, half, half, half])).toThrow(
+      expect.objectContaining({ code: 'ERR_FORKSTORE_TOO_LARGE' }),
+    )
+  })
+})
+
+describe('copies', () => {
+  it.each([true, false])('are handed out, not views (windows: %s)', (windows) => {
+    const { roundTrip, store } = makeCodec({ windows })
+    const value = {
+      bytes: new Uint8Array([1, 2, 3]),
+      buffer: Buffer.from('four'),
+      name: 'a longer string than 5',
+    }
+    const first = roundTrip(value) as typeof value
+    store.put(new Uint8Array(3 << 20).fill(0xee))
+    store.put(new Uint8Array(3 << 20).fill(0xee))
+    sameValue(first, value)
+    expect(first.bytes.buffer.byteLength).toBeLessThan(10_000)
+  })
+
+  it('of a Buffer that lies within a pool, or a Uint8Array at an odd offset', () => {
+    const { roundTrip } = makeCodec()
+    const odd = new Uint8Array(new Uint8Array([9, 8, 7, 6, 5]).buffer, 1, 3)
+    sameValue(roundTrip([Buffer.from('pooled'), odd]), [Buffer.from('pooled'), odd])
+  })
+})
+
+describe('code that runs while a value is read', () => {
+  it('may use the same buffer, and make it grow', () => {
+    const { operation, decode } = makeCodec({ operationBytes: 64 })
+    const results: unknown[] = []
+    const inner = (value: unknown): void => {
+      operation.nested(() => {
+        const end = operation.encoder.encode(value, 16, 'map', 'inner')
+        results.push(decode(operation.bytes.slice(16, end)))
+      })
+    }
+    const value = {
+      list: ['some string that is long', 2, { x: 'y' }],
+      nested: {
+        get first() {
+          inner({
+            list: ['z'.repeat(300)],
+            deeper: {
+              get again() {
+                inner([1, 2, 3])
+                return 'again'
+              },
+            },
+          })
+          return 'first'
+        },
+        second: 'second string, long too',
+      },
+      get last() {
+        inner('short')
+        expect(() => inner([() => 1])).toThrow('cannot be stored')
+        return ['last']
+      },
+    }
+    const end = operation.encoder.encode(value, 16, 'map', 'outer')
+    sameValue(decode(operation.bytes.slice(16, end)), {
+      list: ['some string that is long', 2, { x: 'y' }],
+      nested: { first: 'first', second: 'second string, long too' },
+      last: ['last'],
+    })
+    expect(results).toEqual(['short', [1, 2, 3], { list: ['z'.repeat(300)], deeper: { again: 'again' } }])
+    expect(operation.encoder.busy).toBe(false)
+  })
+})
