@@ -10,7 +10,7 @@
 //  1. A block is 8-aligned, never crosses a multiple of kSegmentBytes, and never moves.
 //  2. Allocate either succeeds or changes nothing.
 //  3. Low units are preferred, so that the frontier can come down again.
-//  4. Every call is bounded: no search over all units (free runs are kept in bins by size).
+//  4. Every call is bounded: no search over all units (see unit_map.h).
 // Thread safety: the owner thread only. table() may be read in a forked child.
 #pragma once
 
@@ -46,8 +46,8 @@ class Allocator {
   // The usable size of a live block, >= what was asked for.
   uint64_t Capacity(Offset block) const;
 
-  // Bytes from `offset` to the end of the block that holds it; 0 when no block does. Linear in the units of
-  // a large block.
+  // Bytes from `offset` to the end of the block (live or not) that holds it; 0 when no block does; any
+  // Offset is a legal argument. Linear in the units of a large block.
   uint64_t BytesToBlockEnd(Offset offset) const;
 
   AllocatorStats stats() const;

@@ -274,6 +274,17 @@ TEST_F(AllocatorTest, AnEmptyUnitWaitsForTheNextAllocation) {
   }
 }
 
+TEST_F(AllocatorTest, EmptyUnitsAreNoReasonToRefuse) {
+  Open(kMinArenaBytes);
+  std::vector<Offset> blocks;
+  for (uint32_t i = 0; i < 60; ++i) blocks.push_back(allocator_->Allocate(SizeClassBytes(i)));
+  std::reverse(blocks.begin(), blocks.end());
+  for (const Offset block : blocks) allocator_->Free(block);
+  EXPECT_GT(allocator_->units(), 50u) << "there should be empty units that wait";
+  EXPECT_EQ(allocator_->Allocate(63 * kUnitBytes), kUnitBytes);
+  EXPECT_EQ(allocator_->Allocate(16), kNone);
+}
+
 TEST_F(AllocatorTest, AllocatingAndFreeingWriteNothingToTheArena) {
   Open(uint64_t{16} << 20);
   std::mt19937_64 random(4);
