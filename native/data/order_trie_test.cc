@@ -37,7 +37,7 @@ class Fixture {
       ASSERT_NE(expected, oracle.end());
       ASSERT_EQ(found[i], expected->second);
     }
-    if (count < limit) ASSERT_EQ(expected, oracle.end());
+    ASSERT_TRUE(count == limit || expected == oracle.end());
   }
 
   void CheckRestores(const Oracle& oracle) {
@@ -107,7 +107,9 @@ void RunProgram(uint32_t seed, uint64_t target, bool jumps, uint32_t removal_pat
         const uint64_t from = random() % 2 == 0 ? random() % (sequence + 100) : random() >> random() % 64;
         ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, from, static_cast<uint32_t>(random() % 200)));
       }
-      if (step % (target / 2 + 1) == 0) ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+      if (step % (target / 2 + 1) == 0) {
+        ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+      }
     }
     ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, 0, static_cast<uint32_t>(oracle.size() + 1)));
     ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
