@@ -19,6 +19,9 @@ const tsc = findTypescript()
 if (tsc === undefined) {
   console.warn('forkstore: typescript is not installed (--omit=dev), so dist/ was not made')
 } else {
-  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  })
   process.exitCode = status ?? 1
 }

@@ -13,6 +13,8 @@ const CONNECTIONS = 64
 const WRITE_SHARE = 0.3
 const TOP_SHARE = 0.01
 const PROBLEMS_TOLD = 5
+/** Both processes compile their code at first; how slow that is says nothing about the store. */
+const WARM_UP_MS = 2_000
 
 const role = startRole<LoadOptions, ToLoad, FromLoad>()
 const { port, entries, requestsPerSecond } = role.options
@@ -33,6 +35,11 @@ let snapshotsSeen = 0
 let snapshotRunning = false
 let serverMayDie = false
 let ended = false
+const started = performance.now()
+
+function isWarm(): boolean {
+  return performance.now() - started > WARM_UP_MS
+}
 
 role.receive((message) => {
   if (message.type === 'server-will-die') {
@@ -64,6 +71,7 @@ function problem(text: string): void {
 /** Sends one request; resolves to the parsed body, or undefined when there was no whole answer. */
 function ask(method: string, path: string): Promise<unknown> {
   const sentAt = performance.now()
+  const measured = isWarm()
   const metSnapshot = snapshotRunning
   const snapshotsBefore = snapshotsSeen
   outstanding++
@@ -84,10 +92,12 @@ function ask(method: string, path: string): Promise<unknown> {
       response.on('data', (part: string) => (text += part))
       response.on('end', () => {
         const microseconds = Math.max(1, Math.round((performance.now() - sentAt) * 1000))
-        lastSecond.record(microseconds)
-        const met = metSnapshot || snapshotRunning || snapshotsSeen !== snapshotsBefore
-        const histogram = met ? duringSnapshots : otherwise
-        histogram.record(microseconds)
+        if (measured) {
+          const met = metSnapshot || snapshotRunning || snapshotsSeen !== snapshotsBefore
+          lastSecond.record(microseconds)
+          if (met) duringSnapshots.record(microseconds)
+          else otherwise.record(microseconds)
+        }
         if (response.statusCode !== 200) problem(`${method} ${path}: status ${response.statusCode}`)
         settle(JSON.parse(text))
       })
@@ -137,10 +147,10 @@ function latencyOf(histogram: RecordableHistogram): Latency | undefined {
   }
 }
 
-const started = performance.now()
 let issuedBefore = 0
 let writesBefore = 0
 const everySecond = setInterval(() => {
+  if (!isWarm()) return
   const second = {
     issued: issued - issuedBefore,
     writes: issuedWrites - writesBefore,
@@ -152,9 +162,17 @@ const everySecond = setInterval(() => {
   void role.send({ type: 'second', second })
 }, 1000)
 
+/** How many requests should have left by now: the rate rises from 0 during the warm-up. */
+function requestsDue(): number {
+  const seconds = (performance.now() - started) / 1000
+  const warmUp = WARM_UP_MS / 1000
+  const full = seconds - warmUp
+  return requestsPerSecond * (full < 0 ? seconds ** 2 / (2 * warmUp) : warmUp / 2 + full)
+}
+
 const clock = setInterval(() => {
   if (!ended) {
-    const due = Math.floor(((performance.now() - started) / 1000) * requestsPerSecond)
+    const due = requestsDue()
     while (issued < due) issue()
   } else if (outstanding === 0) {
     clearInterval(clock)

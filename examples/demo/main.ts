@@ -116,6 +116,7 @@ async function run(): Promise<boolean> {
   const load = new Child<FromLoad, ToLoad>('load', { port, entries, requestsPerSecond: options.rate })
   load.on('second', ({ second }) => screen.second(second))
   const report = load.next('report')
+  await Promise.race([load.next('second'), report])
   for (let taken = 0; taken < options.snapshots; taken++) {
     // A load that ends early has something to tell: do not wait for it in vain.
     await Promise.race([sleep(BETWEEN_SNAPSHOTS_MS), report])

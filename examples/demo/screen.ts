@@ -1,6 +1,7 @@
 /** What a person sees while the demo runs: a live view in a terminal, a line a second elsewhere. */
 import type { SnapshotResult } from 'forkstore'
 import { bar, count, megabytes, milliseconds, paint, sparkline } from './format.js'
+import { Frame } from './frame.js'
 import type { Second } from './model.js'
 
 export interface Screen {
@@ -75,13 +76,11 @@ class LogScreen implements Screen {
   }
 
   killed(signal: string | null): void {
-    console.log(`the server ended by ${signal} in the middle of a snapshot; opening what it left`)
+    console.log(`the server ended by ${signal} just after a snapshot began; opening what it left`)
   }
 
   close(): void {}
 }
-
-type LogUpdate = typeof import('log-update').default
 
 const BAR_WIDTH = 40
 const GRAPH_SECONDS = 48
@@ -90,7 +89,7 @@ const FRAME_MS = 100
 class LiveScreen implements Screen {
   readonly #entries: number
   readonly #redraw = setInterval(() => this.#draw(), FRAME_MS)
-  #update: LogUpdate | undefined
+  readonly #frame = new Frame()
   #closed = false
   #loading: Record<'load' | 'twin', { loaded: number; elapsedMs: number } | undefined> = {
     load: undefined,
@@ -107,8 +106,6 @@ class LiveScreen implements Screen {
   constructor(entries: number) {
     this.#entries = entries
     this.#redraw.unref()
-    // Only a terminal needs it, and it looks at the terminal when it is loaded.
-    void import('log-update').then((module) => (this.#update = module.default))
   }
 
   loading(what: 'load' | 'twin', loaded: number, elapsedMs: number): void {
@@ -137,7 +134,7 @@ class LiveScreen implements Screen {
   }
 
   killed(signal: string | null): void {
-    this.#killed = `the server ended by ${signal} in the middle of a snapshot; opening what it left`
+    this.#killed = `the server ended by ${signal} just after a snapshot began; opening what it left`
   }
 
   close(): void {
@@ -145,14 +142,14 @@ class LiveScreen implements Screen {
     this.#closed = true
     clearInterval(this.#redraw)
     this.#draw()
-    this.#update?.done()
+    this.#frame.close()
   }
 
   #draw(): void {
-    this.#update?.(this.#frame().join('\n'))
+    this.#frame.draw(this.#lines())
   }
 
-  #frame(): string[] {
+  #lines(): string[] {
     const lines = [
       '',
       ` ${paint('bold', 'forkstore demo')}   ${count(this.#entries)} packages   ${paint('dim', 'Ctrl-C stops')}`,
