@@ -1,12 +1,14 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Benchmark, Options } from './lib/benchmark.js'
 import { pauseChart } from './lib/chart.js'
+import { pageOf } from './lib/page.js'
 import { tableOf } from './lib/report.js'
 import { figuresFolder, load, save } from './lib/results.js'
 import { run } from './lib/runner.js'
-import { judge, markdownOfVerdicts, tableOfVerdicts } from './verdict.js'
+import { judge, tableOfVerdicts } from './verdict.js'
 
 /** In this order: the quiet ones first, the big ones last. */
 const names = ['operations', 'memory', 'growth', 'pause', 'request', 'open', 'image', 'spawn', 'fork']
@@ -39,10 +41,14 @@ program
     new Option('--engine <name>', 'of forkstore').choices(['native', 'js', 'auto']).default('native'),
   )
   .action(async (chosen: string[], options: Options) => {
+    // Interrupted too, what was written goes: it may be gigabytes.
+    const directory = mkdtempSync(join(options.directory, 'forkstore-bench-'))
+    process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
     for (const name of chosen) {
       const url = new URL(`./${name}.js`, import.meta.url).href
       const { benchmark } = (await import(url)) as { benchmark: Benchmark }
-      const result = await run({ benchmark, url }, options)
+      const result = await run({ benchmark, url }, { ...options, directory })
       save(result)
       console.log(tableOf(result))
     }
@@ -67,7 +73,7 @@ program
 
 program
   .command('publish')
-  .description('write the last results to docs/figures/: figures.json, verdict.md and pause.svg')
+  .description('write the last results to docs/figures/: figures.md, figures.json and pause.svg')
   .option('--entries <count>', 'size that the chart shows', one, 1_000_000)
   .action(async ({ entries }: { entries: number }) => {
     const results = load(names)
@@ -78,7 +84,7 @@ program
       rows: result.rows.map(({ series: _series, ...row }) => row),
     }))
     writeFileSync(`${figuresFolder}figures.json`, `${JSON.stringify(figures, null, 1)}\n`)
-    writeFileSync(`${figuresFolder}verdict.md`, markdownOfVerdicts(judge(results)))
+    writeFileSync(`${figuresFolder}figures.md`, pageOf(results))
     const pause = results.get('pause')
     if (pause !== undefined) writeFileSync(`${figuresFolder}pause.svg`, await pauseChart(pause, entries))
     console.log(`wrote ${figuresFolder}`)

@@ -25,8 +25,8 @@ export const measure: Measure = ({ contender, entries = 0 }, options) =>
     const emptyCollectionMs = timeOfFullCollection()
 
     const store = contender === 'forkstore' ? await open({ engine: options.engine }) : undefined
-    const map = store?.map<Customer>('customers')
-    const peer: Pick<Peer, 'set'> = map ?? (await openPeer(contender, folder, options))
+    const map = store?.map<Customer, string>('customers')
+    const peer: Pick<Peer, 'get' | 'set'> = map ?? (await openPeer(contender, folder, options))
     for (let i = 0; i < entries; i++) {
       peer.set(keyOf(i), recordOf(i))
       if (i % 10_000 === 0) await turn()
@@ -34,6 +34,8 @@ export const measure: Measure = ({ contender, entries = 0 }, options) =>
     await settle(500)
     const collectionMs = timeOfFullCollection()
     const after = usage()
+    // A use after the measurement: what nobody will use again is garbage, however large.
+    if (peer.get(keyOf(entries - 1)) === undefined) throw new Error('a record is missing')
     const live = store?.stats().bytes.live
     await store?.close()
     return {

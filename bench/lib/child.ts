@@ -1,6 +1,9 @@
 import type { Answer, Call } from './process.js'
 
 // The other end of runInProcess: one call, one answer, and out.
+// Whoever asked may be gone: a server or a store of gigabytes must not outlive it.
+process.on('disconnect', () => process.exit(1))
+
 process.once('message', (message) => {
   const { module, name, args } = message as Call
   void answer(module, name, args).then((reply) =>

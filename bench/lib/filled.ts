@@ -14,7 +14,7 @@ export interface Filled {
 export async function openFilled(folder: string, mebibytes: number, { engine }: Options): Promise<Filled> {
   const store = await open(join(folder, 'store'), { engine, snapshot: false })
   if (store.stats().engine === 'js') throw new Error('sizes in MiB are of the native engine')
-  const map = store.map<Customer>('customers')
+  const map = store.map<Customer, string>('customers')
   let entries = 0
   while (store.stats().bytes.mapped < mebibytes * 2 ** 20) {
     for (const end = entries + 2000; entries < end; entries++) map.set(keyOf(entries), recordOf(entries))

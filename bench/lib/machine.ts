@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { release, totalmem, availableParallelism } from 'node:os'
+import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { median } from './statistics.js'
@@ -14,6 +14,27 @@ export function environment(): Record<string, string | number> {
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
   }
+}
+
+/**
+ * The share of all cores' time that is in use while this process does nothing: what others take, and what
+ * the figures would be wrong by.
+ */
+export async function busyShare(): Promise<number> {
+  const before = coreTimes()
+  await sleep(500)
+  const after = coreTimes()
+  return 1 - (after.idle - before.idle) / (after.all - before.all)
+}
+
+function coreTimes(): { idle: number; all: number } {
+  let idle = 0
+  let all = 0
+  for (const { times } of cpus()) {
+    idle += times.idle
+    all += times.idle + times.irq + times.nice + times.sys + times.user
+  }
+  return { idle, all }
 }
 
 /** A new folder inside `directory`, removed when `use` is over. */

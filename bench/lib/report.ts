@@ -20,12 +20,13 @@ const units: [suffix: string, format: (value: number) => string][] = [
   ['Count', (value) => digits(value)],
 ]
 
-/** `getNs` -> `get`; `quietP999Ms` -> `quiet p999`. */
+/** `getNs` -> `get`; `quietP999Ms` -> `quiet p99.9`. */
 function heading(metric: string): string {
   const [suffix] = units.find(([end]) => metric.endsWith(end)) ?? ['']
   return metric
     .slice(0, metric.length - suffix.length)
     .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .replace(/P99(9+)$/, 'P99.$1')
     .toLowerCase()
 }
 
@@ -38,7 +39,7 @@ function cell(metric: string, figure: Figure | undefined, rounds: number): strin
   if (figure === undefined) return ''
   const middle = format(metric, figure.median)
   if (rounds === 1 || figure.low === figure.high) return middle
-  return `${middle}\n(${format(metric, figure.low)}-${format(metric, figure.high)})`
+  return `${middle} (${format(metric, figure.low)}-${format(metric, figure.high)})`
 }
 
 function size(row: Row): string {
@@ -46,17 +47,37 @@ function size(row: Row): string {
   return row.entries?.toLocaleString('en') ?? ''
 }
 
-/** Medians, and below them the lowest and the highest of the rounds. */
-export function tableOf(result: Result): string {
-  const metrics = [...new Set(result.rows.flatMap((row) => Object.keys(row.figures)))]
+/**
+ * Head and body. Medians, and beside them the lowest and the highest of the rounds; a line for each figure
+ * where there are more of them than cases.
+ */
+export function linesOf({ rows }: Result): string[][] {
+  const metrics = [...new Set(rows.flatMap((row) => Object.keys(row.figures)))]
+  const lines = [
+    ['contender', 'size', ...metrics.map(heading), 'rounds'],
+    ...rows.map((row) => [
+      row.contender,
+      size(row),
+      ...metrics.map((metric) => cell(metric, row.figures[metric], row.rounds)),
+      row.error === undefined ? String(row.rounds) : 'failed',
+    ]),
+  ]
+  if (metrics.length <= rows.length) return lines
+  return (lines[0] ?? []).map((_, column) => lines.map((line) => line[column] ?? ''))
+}
+
+/** For the terminal. */
+export function drawn(lines: string[][]): string {
+  const [head = [], ...body] = lines
   const table = new Table({
-    head: ['contender', 'size', ...metrics.map(heading), 'rounds'],
-    colAligns: ['left', ...Array(metrics.length + 2).fill('right')],
+    head,
+    colAligns: ['left', ...head.slice(1).map(() => 'right' as const)],
     style: { head: [], border: [], compact: true },
   })
-  for (const row of result.rows) {
-    const cells = metrics.map((metric) => cell(metric, row.figures[metric], row.rounds))
-    table.push([row.contender, size(row), ...cells, row.error === undefined ? row.rounds : 'failed'])
-  }
-  return `\n${result.benchmark}: ${result.title}\n${table.toString()}`
+  table.push(...body)
+  return table.toString()
+}
+
+export function tableOf(result: Result): string {
+  return `\n${result.benchmark}: ${result.title}\n${drawn(linesOf(result))}`
 }

@@ -1,6 +1,6 @@
 import ora from 'ora'
 import type { Benchmark, Case, Metrics, Options, Sample, Series } from './benchmark.js'
-import { environment } from './machine.js'
+import { busyShare, environment } from './machine.js'
 import { runInProcess } from './process.js'
 import { figureOf, type Figure } from './statistics.js'
 
@@ -20,6 +20,8 @@ export interface Result {
   title: string
   date: string
   environment: Record<string, string | number>
+  /** What other programs took of the machine just before. */
+  busyShareBefore: number
   rows: Row[]
 }
 
@@ -40,19 +42,20 @@ export async function run({ benchmark, url }: BenchmarkModule, options: Options)
   const samples = new Map<Case, Sample[]>(cases.map((one) => [one, []]))
   const errors = new Map<Case, string>()
   const rounds = (one: Case): number => options.rounds ?? benchmark.rounds(one)
+  const share = await busyShare()
+  if (share > 0.1) ora().warn(`others use ${Math.round(share * 100)} % of this machine: figures will be off`)
   const started = performance.now()
   for (let round = 0; round < Math.max(...cases.map(rounds)); round++) {
     for (const one of cases) {
       if (round >= rounds(one) || errors.has(one)) continue
       const text = `${benchmark.name}: ${describe(one)} (round ${round + 1} of ${rounds(one)})`
-      const progress = ora({ text, isSilent: !process.stderr.isTTY }).start()
+      const progress = ora(text).start()
       try {
         samples.get(one)!.push(await runInProcess<Sample>(url, 'measure', one, options))
         progress.stop()
       } catch (error) {
         errors.set(one, (error as Error).message)
         progress.fail(`${text}: ${(error as Error).message}`)
-        if (!process.stderr.isTTY) console.error(`${text}: ${(error as Error).message}`)
         process.exitCode = 1
       }
     }
@@ -63,6 +66,7 @@ export async function run({ benchmark, url }: BenchmarkModule, options: Options)
     title: benchmark.title,
     date: new Date().toISOString(),
     environment: environment(),
+    busyShareBefore: share,
     rows: cases.map((one) => rowOf(one, samples.get(one)!, errors.get(one))),
   }
 }
