@@ -14,11 +14,12 @@ namespace {
 
 constexpr size_t kFirstBufferBytes = 64 * 1024;
 
-Napi::String ToString(Napi::Env env, bool utf16, const uint8_t* data, uint64_t bytes) {
+// Not as Napi::String: Object::Set() would pass it through UTF-8, which lone surrogates do not survive.
+Napi::Value ToString(Napi::Env env, bool utf16, const uint8_t* data, uint64_t bytes) {
   if (!utf16) {
     napi_value value = nullptr;
     napi_create_string_latin1(env, reinterpret_cast<const char*>(data), bytes, &value);
-    return Napi::String(env, value);
+    return Napi::Value(env, value);
   }
   std::u16string units(bytes / 2, u'\0');
   std::memcpy(units.data(), data, bytes);
