@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import vm from 'node:vm'
 import { describe, expect, it } from 'vitest'
+import { Site } from '../lib/native/writers.js'
 import { checkCodec, makeCodec } from './support/codec-check.js'
 import { referenceEncode } from './support/reference-encoder.js'
 import { sameValue } from './support/values.js'
@@ -156,6 +157,111 @@ describe('objects', () => {
   })
 })
 
+describe('a site that has seen many objects of one shape', () => {
+  const train = (): {
+    codec: ReturnType<typeof makeCodec>
+    site: Site
+    encode: (value: unknown) => Buffer
+  } => {
+    const codec = makeCodec({ operationBytes: 256 })
+    const site = new Site('users')
+    const encode = (value: unknown): Buffer => {
+      const end = codec.operation.encoder.encode(value, 16, site, 'key')
+      return Buffer.from(codec.operation.bytes.subarray(16, end))
+    }
+    for (let i = 0; i < 50; i++) encode({ a: 'text', b: i, ['__proto__']: true })
+    expect(site.writer).toBeDefined()
+    return { codec, site, encode }
+  }
+  class Own {
+    a = 1
+    b = 2
+  }
+  const proto = (value: unknown): object => ({ a: 1, b: 2, ['__proto__']: value })
+
+  it('writes the same bytes for whatever comes', () => {
+    const { codec, encode } = train()
+    const shapeOf = (names: string[]): number => codec.store.defineShape(names)
+    const leaves = [
+      0,
+      -0,
+      NaN,
+      1.5,
+      2 ** 31,
+      7n,
+      null,
+      undefined,
+      true,
+      '',
+      'é',
+      '\u1234',
+      'x'.repeat(30),
+      'y'.repeat(90),
+    ]
+    const others = [
+      {},
+      [],
+      { a: 'x'.repeat(20), b: [1, { c: 2 }] },
+      new Date(3),
+      Buffer.from('abc'),
+      [, 1],
+      proto([proto(1)]),
+    ]
+    const values = [
+      ...[...leaves, ...others].flatMap((part) => [
+        proto(part),
+        { a: part, b: 'some longer text', ['__proto__']: 1 },
+        { a: 'some longer text', b: part, ['__proto__']: part },
+      ]),
+      { a: 1, b: 2 },
+      { a: 1, b: 2, ['__proto__']: 3, d: 4 },
+      { b: 1, a: 2, ['__proto__']: 3 },
+      Object.assign(Object.create(null), { a: 1, b: 2 }),
+      { a: 1, b: 2, __proto__: null },
+      {},
+      [1],
+      'text',
+      null,
+    ]
+    for (const value of [...values, ...values.reverse()]) {
+      expect(Buffer.compare(encode(value), referenceEncode(value, shapeOf))).toBe(0)
+    }
+  })
+
+  it('still refuses what it must, with the path', () => {
+    const { encode } = train()
+    expect(() => encode(new Proxy(proto(1), {}))).toThrow('users["key"]: a Proxy')
+    expect(() => encode(new Own())).toThrow('users["key"]: an instance of Own')
+    expect(() => encode({ a: 'x', b: () => 1, ['__proto__']: 1 })).toThrow('users["key"].b: a function')
+    expect(() => encode({ a: Symbol('s'), b: 1, ['__proto__']: 1 })).toThrow('users["key"].a: a symbol')
+    expect(() => encode({ a: 1, b: { c: [new Own()] }, ['__proto__']: 1 })).toThrow('users["key"].b.c[0]: an')
+    const cycle = { a: 1, b: {}, ['__proto__']: 1 }
+    cycle.b = cycle
+    expect(() => encode(cycle)).toThrow('users["key"].b: a value that contains itself')
+    expect(encode(proto('fine'))).toEqual(train().encode(proto('fine')))
+  })
+
+  it('reads each field once, and lets getters use the buffer', () => {
+    const { codec, encode } = train()
+    let reads = 0
+    const value = {
+      a: 'some longer text',
+      get b() {
+        reads++
+        encode([{ deep: ['something else that overwrites the buffer'] }])
+        return ['list', proto(1)]
+      },
+      ['__proto__']: 'another longer text',
+    }
+    sameValue(codec.decode(encode(value)), {
+      a: 'some longer text',
+      b: ['list', proto(1)],
+      ['__proto__']: 'another longer text',
+    })
+    expect(reads).toBe(1)
+  })
+})
+
 describe('depth', () => {
   it.each([100, 100_000, 1_000_000])('of %i arrays or objects is no trouble', (depth) => {
     const { encode, decode } = makeCodec({ arenaBytes: 40 * depth + 65_536 })
@@ -202,7 +308,7 @@ describe('refused', () => {
     const { operation, encode } = makeCodec()
     let error: unknown
     try {
-      operation.encoder.encode(value, 16, 'users', 'a@b')
+      operation.encoder.encode(value, 16, new Site('users'), 'a@b')
     } catch (thrown) {
       error = thrown
     }
@@ -308,7 +414,7 @@ describe('code that runs while a value is read', () => {
     const results: unknown[] = []
     const inner = (value: unknown): void => {
       operation.nested(() => {
-        const end = operation.encoder.encode(value, 16, 'map', 'inner')
+        const end = operation.encoder.encode(value, 16, new Site('map'), 'inner')
         results.push(decode(operation.bytes.slice(16, end)))
       })
     }
@@ -335,7 +441,7 @@ describe('code that runs while a value is read', () => {
         return ['last']
       },
     }
-    const end = operation.encoder.encode(value, 16, 'map', 'outer')
+    const end = operation.encoder.encode(value, 16, new Site('map'), 'outer')
     sameValue(decode(operation.bytes.slice(16, end)), {
       list: ['some string that is long', 2, { x: 'y' }],
       nested: { first: 'first', second: 'second string, long too' },

@@ -1,42 +1,12 @@
 import { types } from 'node:util'
 import { CYCLE, describePath, isDetached, isPlainObject, refusal, unsupportedValue } from '../value-errors.js'
 import { ForkstoreError } from '../errors.js'
-import { writeBigintBody } from './bigint.js'
-import { MAX_VALUE_BYTES, TooLarge, type Operation } from './operation.js'
-import { DICTIONARY, type ShapeNode } from './shape-tree.js'
-import { writeLatin1 } from './strings.js'
+import * as format from './format.js'
+import { MAX_VALUE_BYTES, TooLarge } from './operation.js'
+import { NO_SHAPE, type ShapeNode } from './shape-tree.js'
+import { ValueWriter } from './value-writer.js'
+import type { Site } from './writers.js'
 
-// Tags as the upper half of a slot's second word, as int32; docs/format.md, section 1.
-const SPECIAL = 0xfff80000 | 0
-const INT = 0xfff90000 | 0
-const LATIN1 = 0xfffa0000 | 0
-const UTF16 = 0xfffb0000 | 0
-const OBJECT = 0xfffc0000 | 0
-const ARRAY = 0xfffd0000 | 0
-const EXTENDED = 0xfffe0000 | 0
-const SHORT = 0xffff0000 | 0
-
-const UNDEFINED = 0
-const NULL = 1
-const FALSE = 2
-const TRUE = 3
-const HOLE = 4
-
-const LATIN1_LONG = 0
-const UTF16_LONG = 1
-const BIGINT = 2
-const BYTES = 3
-const BUFFER = 4
-const DATE = 5
-const DICTIONARY_KIND = 6
-
-const LONG_UNITS = 0xffff
-const SHORT_UNITS = 5
-// Up to here a loop over the characters is faster than a test and one call of Buffer's: 45 against 52 ns
-// for 32 characters, 29 for 20.
-const LOOP_UNITS = 40
-// A regular expression of only characters > 0xFF is known not to match a one-byte string without looking.
-const WIDE = /[^\x00-\xff]/
 // Cycles are looked for only below here: nearly every value ends before.
 const UNWATCHED_DEPTH = 32
 
@@ -72,49 +42,82 @@ class Refusal {
  * Writes values as canonical bytes. Depth first, with a stack of its own, so that depth is limited by
  * memory only. An object's fields are all read, each once, before the first of them is written.
  */
-export class Encoder {
+export class Encoder extends ValueWriter {
   /** An encoding is under way: bytes [0, cursor) of the buffer must be kept; see `Operation.nested`. */
   busy = false
-  cursor = 0
-  readonly #operation: Operation
   /** Fields that have been read and not yet written. */
   #values: unknown[] = []
   #top = 0
   #frames: Frame[] = []
   #depth = 0
+  /** Of the value that is being written, when it is an object with a shape. */
+  #rootNode: ShapeNode | undefined = undefined
   readonly #ancestors = new Set<object>()
 
-  constructor(operation: Operation) {
-    this.#operation = operation
-  }
-
   /**
-   * Writes `value` with its root slot at byte `at`, a multiple of 8; returns where it ends. `mapName` and
-   * `key` are for messages. Errors: `ERR_FORKSTORE_UNSUPPORTED_VALUE`, `ERR_FORKSTORE_TOO_LARGE`,
-   * `ERR_FORKSTORE_FULL`, and whatever the value's getters throw.
+   * Writes `value` with its root slot at byte `at`, a multiple of 8; returns where it ends. `key` is for
+   * messages. Errors: `ERR_FORKSTORE_UNSUPPORTED_VALUE`, `ERR_FORKSTORE_TOO_LARGE`, `ERR_FORKSTORE_FULL`,
+   * and whatever the value's getters throw.
    */
-  encode(value: unknown, at: number, mapName: string, key: unknown): number {
-    this.busy = true
+  encode(value: unknown, at: number, site: Site, key: unknown): number {
     try {
-      this.#operation.reserve(at + 8)
+      const operation = this.operation
+      operation.reserve(at + 8)
       this.cursor = at + 8
-      if (!this.#slot(value, at)) this.#run()
-      const end = this.#align(7)
+      const writer = site.writer
+      if (
+        writer === undefined ||
+        typeof value !== 'object' ||
+        value === null ||
+        !writer(this, operation, value, at)
+      ) {
+        this.#general(value, at, site)
+      }
+      const end = this.align(7)
       if (end - at > MAX_VALUE_BYTES) throw new TooLarge()
-      this.busy = false
-      if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
       return end
     } catch (error) {
       const steps = error instanceof Refusal ? this.#steps(error.words === CYCLE) : []
       this.busy = false
       this.#release()
-      if (error instanceof Refusal) throw unsupportedValue(mapName, key, steps, error.words)
+      if (error instanceof Refusal) throw unsupportedValue(site.name, key, steps, error.words)
       if (error instanceof TooLarge) {
-        const message = `${describePath(mapName, key, [])}: a value of more than ${MAX_VALUE_BYTES} bytes cannot be stored`
+        const message = `${describePath(site.name, key, [])}: a value of more than ${MAX_VALUE_BYTES} bytes cannot be stored`
         throw new ForkstoreError('ERR_FORKSTORE_TOO_LARGE', message)
       }
       throw error
     }
+  }
+
+  #general(value: unknown, at: number, site: Site): void {
+    this.busy = true
+    this.#rootNode = undefined
+    if (!this.#slot(value, at)) this.#run()
+    this.busy = false
+    if (this.#rootNode !== undefined) site.learn(this.#rootNode, this.operation.shapes)
+    if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
+  }
+
+  /** For writers: writes a slot that needs no frame; false, and nothing is written, when it may need one. */
+  leaf(value: unknown, at: number): boolean {
+    return !isForFrame(value) && this.#slot(value, at)
+  }
+
+  /** For writers: writes all slots of an object whose fields they have read. Returns true. */
+  resume(value: object, node: ShapeNode, slots: number, fields: unknown[]): boolean {
+    this.busy = true
+    this.cursor = slots + 8 * fields.length
+    for (let index = 0; index < fields.length; index++) this.#values[index] = fields[index]
+    this.#top = fields.length
+    const frame = this.#enter(value, undefined, slots, fields.length)
+    frame.base = 0
+    frame.node = node
+    frame.names = undefined
+    frame.dictionary = false
+    this.#run()
+    this.busy = false
+    if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
+    return true
   }
 
   #release(): void {
@@ -143,7 +146,8 @@ export class Encoder {
           const index = frame.next++
           const value = array[index]
           const at = frame.slots + 8 * index
-          if (value === undefined && !hasOwnProperty.call(array, index)) this.#write(at, HOLE, SPECIAL)
+          if (value === undefined && !hasOwnProperty.call(array, index))
+            this.write(at, format.HOLE, format.SPECIAL)
           else if (!this.#slot(value, at)) continue containers
         }
       }
@@ -155,23 +159,23 @@ export class Encoder {
   #slot(value: unknown, at: number): boolean {
     switch (typeof value) {
       case 'string':
-        this.#string(value, at)
+        this.string(value, at)
         return true
       case 'number':
-        this.#number(value, at)
+        this.number(value, at)
         return true
       case 'boolean':
-        this.#write(at, value ? TRUE : FALSE, SPECIAL)
+        this.write(at, value ? format.TRUE : format.FALSE, format.SPECIAL)
         return true
       case 'undefined':
-        this.#write(at, UNDEFINED, SPECIAL)
+        this.write(at, format.UNDEFINED, format.SPECIAL)
         return true
       case 'bigint':
-        this.#bigint(value, at)
+        this.bigint(value, at)
         return true
       case 'object':
         if (value === null) {
-          this.#write(at, NULL, SPECIAL)
+          this.write(at, format.NULL, format.SPECIAL)
           return true
         }
         return this.#object(value, at)
@@ -180,96 +184,17 @@ export class Encoder {
     }
   }
 
-  #write(at: number, low: number, high: number): void {
-    const words = this.#operation.words
-    words[at >> 2] = low
-    words[(at >> 2) + 1] = high
-  }
-
-  #number(value: number, at: number): void {
-    if ((value | 0) === value && (value !== 0 || 1 / value > 0)) this.#write(at, value, INT)
-    else this.#operation.double(at, value)
-  }
-
-  #string(value: string, at: number): void {
-    const length = value.length
-    if (length <= SHORT_UNITS) {
-      let first = 0
-      let rest = 0
-      let all = 0
-      if (length > 0) first = all = value.charCodeAt(0)
-      for (let index = 1; index < length; index++) {
-        const unit = value.charCodeAt(index)
-        all |= unit
-        rest |= unit << ((index - 1) << 3)
-      }
-      if (all > 0xff) this.#utf16(value, at)
-      else this.#write(at, rest, SHORT | (first << 8) | length)
-    } else if (length <= LOOP_UNITS) {
-      const start = this.cursor
-      this.#operation.reserve(start + length)
-      if (writeLatin1(this.#operation.bytes, value, length, start) > 0xff) {
-        this.#utf16(value, at)
-        return
-      }
-      this.cursor = start + length
-      this.#write(at, start - at, LATIN1 | length)
-    } else if (WIDE.test(value)) {
-      this.#utf16(value, at)
-    } else {
-      const start = this.#body(at, length, length, 0, LATIN1, LATIN1_LONG)
-      this.#operation.bytes.latin1Write(value, start, length)
-    }
-  }
-
-  #utf16(value: string, at: number): void {
-    const length = value.length
-    const start = this.#body(at, length, 2 * length, 1, UTF16, UTF16_LONG)
-    this.#operation.bytes.ucs2Write(value, start, 2 * length)
-  }
-
-  /** Makes room for a string's characters and writes its slot; where the characters go. */
-  #body(at: number, units: number, bytes: number, mask: number, tag: number, longKind: number): number {
-    const long = units >= LONG_UNITS
-    let start = this.#align(long ? 3 : mask)
-    this.#operation.reserve(start + bytes + 4)
-    this.#write(at, start - at, long ? EXTENDED | longKind : tag | units)
-    if (long) {
-      this.#operation.words[start >> 2] = units
-      start += 4
-    }
-    this.cursor = start + bytes
-    return start
-  }
-
-  #bigint(value: bigint, at: number): void {
-    const start = this.#align(7)
-    this.cursor = writeBigintBody(this.#operation, value, start)
-    this.#write(at, start - at, EXTENDED | BIGINT)
-  }
-
   #object(value: object, at: number): boolean {
     if (isProxy(value)) throw new Refusal(refusal(value))
     if (Array.isArray(value)) return this.#array(value, at)
     if (getPrototypeOf(value) === Object.prototype) return this.#fields(value, at)
     if (types.isDate(value)) {
-      const start = this.#align(7)
-      this.#operation.reserve(start + 8)
-      this.cursor = start + 8
-      const time = Date.prototype.getTime.call(value)
-      this.#operation.double(start, time)
-      this.#write(at, start - at, EXTENDED | DATE)
+      this.date(value, at)
       return true
     }
     if (types.isUint8Array(value)) {
       if (isDetached(value)) throw new Refusal(refusal(value))
-      const start = this.#align(7)
-      const length = value.length
-      this.#operation.reserve(start + 8 + length)
-      this.cursor = start + 8 + length
-      this.#write(start, length, 0)
-      this.#operation.bytes.set(value, start + 8)
-      this.#write(at, start - at, EXTENDED | (Buffer.isBuffer(value) ? BUFFER : BYTES))
+      this.byteArray(value, at)
       return true
     }
     if (!isPlainObject(value)) throw new Refusal(refusal(value))
@@ -278,19 +203,19 @@ export class Encoder {
 
   #array(array: readonly unknown[], at: number): boolean {
     const count = array.length
-    const start = this.#align(7)
+    const start = this.align(7)
     const end = start + 8 + 8 * count
-    this.#operation.reserve(end)
+    this.operation.reserve(end)
     this.cursor = end
-    this.#write(at, start - at, ARRAY)
-    this.#write(start, count, 0)
+    this.write(at, start - at, format.ARRAY)
+    this.write(start, count, 0)
     if (count === 0) return true
     this.#enter(array, array, start + 8, count)
     return false
   }
 
   #fields(value: object, at: number): boolean {
-    const shapes = this.#operation.shapes
+    const shapes = this.operation.shapes
     const values = this.#values
     const base = this.#top
     let top = base
@@ -310,16 +235,29 @@ export class Encoder {
       values[top++] = (value as Record<string, unknown>)[name]
     }
     const shape = names === undefined ? shapes.shapeOf(node) : shapes.define(names)
-    if (shape === DICTIONARY) return this.#dictionary(value, at, names ?? shapes.names(node))
+    if (shape === NO_SHAPE) return this.#dictionary(value, at, names ?? shapes.names(node))
 
+    if (this.#depth === 0 && names === undefined) this.#rootNode = node
     this.#top = top
     const count = top - base
-    const start = this.#align(7)
-    this.#operation.reserve(start + 8 * count)
+    const start = this.align(7)
+    this.operation.reserve(start + 8 * count)
     this.cursor = start + 8 * count
-    this.#write(at, start - at, OBJECT | shape)
-    if (count === 0) return true
+    this.write(at, start - at, format.OBJECT | shape)
+    // A flat object needs no frame: not for containers, and not for the message of a refusal.
+    let index = 0
+    for (; index < count; index++) {
+      const field = values[base + index]
+      if (isForFrame(field)) break
+      values[base + index] = undefined
+      this.#slot(field, start + 8 * index)
+    }
+    if (index === count) {
+      this.#top = base
+      return true
+    }
     const frame = this.#enter(value, undefined, start, count)
+    frame.next = index
     frame.base = base
     frame.node = node
     frame.names = names
@@ -335,11 +273,11 @@ export class Encoder {
       this.#values[base + 2 * index] = names[index]
     }
     this.#top = base + 2 * count
-    const start = this.#align(7)
-    this.#operation.reserve(start + 8 + 16 * count)
+    const start = this.align(7)
+    this.operation.reserve(start + 8 + 16 * count)
     this.cursor = start + 8 + 16 * count
-    this.#write(at, start - at, EXTENDED | DICTIONARY_KIND)
-    this.#write(start, count, 0)
+    this.write(at, start - at, format.EXTENDED | format.DICTIONARY)
+    this.write(start, count, 0)
     if (count === 0) return true
     const frame = this.#enter(value, undefined, start + 8, 2 * count)
     frame.base = base
@@ -373,19 +311,6 @@ export class Encoder {
     frame.array = undefined
   }
 
-  /** Moves the cursor to a multiple of `mask + 1`. Stale bytes between are cleared: padding is 0. */
-  #align(mask: number): number {
-    let cursor = this.cursor
-    const end = (cursor + mask) & ~mask
-    if (cursor !== end) {
-      this.#operation.reserve(end)
-      const bytes = this.#operation.bytes
-      while (cursor < end) bytes[cursor++] = 0
-      this.cursor = end
-    }
-    return end
-  }
-
   /** The way to the slot that is being written; of a cycle, to where it first closes. */
   #steps(isCycle: boolean): (string | number)[] {
     const steps: (string | number)[] = []
@@ -398,10 +323,23 @@ export class Encoder {
       if (frame.array !== undefined) {
         steps.push(index)
       } else {
-        const names = frame.names ?? this.#operation.shapes.names(frame.node as ShapeNode)
+        const names = frame.names ?? this.operation.shapes.names(frame.node as ShapeNode)
         steps.push(names[frame.dictionary ? index >> 1 : index] as string)
       }
     }
     return steps
+  }
+}
+
+/** A field that may be a container, or may be refused. */
+function isForFrame(field: unknown): boolean {
+  switch (typeof field) {
+    case 'object':
+      return field !== null
+    case 'function':
+    case 'symbol':
+      return true
+    default:
+      return false
   }
 }

@@ -23,11 +23,6 @@ export function errorFromCode(nativeCode: number, message: string, systemErrno =
 }
 
 function systemError(errno: number): Error {
-  let name: string
-  try {
-    name = getSystemErrorName(-errno)
-  } catch {
-    name = `errno ${errno}`
-  }
+  const name = getSystemErrorName(-errno)
   return Object.assign(new Error(name), { code: name, errno: -errno })
 }

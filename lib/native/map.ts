@@ -8,6 +8,7 @@ import type { NativeEngine } from './engine.js'
 import { ENTRIES, iterate, KEYS, VALUES, type IterationSource } from './iterator.js'
 import { keyKind, writeKey } from './keys.js'
 import { CLEAR, DELETE, HEAD_BYTES, INCREMENT, PATCH, SET, type Operation } from './operation.js'
+import { Site } from './writers.js'
 
 /** What a map shares with its iterators. */
 class MapState implements IterationSource {
@@ -33,6 +34,8 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
   readonly #id: number
   readonly #state: MapState
   readonly #operation: Operation
+  readonly #setSite: Site
+  readonly #patchSite: Site
 
   constructor(name: string, id: number, handle: Handle, engine: NativeEngine) {
     super()
@@ -40,6 +43,8 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     this.#id = id
     this.#state = new MapState(engine, handle, engine.decoder)
     this.#operation = engine.operation
+    this.#setSite = new Site(name)
+    this.#patchSite = new Site(name)
   }
 
   get size(): number {
@@ -83,7 +88,7 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     this.#checkKey(key)
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.increment(key, field, by))
-    const end = operation.encoder.encode(field, HEAD_BYTES + 8, this.name, key)
+    const end = operation.encoder.encode(field, HEAD_BYTES + 8, this.#setSite, key)
     operation.double(HEAD_BYTES, by)
     this.#apply(INCREMENT, end, key)
     return operation.store.result[0] as number
@@ -142,7 +147,12 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     this.#checkKey(key)
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.#write(code, key, value))
-    const end = operation.encoder.encode(value, HEAD_BYTES, this.name, key)
+    const end = operation.encoder.encode(
+      value,
+      HEAD_BYTES,
+      code === SET ? this.#setSite : this.#patchSite,
+      key,
+    )
     // A getter may have closed the store.
     state.check()
     this.#apply(code, end, key)

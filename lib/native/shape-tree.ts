@@ -5,12 +5,12 @@ import { errorFromCode } from './errors.js'
 export const MAX_SHAPE_FIELDS = 64
 const MAX_NAME_UNITS = 255
 /** TOO_LARGE: there is no shape to be had; see `NativeStore.defineShape`. */
-const NO_SHAPE_CODE = 6
+const TOO_LARGE_CODE = 6
 /** Bounds the memory of the tree, whatever key sequences users make up. */
 const MAX_NODES = 65_536
 
 /** `shape` of a node or sequence whose objects are stored as dictionaries. */
-export const DICTIONARY = -1
+export const NO_SHAPE = -1
 const UNKNOWN = -2
 
 /** One sequence of field names, as a place in the tree. */
@@ -59,18 +59,17 @@ export class ShapeTree {
     return next
   }
 
-  /** The shape of the node, or DICTIONARY. Throws when the store refuses it for another reason. */
+  /** The shape of the node, or NO_SHAPE. Throws when the store refuses it for another reason. */
   shapeOf(node: ShapeNode): number {
     if (node.shape === UNKNOWN) node.shape = this.define(this.names(node))
     return node.shape
   }
 
   define(names: string[]): number {
-    if (names.length > MAX_SHAPE_FIELDS || names.some((name) => name.length > MAX_NAME_UNITS))
-      return DICTIONARY
+    if (names.length > MAX_SHAPE_FIELDS || names.some((name) => name.length > MAX_NAME_UNITS)) return NO_SHAPE
     const shape = this.#store.defineShape(names)
     if (shape >= 0) return shape
-    if (-shape === NO_SHAPE_CODE) return DICTIONARY
+    if (-shape === TOO_LARGE_CODE) return NO_SHAPE
     throw errorFromCode(-shape, this.#store.lastMessage())
   }
 

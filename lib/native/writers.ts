@@ -1,0 +1,88 @@
+import { types } from 'node:util'
+import type { Encoder } from './encoder.js'
+import * as format from './format.js'
+import type { Operation } from './operation.js'
+import type { ShapeNode, ShapeTree } from './shape-tree.js'
+
+/**
+ * Writes the object `value` with its root slot at `at`; false when it has not the writer's shape, and then
+ * none of its fields has been read.
+ */
+export type Writer = (encoder: Encoder, operation: Operation, value: object, at: number) => boolean
+
+/** Generating a writer costs some 100 us: only after so many values of one shape in a row. */
+const USES_BEFORE_GENERATION = 16
+
+/** A place that values come from, which mostly have the same shape: a map. */
+export class Site {
+  writer: Writer | undefined = undefined
+  #last: ShapeNode | undefined = undefined
+  #uses = 0
+
+  /** `name` is for messages. */
+  constructor(readonly name: string) {}
+
+  /** Is told the shape of a value that the writer did not write. */
+  learn(node: ShapeNode, shapes: ShapeTree): void {
+    if (node !== this.#last) {
+      this.#last = node
+      this.#uses = 0
+    } else if (++this.#uses === USES_BEFORE_GENERATION) {
+      this.writer = generateWriter(node, shapes.names(node))
+    }
+  }
+}
+
+/**
+ * A writer for one shape: in generated code, names are constants, and to V8 all its values are of one
+ * hidden class. 95 ns for an object of four fields, against 155 for the general way. undefined where
+ * code generation is forbidden.
+ */
+export function generateWriter(node: ShapeNode, names: readonly string[]): Writer | undefined {
+  const count = names.length
+  const fields = names.map((_, index) => `field${index}`)
+  const compare = names.map(
+    (name, index) => `case ${index}: if (name !== ${JSON.stringify(name)}) return false; break`,
+  )
+  const read = names.map((name, index) => `const field${index} = value[${JSON.stringify(name)}]`)
+  const write = names.map((_, index) => {
+    const field = `field${index}`
+    const slot = `slots + ${8 * index}`
+    return `
+    if (typeof ${field} === 'string') encoder.string(${field}, ${slot})
+    else if (typeof ${field} === 'number' && (${field} | 0) === ${field} && ${field} !== 0) {
+      const words = operation.words
+      words[(slots >> 2) + ${2 * index}] = ${field}
+      words[(slots >> 2) + ${2 * index + 1}] = ${format.INT}
+    } else if (!encoder.leaf(${field}, ${slot})) return encoder.resume(value, node, slots, [${fields.join(', ')}])`
+  })
+  const code = `return (encoder, operation, value, at) => {
+    if (isProxy(value) || getPrototypeOf(value) !== plain) return false
+    let count = 0
+    for (const name in value) {
+      if (!hasOwnProperty.call(value, name)) continue
+      switch (count++) {
+        ${compare.join('\n')}
+        default: return false
+      }
+    }
+    if (count !== ${count}) return false
+    ${read.join('\n')}
+    const slots = at + 8
+    operation.reserve(slots + ${8 * count})
+    encoder.cursor = slots + ${8 * count}
+    const words = operation.words
+    words[at >> 2] = 8
+    words[(at >> 2) + 1] = ${format.OBJECT | node.shape}
+    ${write.join('\n')}
+    return true
+  }`
+  try {
+    const make = new Function('isProxy', 'getPrototypeOf', 'plain', 'hasOwnProperty', 'node', code) as (
+      ...values: unknown[]
+    ) => Writer
+    return make(types.isProxy, Object.getPrototypeOf, Object.prototype, Object.prototype.hasOwnProperty, node)
+  } catch {
+    return undefined
+  }
+}
