@@ -8,12 +8,17 @@ import { SnapshotScheduler } from './snapshot-scheduler.js'
 import type { Key, SnapshotResult, StoreEvents, StoreStats } from './types.js'
 
 /**
- * An open store; made by `open`. After `close()` everything throws `ERR_FORKSTORE_CLOSED`.
+ * An open store; made by `open`. After `close()` every method throws
+ * `ERR_FORKSTORE_CLOSED`, or rejects with it.
  *
  * Events: `snapshot` and `snapshot-error` after each snapshot; `recovered` and `warning` once, in the turn
  * after `open`.
  */
 export class Store extends EventEmitter<StoreEvents> {
+  /** Absolute path of the directory; undefined: memory only. */
+  readonly path: string | undefined
+  /** Which engine runs. */
+  readonly engine: 'native' | 'js'
   readonly #engine: Engine
   readonly #scheduler: SnapshotScheduler
   readonly #idleWork: IdleWork
@@ -23,6 +28,8 @@ export class Store extends EventEmitter<StoreEvents> {
   /** For `open` only. */
   constructor(engine: Engine, options: ResolvedOptions, warning?: Error) {
     super()
+    this.path = engine.path
+    this.engine = engine.name
     this.#engine = engine
     this.#snapshotOnClose = options.snapshot.onClose && engine.path !== undefined
     this.#idleWork = new IdleWork(engine)
@@ -38,18 +45,6 @@ export class Store extends EventEmitter<StoreEvents> {
     const { recovered } = engine
     if (recovered !== undefined) setImmediate(() => this.emit('recovered', recovered))
     if (warning !== undefined) setImmediate(() => this.#warn(warning))
-  }
-
-  /** Absolute path of the directory; undefined: memory only. */
-  get path(): string | undefined {
-    this.#assertOpen()
-    return this.#engine.path
-  }
-
-  /** Which engine runs. */
-  get engine(): 'native' | 'js' {
-    this.#assertOpen()
-    return this.#engine.name
   }
 
   /** The map with this name, made when it is new. The same object each time. */
@@ -80,7 +75,7 @@ export class Store extends EventEmitter<StoreEvents> {
     const { entries, writes, bytes, collections, snapshotBytesWritten } = this.#engine.stats()
     const { isRunning, last, failures } = this.#scheduler
     return {
-      engine: this.#engine.name,
+      engine: this.engine,
       entries,
       writes,
       bytes,

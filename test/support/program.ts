@@ -24,7 +24,7 @@ export class Program {
       this.#messages.push(message)
       this.#wake()
     })
-    this.child.once('close', (code, signal) => {
+    this.child.once('exit', (code, signal) => {
       this.#ended = true
       this.exitCode = code
       this.signal = signal
