@@ -44,7 +44,10 @@ function startVictim(directory: string, plan: FaultPlan, batch: number): { child
 function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) resolve()
-    else child.once('close', () => { resolve() })
+    else
+      child.once('exit', () => {
+        resolve()
+      })
   })
 }
 
@@ -121,7 +124,10 @@ for (const [name, action] of [
       await until(() => seen.opened !== undefined, 'the victim to open the store')
       await until(() => seen.acknowledged > 0, 'a first snapshot')
       plan.arm(action, nth, constants.errno.EIO, child.pid ?? 0)
-      await until(() => plan.struck !== undefined || child.exitCode !== null || child.signalCode !== null, 'the call')
+      await until(
+        () => plan.struck !== undefined || child.exitCode !== null || child.signalCode !== null,
+        'the call',
+      )
       if (plan.struck !== undefined) {
         struck++
         names.add(plan.struck)

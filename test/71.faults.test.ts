@@ -31,7 +31,10 @@ class Subject {
 
   constructor(readonly directory: string) {
     const program = fileURLToPath(new URL('./faults/matrix.mjs', import.meta.url))
-    this.#child = fork(program, [directory], { env: { ...process.env, ...this.plan.environment }, execArgv: [] })
+    this.#child = fork(program, [directory], {
+      env: { ...process.env, ...this.plan.environment },
+      execArgv: [],
+    })
   }
 
   get pid(): number {
@@ -49,7 +52,7 @@ class Subject {
   }
 
   async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#child.once('close', resolve))
+    const closed = new Promise((resolve) => this.#child.once('exit', resolve))
     this.#child.send('close')
     await closed
     this.plan.close()
@@ -60,9 +63,9 @@ class Subject {
       const onClose = (): void => {
         reject(new Error('the process under test has ended'))
       }
-      this.#child.once('close', onClose)
+      this.#child.once('exit', onClose)
       this.#child.once('message', (message) => {
-        this.#child.off('close', onClose)
+        this.#child.off('exit', onClose)
         resolve(message)
       })
     })
@@ -123,7 +126,8 @@ for (const [name, action, error] of cases) {
       }
       if (harmless) expect([call, answer.code, answer.cause]).toEqual([call, undefined, undefined])
       const left = readdirSync(directory).filter((file) => file.endsWith('.tmp'))
-      if (!(call.startsWith('unlink') && action === Action.failForGood)) expect([call, left]).toEqual([call, []])
+      if (!(call.startsWith('unlink') && action === Action.failForGood))
+        expect([call, left]).toEqual([call, []])
       await checkOnDisk(directory, good.writes)
 
       const next = await subject.snapshot()

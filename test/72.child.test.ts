@@ -79,7 +79,15 @@ test('signals to the process group: the application handles each once, the child
   process.kill(-server.program.pid, 'SIGINT')
   process.kill(child, 'SIGCONT')
   expect((await server.program.message<Outcome>()).done).toBe(true)
-  expect(await server.program.ask('handled')).toEqual({ SIGINT: 1, SIGTERM: 0, SIGCHLD: 0 })
+  expect(await server.program.ask('handled')).toMatchObject({ SIGINT: 1, SIGTERM: 0 })
+  await server.end()
+})
+
+test('no SIGCHLD handler of the application hears of a snapshot', async () => {
+  const server = new Server('sigchld', 30_000)
+  await server.program.message()
+  for (let i = 0; i < 5; i++) expect((await server.program.ask<Outcome>('snapshot')).done).toBe(true)
+  expect(await server.program.ask('handled')).toEqual({ SIGINT: 0, SIGTERM: 0, SIGCHLD: 0 })
   await server.end()
 })
 

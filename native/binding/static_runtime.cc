@@ -1,5 +1,6 @@
 // What the statically linked C++ runtime refers to and glibc 2.28 does not have.
 
+#include <features.h>  // says whether this is glibc
 
 #if defined(__x86_64__) && defined(__GLIBC__)
 

@@ -393,12 +393,11 @@ std::vector<std::pair<uint32_t, Key>> Engine::maps() const {
 bool Engine::Reclaim(uint32_t budget) {
   State& state = *state_;
   if (!state.graveyard.Reclaim(budget)) return false;
-  const uint64_t wanted = state.arena->frontier() + 2 * state.arena->AheadBytes();
-  if (!state.keeper || state.arena->populated() <= wanted) return true;
-  if (!state.keeper->TryPause()) return false;
-  const uint64_t released = state.arena->ReleaseSurplus(kReleaseBytesPerStep);
+  if (!state.keeper) return true;
+  const bool paused = state.keeper->TryPause();
+  const bool done = paused && state.arena->ReleaseSurplus(kReleaseBytesPerStep) == 0;
   state.keeper->Resume();
-  return released == 0;
+  return done;
 }
 
 ShapeTable& Engine::shapes() {

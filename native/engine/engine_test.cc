@@ -306,7 +306,9 @@ TEST_F(EngineTest, LoadRefusesDamagedRootsAndCounts) {
       std::unique_ptr<Engine> loaded;
       const Status status = Engine::Load(std::move(arena), table, 100, 102, &loaded);
       refused += !status.ok();
-      if (!status.ok()) EXPECT_EQ(status.code(), Code::kCorrupt) << status.message();
+      if (!status.ok()) {
+        EXPECT_EQ(status.code(), Code::kCorrupt) << status.message();
+      }
       word = good;
     }
     // Most of the arena is free blocks, which nobody reads; a sample of them is enough.
