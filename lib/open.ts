@@ -33,8 +33,11 @@ export async function open(first?: string | OpenOptions, second?: OpenOptions): 
 }
 
 async function openWithNative(path: string | undefined, options: ResolvedOptions): Promise<Store> {
+  // Loaded here and not above: engine 'js' shall not need it. And before anything is refused: where the addon
+  // cannot run, 'auto' must find again what 'auto' has stored.
+  const { loadBinding } = await import('./native/load.js')
+  loadBinding()
   await refuseOtherEngine(path, 'native')
-  // Loaded here and not above: engine 'js' shall not need it.
   const { openNative } = await import('./native/engine.js')
   return new Store(await openNative(path, { maxBytes: options.maxBytes }), options)
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ForkstoreMap } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
-import { deepStrictEqual, expectError } from '../support/expect.js'
+import { expectSame, expectError } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
 
 /** Iterators behave as those of Map do, whatever happens to the map on the way. */
@@ -19,9 +19,9 @@ export function iterationSuite(engine: EngineName): void {
     map.set('a', 4) // keeps its place
     map.delete('b')
     map.set('b', 5) // goes to the end
-    deepStrictEqual([...map.keys()], ['a', 'c', 'b'])
-    deepStrictEqual([...map.values()], [4, 3, 5])
-    deepStrictEqual([...map.entries()], [['a', 4], ['c', 3], ['b', 5]]) // prettier-ignore
+    expectSame([...map.keys()], ['a', 'c', 'b'])
+    expectSame([...map.values()], [4, 3, 5])
+    expectSame([...map.entries()], [['a', 4], ['c', 3], ['b', 5]]) // prettier-ignore
   })
 
   test('the order survives growth, mixed kinds of keys and values of changing size', async () => {
@@ -43,7 +43,7 @@ export function iterationSuite(engine: EngineName): void {
         expected.set(key, 'w'.repeat(index % 300))
       }
     }
-    deepStrictEqual([...map], [...expected])
+    expectSame([...map], [...expected])
   })
 
   test('an entry that is added on the way is visited', async () => {
@@ -54,7 +54,7 @@ export function iterationSuite(engine: EngineName): void {
       if (seen.length < 1000) map.set(`new ${seen.length}`, seen.length)
     }
     expect(seen.length).toBe(1002)
-    deepStrictEqual(seen.slice(0, 5), ['a', 'b', 'c', 'new 1', 'new 2'])
+    expectSame(seen.slice(0, 5), ['a', 'b', 'c', 'new 1', 'new 2'])
   })
 
   test('an entry that is deleted before its turn is not visited', async () => {
@@ -64,7 +64,7 @@ export function iterationSuite(engine: EngineName): void {
       seen.push(key)
       map.delete('b')
     }
-    deepStrictEqual(seen, ['a', 'c'])
+    expectSame(seen, ['a', 'c'])
   })
 
   test('the current entry may be deleted, or deleted and added again', async () => {
@@ -75,7 +75,7 @@ export function iterationSuite(engine: EngineName): void {
       map.delete(key)
       if (seen.length <= 3) map.set(key, 'again')
     }
-    deepStrictEqual(seen, ['a', 'b', 'c', 'a', 'b', 'c'])
+    expectSame(seen, ['a', 'b', 'c', 'a', 'b', 'c'])
     expect(map.size).toBe(0)
   })
 
@@ -85,7 +85,7 @@ export function iterationSuite(engine: EngineName): void {
     expect(values.next()).toEqual({ done: false, value: 1 })
     map.set('b', 'a much longer value than it was before')
     map.set('c', { now: 'an object' })
-    deepStrictEqual([...values], ['a much longer value than it was before', { now: 'an object' }])
+    expectSame([...values], ['a much longer value than it was before', { now: 'an object' }])
   })
 
   test('many entries may be deleted on the way, behind and ahead', async () => {
@@ -100,13 +100,13 @@ export function iterationSuite(engine: EngineName): void {
       for (const key of on.keys()) {
         seen.push(key)
         for (let other = key % 7; other < 5000; other += 97 + (key % 13)) on.delete(other)
-        if (key % 5 === 0) on.set(10_000 + key, key)
+        if (key % 5 === 0 && key < 10_000) on.set(10_000 + key, key)
         if (seen.length > 20_000) throw new Error('no end')
       }
       return seen
     }
-    deepStrictEqual(run(map as Map<number, number>), run(expected))
-    deepStrictEqual([...map], [...expected])
+    expectSame(run(map as Map<number, number>), run(expected))
+    expectSame([...map], [...expected])
   })
 
   test('clear on the way ends it, unless entries are added', async () => {
@@ -115,7 +115,7 @@ export function iterationSuite(engine: EngineName): void {
     iterator.next()
     map.clear()
     map.set('z', 1)
-    deepStrictEqual([...iterator], ['z'])
+    expectSame([...iterator], ['z'])
     const other = map.keys()
     other.next()
     map.clear()
@@ -125,7 +125,7 @@ export function iterationSuite(engine: EngineName): void {
   test('an iterator that has ended stays ended', async () => {
     const map = await makeMap(...abc)
     const iterator = map.keys()
-    deepStrictEqual([...iterator], ['a', 'b', 'c'])
+    expectSame([...iterator], ['a', 'b', 'c'])
     map.set('d', 4)
     expect(iterator.next()).toEqual({ done: true, value: undefined })
     map.clear()
@@ -138,21 +138,21 @@ export function iterationSuite(engine: EngineName): void {
     const iterator = map.keys()
     map.delete('a')
     map.set('d', 4)
-    deepStrictEqual([...iterator], ['b', 'c', 'd'])
+    expectSame([...iterator], ['b', 'c', 'd'])
   })
 
   test('several iterators do not disturb each other', async () => {
     const map = await makeMap(...abc)
     const pairs: unknown[] = []
     for (const outer of map.keys()) for (const inner of map.values()) pairs.push(`${outer}${String(inner)}`)
-    deepStrictEqual(pairs, ['a1', 'a2', 'a3', 'b1', 'b2', 'b3', 'c1', 'c2', 'c3'])
+    expectSame(pairs, ['a1', 'a2', 'a3', 'b1', 'b2', 'b3', 'c1', 'c2', 'c3'])
   })
 
   test('a loop that was left can be taken up again', async () => {
     const map = await makeMap(...abc)
     const iterator = map.keys()
     for (const key of iterator) if (key === 'a') break
-    deepStrictEqual([...iterator], ['b', 'c'])
+    expectSame([...iterator], ['b', 'c'])
   })
 
   test('iterators look like those of Map', async () => {
@@ -165,7 +165,7 @@ export function iterationSuite(engine: EngineName): void {
     expect(Object.prototype.isPrototypeOf.call(iteratorPrototype, iterator)).toBe(true)
     if ('map' in iteratorPrototype) {
       const doubled = (map.values() as MapIterator<number>).map((value) => value * 2).toArray()
-      deepStrictEqual(doubled, [2, 4, 6])
+      expectSame(doubled, [2, 4, 6])
     }
   })
 
@@ -174,7 +174,7 @@ export function iterationSuite(engine: EngineName): void {
     const [first, second] = [...map]
     first![0] = 'changed'
     expect(second![0]).toBe('b')
-    deepStrictEqual([...map.keys()], ['a', 'b', 'c'])
+    expectSame([...map.keys()], ['a', 'b', 'c'])
   })
 
   test('forEach visits what is added on the way', async () => {
@@ -184,7 +184,7 @@ export function iterationSuite(engine: EngineName): void {
       seen.push(key)
       if (key === 'b') map.set('d', 4).delete('c')
     })
-    deepStrictEqual(seen, ['a', 'b', 'd'])
+    expectSame(seen, ['a', 'b', 'd'])
   })
 
   test('an iterator under way says so when the store is closed', async () => {

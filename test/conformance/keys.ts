@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { EngineName } from '../support/engines.js'
-import { deepStrictEqual, expectEntries } from '../support/expect.js'
+import { expectSame, expectEntries } from '../support/expect.js'
 import { keys } from '../support/samples.js'
 import { Stores } from '../support/stores.js'
 
@@ -14,7 +14,7 @@ export function keysSuite(engine: EngineName): void {
     keys.forEach((key, index) => map.set(key, { index }))
     keys.forEach((key, index) => {
       expect(map.has(key)).toBe(true)
-      deepStrictEqual(map.get(key), { index })
+      expectSame(map.get(key), { index })
     })
     expectEntries(map, keys.map((key, index) => [key, { index }])) // prettier-ignore
   })
@@ -26,11 +26,11 @@ export function keysSuite(engine: EngineName): void {
       expect(map.increment(key, 'n', index)).toBe(1 + index)
       map.patch(key, { s: `${index}` })
     })
-    keys.forEach((key, index) => deepStrictEqual(map.get(key), { n: 1 + index, s: `${index}` }))
+    keys.forEach((key, index) => expectSame(map.get(key), { n: 1 + index, s: `${index}` }))
     keys.forEach((key, index) => {
       if (index % 2 === 0) expect(map.delete(key)).toBe(true)
     })
-    deepStrictEqual([...map.keys()], keys.filter((_, index) => index % 2 === 1)) // prettier-ignore
+    expectSame([...map.keys()], keys.filter((_, index) => index % 2 === 1)) // prettier-ignore
     keys.forEach((key, index) => expect(map.has(key)).toBe(index % 2 === 1))
   })
 
@@ -51,9 +51,9 @@ export function keysSuite(engine: EngineName): void {
   test('keys that differ in kind only', async () => {
     const map = (await stores.open()).map('keys')
     map.set(1, 'number').set('1', 'string').set(1n, 'bigint')
-    deepStrictEqual([map.get(1), map.get('1'), map.get(1n)], ['number', 'string', 'bigint'])
+    expectSame([map.get(1), map.get('1'), map.get(1n)], ['number', 'string', 'bigint'])
     expect(map.delete('1')).toBe(true)
-    deepStrictEqual([...map], [[1, 'number'], [1n, 'bigint']]) // prettier-ignore
+    expectSame([...map], [[1, 'number'], [1n, 'bigint']]) // prettier-ignore
   })
 
   test('a string is one key, however it was made', async () => {

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { ForkstoreMap } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
-import { deepStrictEqual, expectEntries, expectError } from '../support/expect.js'
+import { expectSame, expectEntries, expectError } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
 
 /** The interface of JavaScript's Map. */
@@ -33,7 +33,7 @@ export function mapSuite(engine: EngineName): void {
     const names = ['__proto__', 'constructor', '\0', 'Ω', '\ud800', 'a b', 'n'.repeat(300)]
     names.forEach((name, index) => store.map(name).set('k', index))
     names.forEach((name, index) => expect(store.map(name).get('k')).toBe(index))
-    deepStrictEqual(Object.keys(store.stats().collections).sort(), names.sort())
+    expectSame(Object.keys(store.stats().collections).sort(), names.sort())
     expect(Object.getOwnPropertyDescriptor(store.stats().collections, '__proto__')?.value).toEqual({
       kind: 'map',
       entries: 1,
@@ -69,14 +69,14 @@ export function mapSuite(engine: EngineName): void {
     user.when.setTime(2)
     user.bytes[0] = 0
     const first = map.get('a') as typeof user
-    deepStrictEqual(first, { tags: ['x'], when: new Date(1), bytes: Buffer.from('ab') })
+    expectSame(first, { tags: ['x'], when: new Date(1), bytes: Buffer.from('ab') })
     first.tags.length = 0
     first.bytes[1] = 0
     first.when.setTime(3)
-    deepStrictEqual(map.get('a'), { tags: ['x'], when: new Date(1), bytes: Buffer.from('ab') })
+    expectSame(map.get('a'), { tags: ['x'], when: new Date(1), bytes: Buffer.from('ab') })
     expect(map.get('a')).not.toBe(map.get('a'))
     for (const value of map.values()) (value as typeof user).tags.push('z')
-    deepStrictEqual((map.get('a') as typeof user).tags, ['x'])
+    expectSame((map.get('a') as typeof user).tags, ['x'])
   })
 
   test('clear', async () => {
@@ -99,16 +99,16 @@ export function mapSuite(engine: EngineName): void {
     map.forEach(function (this: unknown, value, key, whole) {
       seen.push([value, key, whole === map, this === receiver])
     }, receiver)
-    deepStrictEqual(seen, [[1, 'a', true, true], [[2], 'b', true, true]]) // prettier-ignore
+    expectSame(seen, [[1, 'a', true, true], [[2], 'b', true, true]]) // prettier-ignore
   })
 
   test('getOrInsert', async () => {
     const map = await makeMap()
     const list = [1]
     const got = map.getOrInsert('a', list)
-    deepStrictEqual(got, [1])
+    expectSame(got, [1])
     expect(got).not.toBe(list)
-    deepStrictEqual(map.getOrInsert('a', 'other'), [1])
+    expectSame(map.getOrInsert('a', 'other'), [1])
     map.set('u', undefined)
     expect(map.getOrInsert('u', 1)).toBe(undefined)
   })
@@ -120,9 +120,9 @@ export function mapSuite(engine: EngineName): void {
       asked.push(key)
       return { made: key }
     }
-    deepStrictEqual(map.getOrInsertComputed('a', compute), { made: 'a' })
-    deepStrictEqual(map.getOrInsertComputed('a', compute), { made: 'a' })
-    deepStrictEqual(asked, ['a'])
+    expectSame(map.getOrInsertComputed('a', compute), { made: 'a' })
+    expectSame(map.getOrInsertComputed('a', compute), { made: 'a' })
+    expectSame(asked, ['a'])
     expect(() => map.getOrInsertComputed('b', () => { throw new RangeError('mine') })).toThrow(new RangeError('mine')) // prettier-ignore
     expect(map.has('b')).toBe(false)
     map.getOrInsertComputed('c', () => {
@@ -137,8 +137,8 @@ export function mapSuite(engine: EngineName): void {
     map.set('a', { b: 1 })
     expect(map).toBeInstanceOf(ForkstoreMap)
     expect(Object.prototype.toString.call(map)).toBe('[object Map]')
-    deepStrictEqual(new Map(map as Map<unknown, unknown>), new Map([['a', { b: 1 }]]))
-    deepStrictEqual([...map], [['a', { b: 1 }]])
+    expectSame(new Map(map as Map<unknown, unknown>), new Map([['a', { b: 1 }]]))
+    expectSame([...map], [['a', { b: 1 }]])
     expect(map[Symbol.iterator]).toBeTypeOf('function')
     expect(inspect(map)).toBe("ForkstoreMap(1) { 'a' => { b: 1 } }")
     for (let index = 0; index < 200; index++) map.set(index, index)
@@ -161,12 +161,12 @@ export function mapSuite(engine: EngineName): void {
       },
       after: [1, 2, 3],
     })
-    deepStrictEqual(map.get('outer'), {
+    expectSame(map.get('outer'), {
       before: 'long enough to matter',
       nested: { a: 'another long string' },
       after: [1, 2, 3],
     })
-    deepStrictEqual(map.get('inner'), { a: 'another long string' })
+    expectSame(map.get('inner'), { a: 'another long string' })
   })
 
   test('a getter that throws leaves everything as it was', async () => {
@@ -177,7 +177,7 @@ export function mapSuite(engine: EngineName): void {
     expect(() => map.set('b', value)).toThrow(new SyntaxError('mine'))
     expectEntries(map, [['a', 1]])
     map.set('a', { good: true })
-    deepStrictEqual(map.get('a'), { good: true })
+    expectSame(map.get('a'), { good: true })
   })
 
   test('wrong arguments', async () => {

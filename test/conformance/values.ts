@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { EngineName } from '../support/engines.js'
-import { deepStrictEqual, expectEntries, expectError } from '../support/expect.js'
+import { expectSame, expectEntries, expectError } from '../support/expect.js'
 import { refused, storable } from '../support/samples.js'
 import { Stores } from '../support/stores.js'
 
@@ -39,12 +39,12 @@ export function valuesSuite(engine: EngineName): void {
     const map = (await stores.open()).map('values')
     const expected = expectedOf(sample)
     map.set('alone', sample.value)
-    deepStrictEqual(map.get('alone'), expected)
+    expectSame(map.get('alone'), expected)
     map.set('nested', { before: 'text before', here: sample.value, list: [sample.value, 1, sample.value] })
     const nested = { before: 'text before', here: expected, list: [expected, 1, expected] }
-    deepStrictEqual(map.get('nested'), nested)
+    expectSame(map.get('nested'), nested)
     map.set('alone', 'something shorter').set('alone', sample.value)
-    deepStrictEqual(map.get('alone'), expected)
+    expectSame(map.get('alone'), expected)
     expectEntries(map, [['alone', expected], ['nested', nested]]) // prettier-ignore
   })
 
@@ -56,7 +56,7 @@ export function valuesSuite(engine: EngineName): void {
       'whole',
       storable.map((sample) => sample.value),
     )
-    deepStrictEqual(map.get('whole'), whole)
+    expectSame(map.get('whole'), whole)
     expectEntries(map, [...whole.map((value, index): [unknown, unknown] => [index, value]), ['whole', whole]])
   })
 
@@ -89,9 +89,9 @@ export function valuesSuite(engine: EngineName): void {
       expect(bytes.constructor).toBe(Uint8Array)
       expect(Buffer.isBuffer(map.get('b'))).toBe(true)
       bytes.fill(9)
-      deepStrictEqual(map.get('u'), Uint8Array.of(1, 2))
+      expectSame(map.get('u'), Uint8Array.of(1, 2))
       structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] })
-      deepStrictEqual(map.get('u'), Uint8Array.of(1, 2))
+      expectSame(map.get('u'), Uint8Array.of(1, 2))
     })
   })
 
@@ -102,7 +102,7 @@ export function valuesSuite(engine: EngineName): void {
     got['b'] = 2
     got['new'] = 3
     delete got['c']
-    deepStrictEqual(got, { b: 2, new: 3 })
+    expectSame(got, { b: 2, new: 3 })
     expect(Object.getPrototypeOf(got)).toBe(Object.prototype)
   })
 
@@ -112,8 +112,8 @@ export function valuesSuite(engine: EngineName): void {
     const got = map.get('a') as Record<string, unknown>
     expect(Object.getPrototypeOf(got)).toBe(Object.prototype)
     expect(got['polluted']).toBe(undefined)
-    deepStrictEqual(Object.keys(got), ['__proto__', 'b'])
-    deepStrictEqual(Object.getOwnPropertyDescriptor(got, '__proto__')?.value, { polluted: true })
+    expectSame(Object.keys(got), ['__proto__', 'b'])
+    expectSame(Object.getOwnPropertyDescriptor(got, '__proto__')?.value, { polluted: true })
     expect(({} as Record<string, unknown>)['polluted']).toBe(undefined)
   })
 
@@ -165,7 +165,7 @@ export function valuesSuite(engine: EngineName): void {
       'a',
       Array.from({ length: 100 }, () => row),
     )
-    deepStrictEqual(
+    expectSame(
       map.get('a'),
       Array.from({ length: 100 }, () => Array.from({ length: 100 }, () => ({ x: 1 }))),
     )

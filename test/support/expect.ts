@@ -1,4 +1,4 @@
-import { deepStrictEqual } from 'node:assert/strict'
+import { inspect } from 'node:util'
 import { expect } from 'vitest'
 import { ForkstoreError, type ForkstoreErrorCode, type ForkstoreMap } from '../../lib/index.js'
 
@@ -47,8 +47,44 @@ export function expectEntries(
   expected: Iterable<[unknown, unknown]>,
 ): void {
   const entries = [...expected]
-  deepStrictEqual([...(map as ForkstoreMap).entries()], entries)
+  expectSame([...(map as ForkstoreMap).entries()], entries)
   expect(map.size).toBe(entries.length)
 }
 
-export { deepStrictEqual }
+/**
+ * Exactly the same: prototypes, order of fields, holes, -0, invalid dates and kinds of bytes count. Without
+ * recursion, so that deep values can be compared.
+ */
+export function expectSame(actual: unknown, expected: unknown): void {
+  const pairs: [actual: unknown, expected: unknown, path: string][] = [[actual, expected, '']]
+  for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
+    const [one, other, path] = pair
+    const fail = (): never =>
+      expect.fail(`${path.slice(-200) || 'value'}: ${show(one)} is not the expected ${show(other)}`)
+    if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) {
+      if (!Object.is(one, other)) fail()
+      continue
+    }
+    if (Object.getPrototypeOf(one) !== Object.getPrototypeOf(other)) fail()
+    if (one instanceof Date) {
+      if (!Object.is(one.getTime(), (other as Date).getTime())) fail()
+    } else if (one instanceof Uint8Array) {
+      if (Buffer.compare(one, other as Uint8Array) !== 0) fail()
+    } else if (one instanceof Map) {
+      pairs.push([[...one], [...(other as Map<unknown, unknown>)], `${path}(entries)`])
+    } else {
+      if (Array.isArray(one) && one.length !== (other as unknown[]).length) fail()
+      const names = Object.keys(one)
+      const otherNames = Object.keys(other)
+      if (names.length !== otherNames.length || names.some((name, at) => name !== otherNames[at])) fail()
+      for (const name of names) {
+        const deeper = `${path.slice(-200)}.${name.slice(0, 50)}`
+        pairs.push([(one as Record<string, unknown>)[name], (other as Record<string, unknown>)[name], deeper])
+      }
+    }
+  }
+}
+
+function show(value: unknown): string {
+  return inspect(value, { depth: 2, maxStringLength: 100, maxArrayLength: 10 }).slice(0, 1000)
+}
