@@ -109,8 +109,8 @@ async function run(): Promise<boolean> {
     options.engine === 'native' ? 0 : heapMegabytes,
   )
   server.on('loading', ({ loaded, elapsedMs }) => screen.loading('load', loaded, elapsedMs))
-  const { port, engine, liveBytes } = await server.next('ready')
-  screen.ready(engine, liveBytes)
+  const { port, engine, warnings, liveBytes } = await server.next('ready')
+  screen.ready(engine, liveBytes, warnings)
 
   const snapshots: Extract<FromServer, { type: 'snapshot' }>[] = []
   const load = new Child<FromLoad, ToLoad>('load', { port, entries, requestsPerSecond: options.rate })

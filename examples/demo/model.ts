@@ -91,7 +91,7 @@ export interface Verdict {
 
 export type FromServer =
   | { type: 'loading'; loaded: number; elapsedMs: number }
-  | { type: 'ready'; port: number; engine: 'native' | 'js'; liveBytes: number }
+  | { type: 'ready'; port: number; engine: 'native' | 'js'; warnings: string[]; liveBytes: number }
   | { type: 'snapshot'; result: SnapshotResult; writesBefore: number; liveBytes: number }
   | { type: 'dying' }
 

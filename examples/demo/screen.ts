@@ -7,7 +7,7 @@ import type { Second } from './model.js'
 export interface Screen {
   /** Progress of filling the server or, later, its JavaScript twin. */
   loading(what: 'load' | 'twin', loaded: number, elapsedMs: number): void
-  ready(engine: string, liveBytes: number): void
+  ready(engine: string, liveBytes: number, warnings: string[]): void
   second(second: Second): void
   snapshotBegins(): void
   snapshotEnds(result: SnapshotResult, liveBytes: number): void
@@ -49,7 +49,8 @@ class LogScreen implements Screen {
     )
   }
 
-  ready(engine: string, liveBytes: number): void {
+  ready(engine: string, liveBytes: number, warnings: string[]): void {
+    for (const warning of warnings) console.log(`warning: ${warning}`)
     console.log(`serving: engine ${engine}${liveBytes > 0 ? `, ${megabytes(liveBytes)} of data` : ''}`)
   }
 
@@ -96,6 +97,7 @@ class LiveScreen implements Screen {
     twin: undefined,
   }
   #engine = ''
+  #warnings: string[] = []
   #liveBytes = 0
   #seconds: { second: Second; snapshot: boolean }[] = []
   #snapshots: SnapshotResult[] = []
@@ -112,8 +114,9 @@ class LiveScreen implements Screen {
     this.#loading[what] = { loaded, elapsedMs }
   }
 
-  ready(engine: string, liveBytes: number): void {
+  ready(engine: string, liveBytes: number, warnings: string[]): void {
     this.#engine = engine
+    this.#warnings = warnings
     this.#liveBytes = liveBytes
   }
 
@@ -156,6 +159,7 @@ class LiveScreen implements Screen {
       '',
     ]
     lines.push(this.#loadingLine('load', 'load'))
+    for (const warning of this.#warnings) lines.push(` ${paint('yellow', 'warning')}   ${warning}`)
     if (this.#engine !== '') lines.push(...this.#serving())
     if (this.#killed !== undefined) lines.push('', ` ${paint('red', 'killed')}    ${this.#killed}`)
     if (this.#loading.twin !== undefined) lines.push('', this.#loadingLine('twin', 'JS twin'))

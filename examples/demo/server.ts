@@ -29,7 +29,8 @@ const { folder, engine, entries } = role.options
 
 // Snapshots are asked for by the demo, so that it knows what each of them must hold.
 const store = await open(folder, { engine, snapshot: false })
-store.on('warning', (warning) => console.error(warning.message))
+const warnings: string[] = []
+store.on('warning', (warning) => warnings.push(warning.message))
 const packages = store.map<Package, string>(PACKAGES)
 const totals = store.map<{ count: number }, string>(TOTALS)
 const top = store.map<{ downloads: number }, string>(TOP)
@@ -81,6 +82,10 @@ const server = createServer((request, response) => {
   return answer(response, 405, null)
 })
 
+// An engine that holds the event loop for longer than this (5 s unless told otherwise) would make the server
+// take its busy connections for idle ones and reset them.
+server.keepAliveTimeout = 120_000
+
 async function snapshot(): Promise<void> {
   const writesBefore = totals.get('downloads')!.count
   const result = await store.snapshot()
@@ -111,5 +116,6 @@ await role.send({
   type: 'ready',
   port: (server.address() as AddressInfo).port,
   engine: stats.engine,
+  warnings,
   liveBytes: stats.bytes.live,
 })
