@@ -350,6 +350,16 @@ describe('refused', () => {
     expect((refused(dictionary) as Error).message.startsWith('users["a@b"].f68')).toBe(true)
   })
 
+  it('and no shape is defined for it', () => {
+    const { operation, encode, store } = makeCodec()
+    const bad = { new: 1, shapes: { more: [{ deeper: 1 }] }, fn: () => 1 }
+    for (let i = 0; i < 100; i++) expect(() => encode([{ first: 1 }, bad])).toThrow('cannot be stored')
+    expect(store.shapes).toEqual([])
+    expect(operation.encoder.busy).toBe(false)
+    encode([{ first: 1 }, { first: 2 }])
+    expect(store.shapes).toEqual([['first']])
+  })
+
   it('but one object in several places is no cycle', () => {
     const { roundTrip } = makeCodec()
     const shared = { x: 1 }

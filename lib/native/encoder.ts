@@ -3,7 +3,7 @@ import { CYCLE, describePath, isDetached, isPlainObject, refusal, unsupportedVal
 import { ForkstoreError } from '../errors.js'
 import * as format from './format.js'
 import { MAX_VALUE_BYTES, TooLarge } from './operation.js'
-import { NO_SHAPE, type ShapeNode } from './shape-tree.js'
+import { NO_SHAPE, NOT_DEFINED, type ShapeNode } from './shape-tree.js'
 import { ValueWriter } from './value-writer.js'
 import type { Site } from './writers.js'
 
@@ -53,6 +53,8 @@ export class Encoder extends ValueWriter {
   /** Of the value that is being written, when it is an object with a shape. */
   #rootNode: ShapeNode | undefined = undefined
   readonly #ancestors = new Set<object>()
+  /** Slots of objects whose shapes are still to be defined. */
+  readonly #undefined: { at: number; node: ShapeNode; names: string[] | undefined }[] = []
 
   /**
    * Writes `value` with its root slot at byte `at`, a multiple of 8; returns where it ends. `key` is for
@@ -73,6 +75,12 @@ export class Encoder extends ValueWriter {
       ) {
         this.#general(value, at, site)
       }
+      if (this.#undefined.length > 0 && !this.#defineShapes()) {
+        // The table of shapes has just become full, for good: once more, with dictionaries.
+        this.cursor = at + 8
+        this.#general(value, at, site)
+      }
+      if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
       const end = this.align(7)
       if (end - at > MAX_VALUE_BYTES) throw new TooLarge()
       return end
@@ -94,8 +102,8 @@ export class Encoder extends ValueWriter {
     this.#rootNode = undefined
     if (!this.#slot(value, at)) this.#run()
     this.busy = false
-    if (this.#rootNode !== undefined) site.learn(this.#rootNode, this.operation.shapes)
-    if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
+    const root = this.#rootNode as ShapeNode | undefined
+    if (root !== undefined && root.shape >= 0) site.learn(root, this.operation.shapes)
   }
 
   /** For writers: writes a slot that needs no frame; false, and nothing is written, when it may need one. */
@@ -116,11 +124,24 @@ export class Encoder extends ValueWriter {
     frame.dictionary = false
     this.#run()
     this.busy = false
-    if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
     return true
   }
 
+  /** Defines the shapes that the value needs, now that nothing in it can be refused; false when the table is full. */
+  #defineShapes(): boolean {
+    const { shapes, words } = this.operation
+    let isFull = false
+    for (const { at, node, names } of this.#undefined) {
+      const shape = names === undefined ? shapes.define(node) : shapes.defineNames(names)
+      if (shape === NO_SHAPE) isFull = true
+      else words[(at >> 2) + 1] = format.OBJECT | shape
+    }
+    this.#undefined.length = 0
+    return !isFull
+  }
+
   #release(): void {
+    this.#undefined.length = 0
     this.#values = []
     this.#frames = []
     this.#top = this.#depth = 0
@@ -234,8 +255,9 @@ export class Encoder extends ValueWriter {
       }
       values[top++] = (value as Record<string, unknown>)[name]
     }
-    const shape = names === undefined ? shapes.shapeOf(node) : shapes.define(names)
+    const shape = names === undefined ? shapes.shapeOf(node) : shapes.shapeOfNames(names)
     if (shape === NO_SHAPE) return this.#dictionary(value, at, names ?? shapes.names(node))
+    if (shape === NOT_DEFINED) this.#undefined.push({ at, node, names })
 
     if (this.#depth === 0 && names === undefined) this.#rootNode = node
     this.#top = top

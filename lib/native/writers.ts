@@ -28,7 +28,7 @@ export class Site {
       this.#last = node
       this.#uses = 0
     } else if (++this.#uses === USES_BEFORE_GENERATION) {
-      this.writer = generateWriter(node, shapes.names(node))
+      this.writer = node.writer ??= generateWriter(node, shapes.names(node))
     }
   }
 }
