@@ -35,6 +35,8 @@ export class SnapshotScheduler {
   #writes = 0
   /** `#writes` when the last snapshot that succeeded was started. */
   #savedWrites = 0
+  /** `#writes` when the last snapshot was started. */
+  #startedWrites = 0
   /** `#writes` when the last snapshot was started or asked for. */
   #triggeredWrites = 0
   #failures = 0
@@ -113,7 +115,9 @@ export class SnapshotScheduler {
   /** An automatic snapshot, unless there is nothing to save, one is asked for, or a retry is due. */
   #trigger(): void {
     this.#triggeredWrites = this.#writes
-    if (!this.isDirty || this.#next !== undefined || this.#retry !== undefined) return
+    // A running one holds what was written before it started; if it fails, that is tried again.
+    const isCovered = this.#running === undefined ? !this.isDirty : this.#writes === this.#startedWrites
+    if (isCovered || this.#next !== undefined || this.#retry !== undefined) return
     this.request().catch(() => undefined) // told by the event
   }
 
@@ -128,7 +132,7 @@ export class SnapshotScheduler {
     clearTimeout(this.#retry)
     this.#retry = undefined
     const writes = this.#writes
-    this.#triggeredWrites = writes
+    this.#triggeredWrites = this.#startedWrites = writes
     const { keep, watchdogMs } = this.#options
     let outcome: SnapshotResult | ForkstoreError
     try {

@@ -162,7 +162,9 @@ function readContents(lines: Generator<Buffer, string, void>): {
 } {
   const first = lines.next()
   if (first.done) throw new BadSnapshot('the file is empty')
-  const firstLine = parse(first.value)
+  const firstLine = parse(first.value) as Record<string, unknown> | null
+  if (firstLine?.['format'] !== FORMAT) throw new BadSnapshot('the header is damaged')
+  if (firstLine['version'] !== VERSION) throw otherVersion(firstLine, lines)
   const header = checkHeader(firstLine)
   const maps = new Map<string, ReadMap>()
   let map: ReadMap | undefined
@@ -183,8 +185,7 @@ function readContents(lines: Generator<Buffer, string, void>): {
       entries += (line.length - 1) / 2
     }
   }
-  if (step.value !== (firstLine as { sha256: unknown }).sha256)
-    throw new BadSnapshot('the digest does not match')
+  if (step.value !== firstLine['sha256']) throw new BadSnapshot('the digest does not match')
   const stored = [...maps.values()].reduce((sum, each) => sum + each.stored.size, 0)
   if (entries !== header.entries || stored !== entries || maps.size !== header.maps) {
     throw new BadSnapshot('the counts do not match')
@@ -215,21 +216,19 @@ function readTagged(table: unknown): unknown {
   }
 }
 
-function checkHeader(header: unknown): SnapshotHeader {
-  if (typeof header !== 'object' || header === null) throw new BadSnapshot('the header is damaged')
-  const fields = header as Record<string, unknown>
-  if (fields['format'] !== FORMAT) throw new BadSnapshot('the header is damaged')
-  if (fields['version'] !== VERSION) {
-    throw new BadSnapshot(`written in version ${JSON.stringify(fields['version'])} of the format`, true)
-  }
+/** Another version is believed only where the digest says that nothing is damaged. */
+function otherVersion(header: Record<string, unknown>, lines: Generator<Buffer, string, void>): BadSnapshot {
+  let step = lines.next()
+  while (!step.done) step = lines.next()
+  if (step.value !== header['sha256']) return new BadSnapshot('the digest does not match')
+  return new BadSnapshot(`written in version ${JSON.stringify(header['version'])} of the format`, true)
+}
+
+function checkHeader(fields: Record<string, unknown>): SnapshotHeader {
   const { storeId, generation, writes, maps, entries } = fields
   const counts = [generation, writes, maps, entries]
-  if (
-    typeof storeId !== 'string' ||
-    !counts.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)
-  ) {
-    throw new BadSnapshot('the header is damaged')
-  }
+  const areCounts = counts.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)
+  if (typeof storeId !== 'string' || !areCounts) throw new BadSnapshot('the header is damaged')
   return { storeId, generation, writes, maps, entries } as SnapshotHeader
 }
 

@@ -121,7 +121,6 @@ export function valuesSuite(engine: EngineName): void {
     const store = await stores.open()
     const map = store.map<unknown>('users')
     map.set('a@b', { before: true })
-    const { writes } = store.stats()
     for (const write of [
       () => map.set('a@b', value),
       () => map.set('new', value),
@@ -138,7 +137,7 @@ export function valuesSuite(engine: EngineName): void {
     )
     expect(message).toMatch(/^users\["a@b"\]\.f/)
     expectEntries(map, [['a@b', { before: true }]])
-    expect(store.stats().writes).toBe(writes)
+    expect(store.stats().entries).toBe(1)
     map.set('a@b', { after: ['it goes on'] })
     expectEntries(map, [['a@b', { after: ['it goes on'] }]])
   })

@@ -1,0 +1,253 @@
+import { rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { SnapshotOptions, SnapshotResult, Store } from '../../lib/index.js'
+import { generationOf, generations } from '../support/directory.js'
+import type { EngineName } from '../support/engines.js'
+import { expectRejection, expectSame } from '../support/expect.js'
+import { Stores } from '../support/stores.js'
+
+const delay = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
+const off: SnapshotOptions = { everyMs: 0, afterWrites: 0, onClose: false }
+
+/** When snapshots are taken, what they hold, and what they tell. */
+export function snapshotSuite(engine: EngineName): void {
+  const stores = new Stores(engine)
+  const watch = (store: Store): { results: SnapshotResult[]; errors: Error[] } => {
+    const seen = { results: [] as SnapshotResult[], errors: [] as Error[] }
+    store.on('snapshot', (result) => seen.results.push(result))
+    store.on('snapshot-error', (error) => seen.errors.push(error))
+    return seen
+  }
+
+  test('the result tells what was done', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const seen = watch(store)
+    for (let index = 0; index < 1000; index++) store.map('a').set(index, { index })
+    const result = await store.snapshot()
+    expect(Object.keys(result).sort()).toEqual(
+      ['bytes', 'copiedBytes', 'durationMs', 'entries', 'forkMs', 'generation', 'path', 'pauseMs'].sort(),
+    )
+    expect(result.generation).toBe(2)
+    expect(result.entries).toBe(1000)
+    expect(result.path).toBe(join(path, generations(engine, path).at(-1)!))
+    expect(result.bytes).toBe(statSync(result.path).size)
+    expect(result.pauseMs).toBeGreaterThan(0)
+    expect(result.forkMs).toBeGreaterThanOrEqual(0)
+    expect(result.durationMs).toBeGreaterThanOrEqual(result.pauseMs)
+    expect(result.copiedBytes).toBeGreaterThanOrEqual(0)
+    expect(seen.results).toEqual([result])
+    expect(store.stats().snapshot).toEqual({ running: false, bytesWritten: expect.any(Number) as number, last: result, failures: 0 }) // prettier-ignore
+  })
+
+  test('a snapshot holds what was written up to the end of the turn, and none of the next', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: off })
+    const map = store.map<number>('a')
+    map.set('before', 1)
+    const taken = store.snapshot()
+    map.set('same turn', 2)
+    await new Promise<void>((done) => {
+      // Queued behind the snapshot's own immediate.
+      setImmediate(() => {
+        map.set('next turn', 3)
+        done()
+      })
+    })
+    expect((await taken).entries).toBe(2)
+    await store.close()
+    expectSame([...(await stores.open(path)).map('a').keys()], ['before', 'same turn'])
+  })
+
+  test('writes go on while a snapshot is under way', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: off })
+    const map = store.map('a')
+    for (let index = 0; index < 20_000; index++) map.set(index, { index, text: `some text ${index}` })
+    const taken = store.snapshot()
+    await new Promise((done) => setImmediate(done))
+    let isDone = false
+    void taken.then(() => (isDone = true))
+    for (let round = 0; !isDone; round++) {
+      for (let index = 0; index < 1000; index++) map.set(index, round).delete(10_000 + index)
+      map.set(`new ${round}`, 'x'.repeat(round % 5000))
+      await new Promise((done) => setImmediate(done))
+    }
+    expect((await taken).entries).toBe(20_000)
+    await store.close()
+    const read = (await stores.open(path)).map('a')
+    expect(read.size).toBe(20_000)
+    let index = 0
+    for (const [key, value] of read) {
+      expectSame([key, value], [index, { index, text: `some text ${index}` }])
+      index++
+    }
+  })
+
+  test('requests made together share one snapshot', async () => {
+    const store = await stores.open(stores.directory(), { snapshot: off })
+    const seen = watch(store)
+    const results = await Promise.all([store.snapshot(), store.snapshot(), store.snapshot()])
+    expect(new Set(results).size).toBe(1)
+    expect(seen.results.length).toBe(1)
+  })
+
+  test('requests made while one runs share the following one', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: off })
+    const seen = watch(store)
+    const map = store.map('a').set('first', 1)
+    const first = store.snapshot()
+    while (!store.stats().snapshot.running) await new Promise((done) => setImmediate(done))
+    map.set('second', 2)
+    const second = store.snapshot()
+    const third = store.snapshot()
+    const results = await Promise.all([first, second, third])
+    expectSame(results.map((result) => [result.generation, result.entries]), [[2, 1], [3, 2], [3, 2]]) // prettier-ignore
+    expect(seen.results.length).toBe(2)
+  })
+
+  test('generations go up by one; as many are kept as asked for', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: { ...off, keep: 3 } })
+    for (let round = 0; round < 5; round++) await store.snapshot()
+    expect(generations(engine, path).map(generationOf)).toEqual([4, 5, 6])
+    await store.close()
+    const again = await stores.open(path, { snapshot: { ...off, keep: 1 } })
+    expect((await again.snapshot()).generation).toBe(7)
+    expect(generations(engine, path).map(generationOf)).toEqual([7])
+  })
+
+  test('every so often, if something was written', async () => {
+    const store = await stores.open(stores.directory(), { snapshot: { ...off, everyMs: 30 } })
+    const seen = watch(store)
+    await delay(150)
+    expect(seen.results).toEqual([])
+    store.map('a').set('b', 1)
+    while (seen.results.length === 0) await delay(10)
+    await delay(200)
+    expect(seen.results.length).toBe(1)
+    store.map('a').set('b', 2)
+    while (seen.results.length === 1) await delay(10)
+  })
+
+  test('after so many writes', async () => {
+    const store = await stores.open(stores.directory(), { snapshot: { ...off, afterWrites: 100 } })
+    const seen = watch(store)
+    const map = store.map('a')
+    await store.snapshot()
+    seen.results.length = 0
+    for (let index = 0; index < 99; index++) map.set(index, index)
+    map.delete('nobody')
+    await delay(100)
+    expect(seen.results).toEqual([])
+    map.set('one more', 1)
+    while (seen.results.length === 0) await delay(10)
+    await delay(100)
+    expect(seen.results.map((result) => result.entries)).toEqual([100])
+    for (let index = 0; index < 100; index++) map.set(index, index)
+    while (seen.results.length === 1) await delay(10)
+  })
+
+  test('what is refused is no write', async () => {
+    const store = await stores.open(stores.directory(), { snapshot: { ...off, afterWrites: 1 } })
+    const map = store.map<unknown>('a').set('b', 1)
+    await store.snapshot()
+    const seen = watch(store)
+    for (let index = 0; index < 10; index++) {
+      expect(() => map.set('x', () => 1)).toThrow()
+      expect(() => map.patch('b', {})).toThrow()
+      expect(() => map.increment('nobody', 'x' as never)).toThrow()
+      map.get('b')
+      map.delete('nobody')
+      store.map('a')
+    }
+    store.map('empty')
+    await store.snapshot()
+    seen.results.length = 0
+    store.map('empty').clear()
+    await delay(100)
+    expect(seen.results).toEqual([])
+  })
+
+  test('snapshot: false takes none of itself, close included', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: false })
+    const seen = watch(store)
+    for (let index = 0; index < 1000; index++) store.map('a').set(index, index)
+    await delay(50)
+    await store.close()
+    expect(seen.results).toEqual([])
+    expect(generations(engine, path).map(generationOf)).toEqual([1])
+    expect((await stores.open(path)).map('a').size).toBe(0)
+  })
+
+  test('close takes a last one if something was written', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const seen = watch(store)
+    store.map('a').set('b', 1)
+    await store.close()
+    expect(seen.results.map((result) => result.entries)).toEqual([1])
+    const again = await stores.open(path)
+    const seenAgain = watch(again)
+    expect(again.map('a').get('b')).toBe(1)
+    await again.close()
+    expect(seenAgain.results).toEqual([])
+  })
+
+  test('close waits for the running one, and takes another for what was written since', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const seen = watch(store)
+    const map = store.map('a').set('b', 1)
+    const first = store.snapshot()
+    while (!store.stats().snapshot.running) await new Promise((done) => setImmediate(done))
+    map.set('c', 2)
+    await store.close()
+    expect((await first).entries).toBe(1)
+    expect(seen.results.map((result) => result.entries)).toEqual([1, 2])
+    expect((await stores.open(path)).map('a').size).toBe(2)
+  })
+
+  test('close serves who has asked', async () => {
+    const store = await stores.open(stores.directory(), { snapshot: false })
+    store.map('a').set('b', 1)
+    const asked = store.snapshot()
+    await store.close()
+    expect((await asked).entries).toBe(1)
+  })
+
+  test('a failure: typed, told, tried again, and nothing is lost', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: { ...off, onClose: true, everyMs: 50 } })
+    const seen = watch(store)
+    const map = store.map('a').set('b', 1)
+    rmSync(path, { recursive: true })
+    const error = await expectRejection('ERR_FORKSTORE_SNAPSHOT_FAILED', () => store.snapshot())
+    expect(error.cause).toBeInstanceOf(Error)
+    expect(seen.errors).toEqual([error])
+    expect(store.stats().snapshot.failures).toBe(1)
+    expect(map.get('b')).toBe(1)
+    while (seen.errors.length < 3) await delay(10)
+    await expectRejection('ERR_FORKSTORE_SNAPSHOT_FAILED', () => store.close())
+    expect(seen.results).toEqual([])
+  })
+
+  test('a listener that throws is an uncaught error of the application, and no failure of the store', async () => {
+    const store = await stores.open(stores.directory(), { snapshot: off })
+    const before = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException')
+    const caught: unknown[] = []
+    process.once('uncaughtException', (error) => caught.push(error))
+    store.once('snapshot', () => {
+      throw new SyntaxError('mine')
+    })
+    const result = await store.snapshot()
+    await delay(10)
+    for (const listener of before) process.on('uncaughtException', listener)
+    expect(caught).toEqual([new SyntaxError('mine')])
+    expect((await store.snapshot()).generation).toBe(result.generation + 1)
+  })
+}
