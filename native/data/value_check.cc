@@ -158,8 +158,8 @@ bool Checker::Walk() {
         cursor_ += info;
         break;
       case kUtf16: {
-        const uint64_t bytes = uint64_t{info} * 2;
-        if (info == 0 || info == 0xFFFF || !Align(2) || low != cursor_ - at || !Fits(bytes) ||
+        const uint64_t bytes = uint64_t{info} * 2;  // 0 has no wide unit either
+        if (info == 0xFFFF || !Align(2) || low != cursor_ - at || !Fits(bytes) ||
             !HasWideUnit(bytes_ + cursor_, bytes)) {
           return false;
         }
