@@ -1,0 +1,77 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { openEngine, type EngineName } from '../support/engines.js'
+import { expectEntries, expectRejection } from '../support/expect.js'
+import { Stores } from '../support/stores.js'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+const holder = join(root, 'test', 'support', 'holder.ts')
+
+/** One holder of a directory at a time. */
+export function lockSuite(engine: EngineName): void {
+  const stores = new Stores(engine)
+
+  test('the same process is refused until close', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    store.map('a').set('b', 1)
+    const error = await expectRejection('ERR_FORKSTORE_LOCKED', () => openEngine(engine, path))
+    expect(error.message).toContain(path)
+    await expectRejection('ERR_FORKSTORE_LOCKED', () => openEngine(engine, join(path, '..', 'data')))
+    expect(store.map('a').get('b')).toBe(1)
+    await store.close()
+    expect((await stores.open(path)).map('a').get('b')).toBe(1)
+  })
+
+  test('another way to the same directory is the same directory', async () => {
+    const path = stores.directory()
+    await stores.open(path)
+    symlinkSync(path, `${path}-link`)
+    await expectRejection('ERR_FORKSTORE_LOCKED', () => openEngine(engine, `${path}-link`))
+  })
+
+  test('of many at once one gets it', async () => {
+    const path = stores.directory()
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => stores.open(path)))
+    expect(outcomes.filter((outcome) => outcome.status === 'fulfilled').length).toBe(1)
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected')
+        expect(outcome.reason).toMatchObject({ code: 'ERR_FORKSTORE_LOCKED' })
+    }
+  })
+
+  test('another process is refused, until the holder is gone, killed or not', async () => {
+    const path = stores.directory()
+    const child = spawn(process.execPath, ['--import', 'tsx', holder, engine, path], {
+      cwd: root,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    await new Promise<void>((ready, failed) => {
+      child.stdout.once('data', () => ready())
+      child.once('exit', (code) => failed(new Error(`the holder ended with ${code}`)))
+    })
+    const error = await expectRejection('ERR_FORKSTORE_LOCKED', () => openEngine(engine, path))
+    expect(error.message).toContain(path)
+    const gone = new Promise((done) => child.once('exit', done))
+    child.kill('SIGKILL')
+    await gone
+    const store = await stores.open(path)
+    expectEntries(store.map('a'), [['saved', 1]])
+    await store.close()
+  })
+
+  test('a process is refused while this one is the holder', async () => {
+    const path = stores.directory()
+    await stores.open(path)
+    const run = (): string =>
+      execFileSync(process.execPath, ['--import', 'tsx', holder, engine, path, 'try'], {
+        cwd: root,
+        encoding: 'utf8',
+      })
+    expect(run()).toBe('ERR_FORKSTORE_LOCKED')
+    await stores.cleanUp()
+  })
+}
