@@ -144,7 +144,7 @@ describe('the tarball', () => {
     const allowed =
       /^(dist|lib|native|docs|prebuilds)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/
     const forbidden =
-      /(^|\/)(test|bench|examples|fuzz|node_modules|build)\/|_test\.cc$|_for_test|test_support|CMakeLists|\.test\./
+      /(^|\/)(test|bench|examples|fuzz|node_modules|build)\/|_test\.cc$|_for_test|test_support|\/test_[a-z]+\.h|CMakeLists|\.test\./
     expect(packed.files.filter((file) => !allowed.test(file) || forbidden.test(file))).toEqual([])
   })
 
@@ -154,7 +154,7 @@ describe('the tarball', () => {
       process.execPath,
       '-p',
       `['base','memory','data','engine','persist','binding'].flatMap((name) => fs.readdirSync('native/' + name)
-        .filter((file) => /\\.(cc|h)$/.test(file) && !file.endsWith('_test.cc') && !/_for_test|test_support/.test(file))
+        .filter((file) => /\\.(cc|h)$/.test(file) && !file.endsWith('_test.cc') && !/_for_test|test_support|^test_/.test(file))
         .map((file) => 'native/' + name + '/' + file)).join(' ')`,
     )
     for (const file of listed.trim().split(' ')) expect(packed.files).toContain(file)
