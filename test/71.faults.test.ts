@@ -73,17 +73,24 @@ class Subject {
 }
 
 /** What the directory holds, read through a copy, because the original is locked. */
-async function checkOnDisk(directory: string, writes: number): Promise<void> {
+async function checkOnDisk(directory: string, atLeast: number, atMost: number, call: string): Promise<void> {
   const copy = join(base, 'copy')
   rmSync(copy, { recursive: true, force: true })
   cpSync(directory, copy, { recursive: true })
   const store = await open(copy, { engine: 'native', snapshot: false })
+  const writes = store.map('state').get('writes') as number
+  // A snapshot whose very last step failed, the sync of the directory, may be there all the same.
+  if (writes !== atMost) expect([call, writes]).toEqual([call, atLeast])
   expect([...store.map('state').entries()]).toEqual([...(stateAfter(writes) as Map<string, unknown>)])
   await store.close()
 }
 
 // Calls without which there can be no snapshot: once they fail, it must fail.
-const essential = new Set(['clone', 'pwritev', 'pwrite', 'fsync', 'renameat', 'pipe2', 'openat'])
+const essential = new Set(['clone', 'pwritev', 'fsync', 'renameat', 'pipe2'])
+// Calls that a signal can interrupt, and those that may do less than was asked for: to be continued. (What
+// goes through the pipe is too short to be cut.)
+const interruptible = new Set(['read', 'write', 'pwrite', 'pwritev', 'poll', 'fallocate', 'fsync', 'waitid', 'waitpid'])
+const shortened = new Set(['pwrite', 'pwritev'])
 
 const cases = [
   ['EIO once', Action.failOnce, constants.errno.EIO],
@@ -101,18 +108,23 @@ for (const [name, action, error] of cases) {
     await subject.ready()
     let good = await subject.snapshot()
     expect(good.code).toBeUndefined()
+    let missed = 0
     const struck = new Map<string, { failed: number; succeeded: number }>()
-    const harmless = error === constants.errno.EINTR || action === Action.shortOnce
+    const harmless =
+      action === Action.shortOnce ? shortened : error === constants.errno.EINTR ? interruptible : new Set()
     for (let nth = 1; nth <= 400; nth++) {
       subject.plan.arm(action, nth, error, subject.pid)
       const answer = await subject.snapshot()
       const call = subject.plan.struck
       subject.plan.disarm()
       if (call === undefined) {
+        // How many calls there are depends a little on timing: the end has come when none is struck repeatedly.
         expect(answer.code).toBeUndefined()
         good = answer
-        break
+        if (++missed === 10) break
+        continue
       }
+      missed = 0
       const count = struck.get(call) ?? { failed: 0, succeeded: 0 }
       struck.set(call, count)
       if (answer.code === undefined) {
@@ -124,21 +136,21 @@ for (const [name, action, error] of cases) {
         expect(answer.cause).toMatch(/\w/)
         expect(answer.events).toBe(1)
       }
-      if (harmless) expect([call, answer.code, answer.cause]).toEqual([call, undefined, undefined])
+      if (harmless.has(call)) expect([call, answer.code, answer.cause]).toEqual([call, undefined, undefined])
       const left = readdirSync(directory).filter((file) => file.endsWith('.tmp'))
       if (!(call.startsWith('unlink') && action === Action.failForGood))
         expect([call, left]).toEqual([call, []])
-      await checkOnDisk(directory, good.writes)
+      await checkOnDisk(directory, good.writes, answer.writes, call)
 
       const next = await subject.snapshot()
       expect([call, next.code, next.cause]).toEqual([call, undefined, undefined])
       good = next
     }
-    await checkOnDisk(directory, good.writes)
+    await checkOnDisk(directory, good.writes, good.writes, 'none')
     await subject.close()
 
     expect([...struck.keys()]).toEqual(expect.arrayContaining(['clone', 'fsync', 'renameat', 'pwritev']))
-    if (!harmless && action === Action.failForGood) {
+    if (action === Action.failForGood) {
       for (const [call, { succeeded }] of struck) {
         if (essential.has(call)) expect([call, succeeded]).toEqual([call, 0])
       }

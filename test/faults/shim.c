@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -185,6 +186,12 @@ WRAP(int, -1, fsync, SYS_fsync, (int fd), fd)
 WRAP(int, -1, fdatasync, SYS_fdatasync, (int fd), fd)
 WRAP(int, -1, ftruncate, SYS_ftruncate, (int fd, off_t length), fd, length)
 WRAP(int, -1, fallocate, SYS_fallocate, (int fd, int mode, off_t offset, off_t length), fd, mode, offset, length)
+int fallocate64(int fd, int mode, off_t offset, off_t length) __attribute__((alias("fallocate")));
+WRAP(int, -1, sync_file_range, SYS_sync_file_range, (int fd, off_t offset, off_t length, unsigned flags), fd, offset,
+     length, flags)
+WRAP(int, -1, statx, SYS_statx, (int folder, const char *path, int flags, unsigned mask, struct statx *result), folder,
+     path, flags, mask, result)
+WRAP(int, -1, waitid, SYS_waitid, (idtype_t type, id_t id, siginfo_t * info, int options), type, id, info, options, 0)
 WRAP(int, -1, renameat, SYS_renameat, (int from_folder, const char *from, int to_folder, const char *to), from_folder,
      from, to_folder, to)
 WRAP(int, -1, rename, SYS_rename, (const char *from, const char *to), from, to)
