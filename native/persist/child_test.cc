@@ -47,7 +47,9 @@ class ChildTest : public testing::Test {
       const pid_t pid = static_cast<pid_t>(process->child_pid());
       kill(pid, SIGSTOP);
       if (write(told[1], &pid, sizeof(pid)) != sizeof(pid)) _exit(92);
-      _exit(run(&result));
+      const int code = run(&result);
+      process.reset();
+      _exit(code);
     }
     ASSERT_EQ(read(told[0], &child_, sizeof(child_)), static_cast<ssize_t>(sizeof(child_)));
     close(told[0]);

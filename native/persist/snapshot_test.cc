@@ -348,6 +348,7 @@ TEST_F(SnapshotTest, TwoStoresInTwoThreads) {
         ASSERT_TRUE(SnapshotProcess::Start(arena.arena.get(), directory.get(), request, Outcome::Done,
                                            &outcome, &process)
                         .ok());
+        EXPECT_TRUE(outcome.Wait().status.ok()) << outcome.Wait().status.message();
         good += outcome.Wait().status.ok();
       }
     });
