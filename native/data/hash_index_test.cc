@@ -249,6 +249,75 @@ TEST(HashIndex, ReclaimTakesTheStepsItIsGiven) {
   }
 }
 
+// Segments that look right by themselves, but not where they are referred to from.
+class MisplacedSegment : public testing::Test {
+ protected:
+  // A root node and two empty segments; each case says how they are referred to.
+  MisplacedSegment() {
+    node = f.memory.NewZeros(2048);
+    for (Offset& segment : segments) segment = f.memory.NewZeros(128);
+    f.memory.heap().Mutate<uint64_t>(f.field) = node + 1;
+    Refer(0, 256, segments[1]);
+  }
+  void Refer(uint32_t first, uint32_t count, Offset segment) {
+    for (uint32_t i = first; i < first + count; i++) f.memory.heap().Mutate<uint64_t>(node + i * 8) = segment;
+  }
+  void SetDepths(uint32_t depth0, uint32_t depth1) {
+    FormatSegment(f.memory.heap().Write(segments[0], 128), 14, depth0);
+    FormatSegment(f.memory.heap().Write(segments[1], 128), 14, depth1);
+  }
+  bool Restores(Offset claimed_already = kNone) {
+    HeapForTest other;
+    other.Load(f.memory.Save());
+    EXPECT_TRUE(claimed_already == kNone || other.Claim(claimed_already, 8));
+    uint64_t entries = 0;
+    return HashIndex(other.heap(), f.field).Restore(&entries).ok();
+  }
+
+  Fixture f;
+  Offset node;
+  Offset segments[2];
+};
+
+TEST_F(MisplacedSegment, HalvesAreRight) {
+  Refer(0, 128, segments[0]);
+  SetDepths(1, 1);
+  EXPECT_TRUE(Restores());
+  EXPECT_FALSE(Restores(segments[1])) << "somebody else has it";
+  EXPECT_FALSE(Restores(node)) << "somebody else has it";
+}
+TEST_F(MisplacedSegment, NotAligned) {
+  // 64 to 191 are as many as depth 1 asks for, but not the right ones.
+  Offset third = f.memory.NewZeros(128);
+  FormatSegment(f.memory.heap().Write(third, 128), 14, 2);
+  Refer(0, 64, segments[0]);
+  Refer(64, 128, segments[1]);
+  Refer(192, 64, third);
+  SetDepths(2, 1);
+  EXPECT_FALSE(Restores());
+}
+TEST_F(MisplacedSegment, ReferredToTwice) {
+  Refer(64, 64, segments[0]);
+  SetDepths(2, 2);
+  EXPECT_FALSE(Restores());
+}
+TEST_F(MisplacedSegment, DeeperThanItsNode) {
+  Refer(0, 1, segments[0]);
+  SetDepths(9, 1);
+  EXPECT_FALSE(Restores());
+}
+TEST_F(MisplacedSegment, NodesBeyondTheThirdLevel) {
+  Offset last = node;
+  for (uint32_t level = 1; level <= 3; level++) {
+    const Offset next = f.memory.NewZeros(2048);
+    for (uint32_t i = 0; i < 256; i++) f.memory.heap().Mutate<uint64_t>(next + i * 8) = segments[0];
+    f.memory.heap().Mutate<uint64_t>(last) = next + 1;
+    last = next;
+  }
+  SetDepths(24, 0);
+  EXPECT_FALSE(Restores());
+}
+
 // Every word of the index's own blocks in turn is replaced by something else.
 TEST(HashIndex, DamageIsRefusedOrHarmless) {
   std::mt19937_64 random(11);

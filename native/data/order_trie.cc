@@ -193,7 +193,8 @@ uint32_t OrderTrie::Scan(uint64_t from, uint32_t limit, Offset* records) const {
   uint32_t height = top_height;
   nodes[height] = heap_.Read<uint64_t>(top_);
   rest[height] = heap_.Read<uint64_t>(nodes[height]) & ~(Bit(Digit(from, height)) - 1);
-  bool on_path = true;  // so far down exactly the way to `from`
+  // So far down exactly the way to `from`; once off it, what comes next is beyond it.
+  bool on_path = true;
   uint32_t found = 0;
   for (;;) {
     // What is left are the last children, since they are visited in order.
@@ -202,13 +203,12 @@ uint32_t OrderTrie::Scan(uint64_t from, uint32_t limit, Offset* records) const {
     const Offset field = nodes[height] + NodeBytes(all - left);
     if (height == 1) {
       const uint32_t taken = std::min(left, limit - found);
-      std::memcpy(records + found, heap_.At(field), taken * sizeof(Offset));
+      if (taken != 0) std::memcpy(records + found, heap_.At(field), taken * sizeof(Offset));
       found += taken;
       if (found == limit) return found;
     }
     if (height == 1 || left == 0) {
       if (++height > top_height) return found;
-      on_path = false;
       continue;
     }
     const uint32_t digit = static_cast<uint32_t>(std::countr_zero(rest[height]));
@@ -272,6 +272,7 @@ Status OrderTrie::RestoreNode(Offset node, uint32_t height, uint64_t prefix, Vis
   const uint32_t children = static_cast<uint32_t>(std::popcount(bitmap));
   if (!heap_.allocator.MarkLive(node, NodeBytes(children))) return Corrupt("order: bad node");
   constexpr uint32_t kAhead = 8;  // records asked for before they are visited
+  const uint64_t frontier = heap_.arena.frontier();
   Offset field = node + NodeBytes(0);
   for (uint32_t i = 0; i < children; i++, bitmap &= bitmap - 1, field += sizeof(Offset)) {
     const uint64_t place = prefix | static_cast<uint64_t>(std::countr_zero(bitmap))
@@ -283,9 +284,11 @@ Status OrderTrie::RestoreNode(Offset node, uint32_t height, uint64_t prefix, Vis
       continue;
     }
     if (i + kAhead < children) {
-      const uint8_t* ahead = heap_.At(heap_.Read<uint64_t>(field + kAhead * sizeof(Offset)));
-      __builtin_prefetch(ahead);
-      __builtin_prefetch(ahead + 64);
+      const Offset ahead = heap_.Read<uint64_t>(field + kAhead * sizeof(Offset));
+      if (ahead < frontier) {
+        __builtin_prefetch(heap_.At(ahead));
+        __builtin_prefetch(heap_.At(ahead) + 64);
+      }
     }
     if (!visit(context, place, child)) return Corrupt("order: bad record");
   }

@@ -252,6 +252,18 @@ TEST(OrderTrie, RestoreStopsWhenAskedTo) {
   EXPECT_EQ(visits, 100u);
 }
 
+// A node without children would never be freed.
+TEST(OrderTrie, AnEmptyNodeIsRefused) {
+  Fixture f;
+  ASSERT_TRUE(f.Append(1, 8));
+  ASSERT_TRUE(f.trie().Reserve(100).ok());
+  HeapForTest other;
+  other.Load(f.memory.Save());
+  const Status status = OrderTrie(other.heap(), f.fields, f.fields + 8)
+                            .Restore([](void*, uint64_t, Offset) { return true; }, nullptr);
+  EXPECT_EQ(status.code(), Code::kCorrupt);
+}
+
 TEST(OrderTrie, DamageIsRefusedOrHarmless) {
   std::mt19937_64 random(13);
   Fixture f(kMinArenaBytes);

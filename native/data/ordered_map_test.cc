@@ -227,6 +227,23 @@ TEST(OrderedMap, RunningOutOfMemoryChangesNothing) {
   EXPECT_GT(refusals, 1000u);
 }
 
+TEST(OrderedMap, ARefusalGivesBackWhatTheIndexHadTaken) {
+  MapForTest test(kMinArenaBytes);
+  const std::string key = MakeKey(4);
+  const std::string value = MakeValue(8, 1);
+  // There is room for the record and the first segment, but not for the order's first node.
+  const Offset record = test.memory.heap().Allocate(RecordBytes(KeyOf(key).bytes, 8));
+  const Offset segment = test.memory.heap().Allocate(128);
+  test.memory.Exhaust();
+  test.memory.heap().Free(record);
+  test.memory.heap().Free(segment);
+  const uint64_t before = test.memory.live_blocks();
+  bool inserted = false;
+  EXPECT_EQ(test.Set(key, value, &inserted).code(), Code::kFull);
+  EXPECT_EQ(test.memory.live_blocks(), before);
+  EXPECT_EQ(test.memory.heap().Read<MapHeader>(test.header).index, kNone);
+}
+
 // Iteration as the JavaScript specification words it: the entries ever added, in a list; a removed one
 // leaves a gap; an iterator is a place in the list.
 TEST(OrderedMap, IterationSeesChangesAsAJavaScriptMapDoes) {
