@@ -64,7 +64,6 @@ export class Store extends EventEmitter<StoreEvents> {
    * running share one following snapshot. Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED` (`cause` tells why;
    * the previous snapshot is untouched), or `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
    */
-  // eslint-disable-next-line @typescript-eslint/require-await -- a closed store rejects, it does not throw
   async snapshot(): Promise<SnapshotResult> {
     this.#assertOpen()
     return this.#scheduler.request()

@@ -52,18 +52,22 @@ export function refusal(what: unknown): string {
  * ways are shortened, so that a message never grows with the data.
  */
 export function describePath(mapName: string, key: unknown, steps: Steps): string {
-  const parts = steps.map((step) =>
-    typeof step === 'number'
-      ? `[${step}]`
-      : IDENTIFIER.test(step) && step.length <= MOST_TEXT
-        ? `.${step}`
-        : `[${quote(step)}]`,
-  )
-  if (parts.length > MOST_STEPS) {
-    const left = parts.length - MOST_STEPS
-    parts.splice(MOST_STEPS / 2, left, ` (${left} more) `)
-  }
-  return `${shorten(mapName)}[${describeKey(key)}]${parts.join('')}`
+  const left = steps.length - MOST_STEPS
+  const half = MOST_STEPS / 2
+  const way =
+    left > 0
+      ? [
+          ...steps.slice(0, half).map(describeStep),
+          ` (${left} more) `,
+          ...steps.slice(-half).map(describeStep),
+        ]
+      : steps.map(describeStep)
+  return `${shorten(mapName)}[${describeKey(key)}]${way.join('')}`
+}
+
+function describeStep(step: string | number): string {
+  if (typeof step === 'number') return `[${step}]`
+  return step.length <= MOST_TEXT && IDENTIFIER.test(step) ? `.${step}` : `[${quote(step)}]`
 }
 
 /** A key as it is shown in messages. */

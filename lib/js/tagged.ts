@@ -35,15 +35,16 @@ export function toTagged(root: unknown): Tagged {
         if (value === null) return null
         if (value instanceof Date) return ['d', Number.isNaN(value.getTime()) ? null : value.getTime()]
         if (Buffer.isBuffer(value)) return ['B', value.toString('base64')]
-        if (value instanceof Uint8Array) return ['b', Buffer.from(value.buffer).toString('base64')]
+        if (value instanceof Uint8Array)
+          return ['b', Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')]
         return ['r', containers.push(value) - 1]
       default:
         return value
     }
   }
   table.push(slot(root))
-  for (let at = 0; at < containers.length; at++) {
-    const container = containers[at]!
+  // More are added on the way.
+  for (const container of containers) {
     const node: unknown[] = [Array.isArray(container) ? 'a' : 'o']
     if (Array.isArray(container)) {
       for (let index = 0; index < container.length; index++) {
@@ -67,9 +68,10 @@ export function toTagged(root: unknown): Tagged {
 export function fromTagged(table: unknown): unknown {
   if (!Array.isArray(table) || table.length === 0) throw new BadTable('a value is no table')
   const nodes: unknown[][] = table.slice(1).map((node) => {
-    if (!Array.isArray(node) || (node[0] !== 'a' && node[0] !== 'o'))
+    if (!Array.isArray(node) || (node[0] !== 'a' && node[0] !== 'o')) {
       throw new BadTable('a node of unknown kind')
-    return node
+    }
+    return node as unknown[]
   })
   const containers = nodes.map((node): object => (node[0] === 'a' ? [] : {}))
   const taken = new Uint8Array(nodes.length)

@@ -80,7 +80,6 @@ export const storable: Sample[] = [
   { name: 'Buffer of 1 MB', value: Buffer.alloc(1_000_003, 'abcdefg') },
   { name: 'empty array', value: [] },
   { name: 'array', value: [1, 'two', null, undefined, [3, [4]], { five: 5 }] },
-  // eslint-disable-next-line no-sparse-arrays
   { name: 'array with holes', value: [, 1, , undefined, ,] },
   { name: 'array of holes', value: new Array(7) },
   { name: 'array of 100,000', value: Array.from({ length: 100_000 }, (_, index) => index * 1.5) },

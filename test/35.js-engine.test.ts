@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { open } from '../lib/js/index.js'
+import { fromTagged, toTagged } from '../lib/js/tagged.js'
+import { expectRejection, expectSame } from './support/expect.js'
+import { storable } from './support/samples.js'
+import { Stores } from './support/stores.js'
+
+const ZERO_DIGEST = '0'.repeat(64)
+
+interface Header {
+  format: string
+  version: unknown
+  storeId: string
+  generation: number
+  writes: number
+  maps: number
+  entries: number
+}
+
+/** Writes a directory whose one snapshot has these lines, and a digest that is right. */
+function writeStore(path: string, lines: unknown[], header: Partial<Header> = {}): void {
+  const storeId = 'ab'.repeat(16)
+  const whole = { format: 'forkstore-js', version: 1, sha256: ZERO_DIGEST, storeId, generation: 1, writes: 0, maps: 1, entries: 1, ...header } // prettier-ignore
+  const body = lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('')
+  const sha256 = createHash('sha256')
+    .update(`${JSON.stringify(whole)}\n${body}`)
+    .digest('hex')
+  mkdirSync(path, { recursive: true })
+  writeFileSync(join(path, 'identity.json'), JSON.stringify({ format: 'forkstore-js', version: 1, storeId }))
+  writeFileSync(
+    join(path, 'snapshot-00000000000000000001.json'),
+    `${JSON.stringify({ ...whole, sha256 })}\n${body}`,
+  )
+}
+
+describe('files of forkstore/js', () => {
+  const stores = new Stores('js')
+
+  test('a file written by hand is read', async () => {
+    const path = stores.directory()
+    writeStore(path, [['map', 'a'], ['json', 'k', { b: [1] }], ['tagged', [['i', '-ff']], [['r', 0], ['o', 'u', ['u']]]]], { entries: 2 }) // prettier-ignore
+    const store = await open(path)
+    expectSame([...store.map('a')], [['k', { b: [1] }], [-255n, { u: undefined }]]) // prettier-ignore
+    await store.close()
+  })
+
+  test('hostile files with a digest that is right are refused', async () => {
+    const map = ['map', 'a']
+    const tagged = (value: unknown): unknown[] => [map, ['tagged', ['k'], value]]
+    const bad: [lines: unknown[], header?: Partial<Header>][] = [
+      [[]],
+      [[map]],
+      [[map, ['json', 'k', 1]], { entries: 2 }],
+      [[map, ['json', 'k', 1]], { maps: 2 }],
+      [[map, ['json', 'k', 1]], { generation: 2 }],
+      [[map, ['json', 'k', 1]], { storeId: 'cd'.repeat(16) }],
+      [[map, ['json', 'k', 1]], { writes: -1 }],
+      [[map, ['json', 'k', 1]], { entries: '1' as never }],
+      [[map, ['json', 'k', 1, 'k', 2]], { entries: 2 }],
+      [[['json', 'k', 1]], { maps: 0 }],
+      [[map, ['json', 'k']]],
+      [[map, ['json', null, 1]]],
+      [[map, ['json', { a: 1 }, 1]]],
+      [[map, ['other', 'k', 1]]],
+      [[map, map, ['json', 'k', 1]], { maps: 2 }],
+      [[['map', ''], ['json', 'k', 1]]], // prettier-ignore
+      [[['map', 5], ['json', 'k', 1]]], // prettier-ignore
+      [[map, 'no JSON']],
+      [[map, '5']],
+      [[map, '']],
+      [[map, ['tagged', [null], [1]]]],
+      [[map, ['tagged', 'k', [1]]]],
+      ...[5, [], {}, null, [{}], [['x']], [[]], [['n', '5']], [['i', 'xyz']], [['i', 5]], [['d', 'x']], [['b', 5]]].map((value): [unknown[]] => [tagged(value)]), // prettier-ignore
+      [tagged([['r', 0]])],
+      [tagged([['r', 1], ['a']])], // prettier-ignore
+      [tagged([['r', -1], ['a']])], // prettier-ignore
+      [tagged([['r', 0.5], ['a']])], // prettier-ignore
+      [tagged([['r', 0], ['a', ['r', 0]]])], // prettier-ignore
+      [tagged([['r', 0], ['a', ['r', 1], ['r', 1]], ['a']])], // prettier-ignore
+      [tagged([['r', 0], ['a', ['r', 1]], ['a', ['r', 0]]])], // prettier-ignore
+      [tagged([1, ['a']])],
+      [tagged([['r', 0], ['z']])], // prettier-ignore
+      [tagged([['r', 0], 5])], // prettier-ignore
+      [tagged([['r', 0], ['o', 'name']])], // prettier-ignore
+      [tagged([['r', 0], ['o', 5, 5]])], // prettier-ignore
+      [tagged([['r', 0], ['o', 'n', 1, 'n', 2]])], // prettier-ignore
+      [tagged([['r', 0], ['a', ['h', -1]]])], // prettier-ignore
+      [tagged([['r', 0], ['a', ['h', 1e15]]])], // prettier-ignore
+      [tagged([['r', 0], ['o', 'n', ['h', 1]]])], // prettier-ignore
+    ]
+    for (const [lines, header] of bad) {
+      const path = stores.directory()
+      writeStore(path, lines, header)
+      await expectRejection('ERR_FORKSTORE_CORRUPT', () => open(path))
+    }
+  })
+
+  test('names like __proto__ in a file do no harm', async () => {
+    const path = stores.directory()
+    writeStore(path, [['map', '__proto__'], '["json","__proto__",{"__proto__":{"polluted":true}}]'])
+    const store = await open(path)
+    const value = store.map('__proto__').get('__proto__') as Record<string, unknown>
+    expect(value['polluted']).toBe(undefined)
+    expect(Object.keys(value)).toEqual(['__proto__'])
+    await store.close()
+  })
+
+  test('another version is an error of its own, where the digest is right', async () => {
+    const path = stores.directory()
+    writeStore(path, [['something', 'new']], { version: 2 })
+    const error = await expectRejection('ERR_FORKSTORE_VERSION', () => open(path))
+    expect(error.message).toContain('version 2')
+    const file = join(path, 'snapshot-00000000000000000001.json')
+    writeFileSync(file, `${readFileSync(file, 'utf8')}\n`)
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => open(path))
+    writeFileSync(
+      join(path, 'identity.json'),
+      JSON.stringify({ format: 'forkstore-js', version: 2, storeId: 'x' }),
+    )
+    await expectRejection('ERR_FORKSTORE_VERSION', () => open(path))
+  })
+
+  test('a batch that is longer than a string may be is split', async () => {
+    const path = stores.directory()
+    const store = await open(path)
+    const text = 'x'.repeat(2 ** 28 + 100)
+    for (let index = 0; index < 2; index++) store.map('a').set(index, text)
+    await store.close()
+    const again = await open(path)
+    expect([...again.map('a').keys()]).toEqual([0, 1])
+    for (const value of again.map('a').values()) expect(value === text).toBe(true)
+    await again.close()
+  })
+
+  test('one value that is longer than a string may be fails the snapshot, not the store', async () => {
+    const store = await stores.open(stores.directory())
+    store
+      .map('a')
+      .set('big', Buffer.alloc(2 ** 29))
+      .set('small', 1)
+    const error = await expectRejection('ERR_FORKSTORE_SNAPSHOT_FAILED', () => store.snapshot())
+    expect(error.cause).toBeInstanceOf(Error)
+    expect(readdirSync(store.path!).filter((name) => name.endsWith('.tmp'))).toEqual([])
+    store.map('a').delete('big')
+    expect((await store.snapshot()).entries).toBe(1)
+  })
+
+  test.each(storable)('table form: $name', ({ name, value, ...rest }) => {
+    if (name === 'objects of another realm' || name === 'getters') return
+    const expected = 'stored' in rest ? rest.stored : value
+    const text = JSON.stringify(toTagged(expected))
+    expectSame(fromTagged(JSON.parse(text)), expected)
+  })
+})
+
+describe('lock of forkstore/js', () => {
+  const stores = new Stores('js')
+  const withLock = async (text: string): Promise<string> => {
+    const path = stores.directory()
+    await (await open(path)).close()
+    expect(existsSync(join(path, 'lock.json'))).toBe(false)
+    writeFileSync(join(path, 'lock.json'), text)
+    return path
+  }
+
+  test.each([
+    ['a process that is no more', JSON.stringify({ pid: 2 ** 22 + 1, started: null })],
+    ['a process whose number another one has now', JSON.stringify({ pid: process.pid, started: 'before' })],
+    ['nobody: empty', ''],
+    ['nobody: no JSON', '{'],
+    ['nobody: another JSON', 'null'],
+    ['nobody: no number', '{"pid":"1"}'],
+  ])('the lock of %s is taken over', async (_name, text) => {
+    if (process.platform !== 'linux' && text.includes('before')) return
+    const path = await withLock(text)
+    const store = await open(path)
+    expect(JSON.parse(readFileSync(join(path, 'lock.json'), 'utf8'))).toMatchObject({ pid: process.pid })
+    await store.close()
+    expect(readdirSync(path).filter((name) => name.startsWith('lock'))).toEqual([])
+  })
+
+  test('a running process whose start is not known holds it', async () => {
+    const path = await withLock(JSON.stringify({ pid: process.ppid, started: null }))
+    const error = await expectRejection('ERR_FORKSTORE_LOCKED', () => open(path))
+    expect(error.message).toContain(`process ${process.ppid}`)
+    expect(existsSync(join(path, 'lock.json'))).toBe(true)
+  })
+
+  test('a lock that somebody else has taken meanwhile is not removed by close', async () => {
+    const path = stores.directory()
+    const store = await open(path)
+    writeFileSync(join(path, 'lock.json'), '{"pid":1}')
+    await store.close()
+    expect(readFileSync(join(path, 'lock.json'), 'utf8')).toBe('{"pid":1}')
+  })
+})
