@@ -15,11 +15,12 @@ import { createScreen } from './screen.js'
 import { summarize } from './summary.js'
 
 const USAGE = `usage: npm run demo -- [options]
-  --entries N      records, 1,000 to ${MOST_NAMES.toLocaleString('en')} (default 1,000,000)
+  --entries N      records, 1,000 to ${MOST_NAMES.toLocaleString('en')}, or all (default 1,000,000)
   --engine NAME    auto, native or js (default auto)
   --rate N         requests a second, 100 to 20,000 (default 2,000)
   --snapshots N    snapshots while serving, 1 to 20 (default 4)
-  --help`
+  --help
+FORKSTORE_DEMO_NAMES=FILE takes the keys from a JSON array of strings, e.g. all of npm's package names.`
 
 const BETWEEN_SNAPSHOTS_MS = 3_000
 const TWIN_SNAPSHOTS = 3
@@ -50,7 +51,7 @@ function readOptions(): {
       process.exit(0)
     }
     const integer = (name: string, text: string, least: number, most: number): number => {
-      const number = Number(text.replaceAll(/[,_]/g, ''))
+      const number = text === 'all' ? most : Number(text.replaceAll(/[,_]/g, ''))
       if (Number.isInteger(number) && number >= least && number <= most) return number
       return fail(`--${name} must be a whole number from ${least} to ${most}`)
     }

@@ -1,7 +1,11 @@
 /**
  * Keys for the demo: names that look like those of npm packages, made from a number. Every number
  * gives another name, and neighbours share little, so that the keys are as spread as real ones.
+ *
+ * With FORKSTORE_DEMO_NAMES=FILE the keys are the names in that file: a JSON array of strings, such as
+ * the package `all-the-package-names` holds.
  */
+import { readFileSync } from 'node:fs'
 
 const FIRST = words(`
   acid agile alpha amber apex aqua arc async atomic auto azure bare basic better big binary bold brisk calm
@@ -28,14 +32,18 @@ const SCOPES = words(`
 
 const VARIANTS = LAST.length + SCOPES.length
 
-/** So many different names there are. */
-export const MOST_NAMES = FIRST.length * SECOND.length * THIRD.length * VARIANTS
+const GENERATED_NAMES = FIRST.length * SECOND.length * THIRD.length * VARIANTS
+const given = readGivenNames(process.env.FORKSTORE_DEMO_NAMES)
 
-// Multiplying by a prime that does not divide MOST_NAMES permutes the numbers below it.
+/** So many different names there are. */
+export const MOST_NAMES = given?.length ?? GENERATED_NAMES
+
+// Multiplying by a prime that does not divide GENERATED_NAMES permutes the numbers below it.
 const SCATTERING_PRIME = 7_368_787
 
 export function packageName(index: number): string {
-  let rest = (index * SCATTERING_PRIME) % MOST_NAMES
+  if (given !== undefined) return given[index] as string
+  let rest = (index * SCATTERING_PRIME) % GENERATED_NAMES
   const take = (choices: number): number => {
     const choice = rest % choices
     rest = (rest - choice) / choices
@@ -43,6 +51,15 @@ export function packageName(index: number): string {
   }
   const stem = `${FIRST[take(FIRST.length)]}-${SECOND[take(SECOND.length)]}-${THIRD[take(THIRD.length)]}`
   return rest < LAST.length ? `${stem}-${LAST[rest]}` : `@${SCOPES[rest - LAST.length]}/${stem}`
+}
+
+function readGivenNames(file: string | undefined): string[] | undefined {
+  if (file === undefined) return undefined
+  const names: unknown = JSON.parse(readFileSync(file, 'utf8'))
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
+    throw new TypeError(`${file} must hold a JSON array of strings`)
+  }
+  return [...new Set(names)]
 }
 
 function words(text: string): string[] {

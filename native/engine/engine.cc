@@ -295,18 +295,19 @@ Status Engine::State::MergeInto(OrderedMap* map, const Key& key, Offset value, c
     std::memcpy(to->heap->Write(to->value + distance, bytes), source, bytes);
   };
   if (PatchInPlace(heap.At(value), patch, shapes, write, &target)) return Status::Ok();
-  uint64_t current_bytes = 0;
-  if (Status status = CheckValue(heap.At(value), kMaxValueBytes, shapes, &scratch, &current_bytes);
-      !status.ok()) {
-    return status;
-  }
-  if (Status status =
-          PatchValue(heap.At(value), current_bytes, patch, patch_bytes, &shapes, &scratch, &merged);
+  const uint8_t* current = heap.At(value);
+  const uint32_t shapes_before = shapes.count();
+  if (Status status = PatchValue(current, CheckedValueBytes(current, shapes), patch, patch_bytes, &shapes,
+                                 &scratch, &merged);
       !status.ok()) {
     return status;
   }
   bool inserted = false;
-  return map->Set(key, merged.data(), merged.size(), &inserted);
+  Status status = map->Set(key, merged.data(), merged.size(), &inserted);
+  // A refused operation leaves nothing behind: a replay of those that were not refused must give the same
+  // ids.
+  if (!status.ok()) shapes.Truncate(shapes_before);
+  return status;
 }
 
 Status Engine::State::Patch(OrderedMap* map, const Operation& operation, ApplyResult* result) {
