@@ -1,7 +1,5 @@
 #include "persist/image_reader.h"
 
-#include <sys/stat.h>
-
 #include <cerrno>
 
 #include "persist/persist_test_support.h"
@@ -227,15 +225,6 @@ TEST(ImageReader, PassesOnAFailureOfEachRead) {
     EXPECT_EQ(status.system_errno(), EIO);
   }
   EXPECT_GT(calls, 10);
-}
-
-TEST(ImageReader, OpensFilesOnly) {
-  TemporaryDirectory directory;
-  std::unique_ptr<ImageFile> file;
-  EXPECT_EQ(ImageFile::Open(directory.path() + "/none", &file).system_errno(), ENOENT);
-  EXPECT_EQ(ImageFile::Open(directory.path(), &file).code(), Code::kCorrupt);
-  ASSERT_EQ(mkfifo((directory.path() + "/fifo").c_str(), 0666), 0);
-  EXPECT_NE(ImageFile::Open(directory.path() + "/fifo", &file).code(), Code::kOk);  // and does not wait
 }
 
 }  // namespace

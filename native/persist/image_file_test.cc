@@ -1,0 +1,49 @@
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "persist/image_reader.h"
+#include "persist/persist_test_support.h"
+
+namespace forkstore {
+namespace {
+
+TEST(ImageFile, ReadsWhatIsAskedForOrNothing) {
+  TemporaryDirectory directory;
+  std::vector<uint8_t> bytes(5 * 4096 + 100);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i >> 5);
+  WriteBytes(directory.path() + "/image", bytes);
+  std::unique_ptr<ImageFile> on_disk;
+  ASSERT_TRUE(ImageFile::Open(directory.path() + "/image", &on_disk).ok());
+  const std::unique_ptr<ImageFile> in_memory = ImageFile::FromMemory(bytes.data(), bytes.size());
+  uint8_t* out = static_cast<uint8_t*>(aligned_alloc(4096, 16 * 4096));
+  for (ImageFile* file : {on_disk.get(), in_memory.get()}) {
+    EXPECT_EQ(file->size(), bytes.size());
+    for (uint64_t first = 0; first < 8; ++first) {
+      for (uint64_t pages = 1; pages < 8; ++pages) {
+        const Status status = file->ReadAt(first * 4096, out, pages * 4096);
+        if (first + pages <= 5) {
+          ASSERT_TRUE(status.ok()) << status.message();
+          EXPECT_EQ(memcmp(out, bytes.data() + first * 4096, pages * 4096), 0);
+        } else {
+          EXPECT_EQ(status.code(), Code::kCorrupt) << first << " " << pages;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(in_memory->ReadAt(~uint64_t{4095}, out, 8192).code(), Code::kCorrupt);
+  free(out);
+}
+
+TEST(ImageFile, OpensFilesOnly) {
+  TemporaryDirectory directory;
+  std::unique_ptr<ImageFile> file;
+  EXPECT_EQ(ImageFile::Open(directory.path() + "/none", &file).system_errno(), ENOENT);
+  EXPECT_EQ(ImageFile::Open(directory.path(), &file).code(), Code::kCorrupt);
+  ASSERT_EQ(mkfifo((directory.path() + "/fifo").c_str(), 0666), 0);
+  EXPECT_NE(ImageFile::Open(directory.path() + "/fifo", &file).code(), Code::kOk);  // and does not wait
+}
+
+}  // namespace
+}  // namespace forkstore
