@@ -301,20 +301,45 @@ TEST_F(MisplacedSegment, ReferredToTwice) {
   SetDepths(2, 2);
   EXPECT_FALSE(Restores());
 }
-TEST_F(MisplacedSegment, DeeperThanItsNode) {
-  Refer(0, 1, segments[0]);
-  SetDepths(9, 1);
+// As many nodes, one below the other, as asked for. Reference 0 of each leads on, in the end to
+// segments[0]; the others go to segments of depths that fit: 1 at 1, 2 at 2, 4 at 4 and so on.
+class ChainOfNodes : public MisplacedSegment {
+ protected:
+  void Build(uint32_t nodes, uint32_t last_depth) {
+    uint64_t reference = segments[0];
+    FormatSegment(f.memory.heap().Write(segments[0], 128), 14, last_depth);
+    for (uint32_t level = nodes; level > 0; level--) {
+      node = f.memory.NewZeros(2048);
+      Refer(0, 1, reference);
+      for (uint32_t bit = 0; bit < 8; bit++) {
+        const Offset segment = f.memory.NewZeros(128);
+        FormatSegment(f.memory.heap().Write(segment, 128), 14, 8 * level - bit);
+        Refer(1u << bit, 1u << bit, segment);
+      }
+      reference = node + 1;
+    }
+    f.memory.heap().Mutate<uint64_t>(f.field) = reference;
+  }
+};
+
+TEST_F(ChainOfNodes, UpToThree) {
+  for (uint32_t nodes = 1; nodes <= 3; nodes++) {
+    Build(nodes, 8 * nodes);
+    EXPECT_TRUE(Restores()) << nodes;
+  }
+  Build(4, 32);
+  EXPECT_FALSE(Restores());
+  Build(4, 29);
   EXPECT_FALSE(Restores());
 }
-TEST_F(MisplacedSegment, NodesBeyondTheThirdLevel) {
-  Offset last = node;
-  for (uint32_t level = 1; level <= 3; level++) {
-    const Offset next = f.memory.NewZeros(2048);
-    for (uint32_t i = 0; i < 256; i++) f.memory.heap().Mutate<uint64_t>(next + i * 8) = segments[0];
-    f.memory.heap().Mutate<uint64_t>(last) = next + 1;
-    last = next;
-  }
-  SetDepths(24, 0);
+TEST_F(ChainOfNodes, DepthsThatTheirNodesCannotTell) {
+  Build(1, 9);
+  EXPECT_FALSE(Restores());
+  Build(2, 17);
+  EXPECT_FALSE(Restores());
+  Build(2, 15);
+  EXPECT_FALSE(Restores());
+  Build(2, 7);
   EXPECT_FALSE(Restores());
 }
 
