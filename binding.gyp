@@ -12,7 +12,7 @@
           "cflags": ["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-fno-strict-aliasing"],
           "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fno-rtti"],
           "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
-          "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-Wl,--wrap=pthread_once", "-Wl,--wrap=__pthread_key_create"]
+          "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections", "-Wl,-z,now", "-Wl,--exclude-libs,ALL", "-Wl,--wrap=pthread_once", "-Wl,--wrap=__pthread_key_create"]
         }, {
           "type": "none"
         }]
