@@ -16,7 +16,7 @@ using forkstore::ImageLayout;
 
 // Where the sections would lie if the file's own counts were true; false when they cannot be.
 bool LayoutOf(std::vector<uint8_t>* image, ImageLayout* layout) {
-  if (image->size() < 2 * sizeof(ImageHeader)) return false;
+  if (image->size() < 2 * sizeof(ImageHeader) || image->size() % sizeof(ImageHeader) != 0) return false;
   const ImageHeader* header = HeaderOf(image);
   if (header->units > image->size() || header->data_units > image->size()) return false;
   *layout = forkstore::LayOutImage(header->units, header->data_units);
