@@ -89,7 +89,17 @@ async function checkOnDisk(directory: string, atLeast: number, atMost: number, c
 const essential = new Set(['clone', 'pwritev', 'fsync', 'renameat', 'pipe2'])
 // Calls that a signal can interrupt, and those that may do less than was asked for: to be continued. (What
 // goes through the pipe is too short to be cut.)
-const interruptible = new Set(['read', 'write', 'pwrite', 'pwritev', 'poll', 'fallocate', 'fsync', 'waitid', 'waitpid'])
+const interruptible = new Set([
+  'read',
+  'write',
+  'pwrite',
+  'pwritev',
+  'poll',
+  'fallocate',
+  'fsync',
+  'waitid',
+  'waitpid',
+])
 const shortened = new Set(['pwrite', 'pwritev'])
 
 const cases = [

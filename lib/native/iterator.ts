@@ -87,7 +87,7 @@ const iteratorPrototype: object = Object.getPrototypeOf(Object.getPrototypeOf([]
 Object.setPrototypeOf(NativeMapIterator.prototype, iteratorPrototype)
 
 /** An iterator that has all that a Map's has, the helpers of newer Node versions included. */
-export function iterate<Result extends Key | unknown>(
+export function iterate<Result>(
   source: IterationSource,
   kind: number,
 ): MapIterator<Result> {

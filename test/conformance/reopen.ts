@@ -114,6 +114,36 @@ export function reopenSuite(engine: EngineName): void {
     ])
   })
 
+  test('what JSON cannot say survives changes of the fields beside it', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const map = store.map<Record<string, unknown>>('a')
+    map.set('patched', { when: new Date(5), n: 1 }).patch('patched', { n: 2 })
+    map.set('counted', { big: 5n, n: 1 }).increment('counted', 'n')
+    map.set('to -0', { n: -0 }).increment('to -0', 'n', -0)
+    map.set('to NaN', { n: 1 }).increment('to NaN', 'n', NaN)
+    map.set('no more', { when: new Date(5) }).set('no more', { when: 'never' })
+    await store.close()
+    expectEntries((await stores.open(path)).map('a'), [
+      ['patched', { when: new Date(5), n: 2 }],
+      ['counted', { big: 5n, n: 2 }],
+      ['to -0', { n: -0 }],
+      ['to NaN', { n: NaN }],
+      ['no more', { when: 'never' }],
+    ])
+  })
+
+  test('a damaged generation does not count as one that is kept', async () => {
+    const path = await makeTwo()
+    damage(path, generations(engine, path)[1]!)
+    const store = await stores.open(path, { snapshot: { keep: 2 } })
+    await store.snapshot()
+    await store.close()
+    const kept = generations(engine, path).map(generationOf)
+    expect(kept).toContain(2)
+    expect(kept).toContain(4)
+  })
+
   test('the newest is damaged: the one before is loaded, and it is said so', async () => {
     const path = await makeTwo()
     damage(path, generations(engine, path)[1]!)

@@ -4,7 +4,10 @@ import { open } from '../../dist/index.js'
 import { applyWrite } from './model.mjs'
 
 const [directory] = process.argv.slice(2)
-const store = await open(directory, { engine: 'native', snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 1500 } })
+const store = await open(directory, {
+  engine: 'native',
+  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 1500 },
+})
 const map = store.map('state')
 let writes = map.get('writes') ?? 0
 let errors = 0

@@ -24,7 +24,14 @@ await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 process.on('message', async (command) => {
   if (command === 'snapshot') {
     store.snapshot().then(
-      (result) => process.send({ done: true, generation: result.generation, copiedBytes: result.copiedBytes, pauseMs: result.pauseMs, forkMs: result.forkMs }),
+      (result) =>
+        process.send({
+          done: true,
+          generation: result.generation,
+          copiedBytes: result.copiedBytes,
+          pauseMs: result.pauseMs,
+          forkMs: result.forkMs,
+        }),
       (error) => process.send({ done: false, code: error.code, cause: String(error.cause) }),
     )
   } else if (command === 'close sockets') {
@@ -36,7 +43,10 @@ process.on('message', async (command) => {
     for (let i = 0; i < 100_000; i += command.touch) map.increment(`key ${i}`, 'i', 1)
     process.send({ touched: true })
   } else if (command === 'close store') {
-    const pending = store.snapshot().then(() => 'saved', (error) => error.code)
+    const pending = store.snapshot().then(
+      () => 'saved',
+      (error) => error.code,
+    )
     await store.close()
     process.send({ closedStore: await pending })
   }

@@ -37,12 +37,13 @@ struct plan {
   volatile int32_t armed;
   volatile int32_t action;
   volatile int32_t error;
-  volatile int32_t nth;        /* from 1, over all calls below, whoever makes them */
+  volatile int32_t nth;        /* from 1, over the calls counted, whoever makes them */
   volatile int32_t calls;      /* counted while armed */
   volatile int32_t struck;
   volatile int32_t parent;     /* pid of the process with the store */
   volatile int32_t child;      /* pid of the last snapshot child */
   char struck_name[32];        /* the call that was struck */
+  char only[32];               /* not empty: count and strike calls of this name only */
 };
 
 static struct plan *plan;
@@ -77,6 +78,7 @@ static int strike(void *caller, const char *name) {
   if (plan == NULL || !plan->armed) return 0;
   if (addon_start == 0) dl_iterate_phdr(find_addon, NULL);
   if ((uintptr_t)caller < addon_start || (uintptr_t)caller >= addon_end) return 0;
+  if (plan->only[0] != 0 && strcmp(plan->only, name) != 0) return 0;
   const int32_t number = __sync_add_and_fetch(&plan->calls, 1);
   const int again = plan->struck && plan->action == FAIL_FOR_GOOD && strcmp(plan->struck_name, name) == 0;
   if (number != plan->nth && !again) return 0;

@@ -10,19 +10,20 @@ const churn = `
   let kept = []
   setInterval(() => {
     kept = Array.from({ length: 20000 }, (_, i) => ({ i, text: 'x'.repeat(i % 50) }))
-  }, 1)
+  }, 10)
 `
 const workers = [new Worker(churn, { eval: true }), new Worker(churn, { eval: true })]
 const data = randomBytes(50_000)
 let busy = true
 const compress = () => busy && deflate(data, compress)
 const derive = () => busy && pbkdf2('password', 'salt', 2000, 32, 'sha256', derive)
-for (let i = 0; i < 2; i++) {
-  compress()
-  derive()
-}
+compress()
+derive()
 
-const store = await open(directory, { engine: 'native', snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 20_000 } })
+const store = await open(directory, {
+  engine: 'native',
+  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 20_000 },
+})
 const map = store.map('m')
 for (let i = 0; i < 2000; i++) map.set(i, { i, text: 'some text' })
 let last

@@ -24,6 +24,7 @@ const field = {
   parent: 24,
   child: 28,
   name: 32,
+  only: 64,
 }
 
 let built: string | undefined
@@ -59,7 +60,8 @@ export class FaultPlan {
     return { LD_PRELOAD: buildShim(), FORKSTORE_FAULT_PLAN: this.path }
   }
 
-  arm(action: number, nth: number, error: number, parent: number): void {
+  /** `only`: counts and strikes calls of that name alone. */
+  arm(action: number, nth: number, error: number, parent: number, only = ''): void {
     this.#write(field.armed, 0)
     this.#write(field.action, action)
     this.#write(field.error, error)
@@ -68,6 +70,7 @@ export class FaultPlan {
     this.#write(field.struck, 0)
     this.#write(field.parent, parent)
     writeSync(this.#fd, Buffer.alloc(32), 0, 32, field.name)
+    writeSync(this.#fd, Buffer.from(only.padEnd(32, '\0')), 0, 32, field.only)
     this.#write(field.armed, 1)
   }
 
