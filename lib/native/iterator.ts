@@ -1,4 +1,3 @@
-import type { Key } from '../types.js'
 import type { NativeMap as Handle } from './binding.js'
 import type { Decoder } from './decoder.js'
 

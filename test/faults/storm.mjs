@@ -6,6 +6,7 @@ import { deflate } from 'node:zlib'
 import { open } from '../../dist/index.js'
 
 const [directory, rounds] = process.argv.slice(2)
+process.on('disconnect', () => process.exit())
 const churn = `
   let kept = []
   setInterval(() => {
