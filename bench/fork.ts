@@ -12,7 +12,7 @@ export const benchmark: Benchmark = {
     'the fork of a snapshot and the pause around it, beside the fork of BGSAVE with as much resident memory',
   cases: ({ mebibytes = [64, 256, 1024, 4096], contenders = ['forkstore', 'redis'] }) =>
     mebibytes.flatMap((size) => contenders.map((contender): Case => ({ contender, mebibytes: size }))),
-  rounds: ({ mebibytes = 0 }) => (mebibytes > 256 ? 1 : 3),
+  rounds: ({ mebibytes = 0 }) => (mebibytes > 1024 ? 1 : 2),
 }
 
 export const measure: Measure = ({ contender, mebibytes = 0 }, options) =>

@@ -11,7 +11,8 @@ export const benchmark: Benchmark = {
     cross(['map', 'forkstore', 'megahash', 'sqlite'], [1_000_000], options).concat(
       options.entries === undefined ? cross(['map', 'forkstore'], [5_000_000], options) : [],
     ),
-  rounds: ({ entries = 0 }) => (entries > 1_000_000 ? 1 : 3),
+  rounds: ({ contender, entries = 0 }) =>
+    entries > 1_000_000 || contender === 'megahash' || contender === 'sqlite' ? 1 : 3,
 }
 
 export const measure: Measure = ({ contender, entries = 0 }, options) =>

@@ -14,7 +14,7 @@ export const benchmark: Benchmark = {
   name: 'request',
   title: 'an HTTP request (a get and an increment), none running, and while snapshots run',
   cases: (options) => cross(['forkstore'], [1_000_000], options),
-  rounds: () => 3,
+  rounds: () => 2,
 }
 
 /** Some tenth of what one core serves: queues form from stalls only. */

@@ -45,6 +45,10 @@ class Lmdb implements Peer {
     this.#database.clearSync()
   }
 
+  transaction(writes: () => void): void {
+    this.#database.transactionSync(writes)
+  }
+
   close(): Promise<void> {
     return this.#database.close()
   }

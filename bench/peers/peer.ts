@@ -2,8 +2,8 @@ import type { Customer } from '../lib/records.js'
 import type { Options } from '../lib/benchmark.js'
 
 /**
- * A key-value store in this process, one operation at a time as requests come: no batches, and what is
- * written is there for the next read.
+ * A key-value store in this process, one operation at a time as requests come: what is written is there
+ * for the next read.
  */
 export interface Peer {
   get(key: string): Customer | undefined
@@ -13,6 +13,8 @@ export interface Peer {
   /** Walks over at most `most` entries, reading every field; how many there were. */
   iterate(most: number): number
   clear(): void
+  /** Does many writes as one transaction; where this is missing there are none. Only used to insert. */
+  transaction?(writes: () => void): void
   close(): Promise<void> | void
 }
 

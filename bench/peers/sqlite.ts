@@ -59,6 +59,10 @@ class Sqlite implements Peer {
     this.#database.exec('DELETE FROM entries')
   }
 
+  transaction(writes: () => void): void {
+    this.#database.transaction(writes)()
+  }
+
   close(): void {
     this.#database.close()
   }
