@@ -142,7 +142,7 @@ for (const [name, action] of [
       plan.arm(action, nth, constants.errno.EIO, child.pid ?? 0, call)
       await until(
         () => plan.struck !== undefined || child.exitCode !== null || child.signalCode !== null,
-        'the call',
+        `call ${nth} of ${call}`,
       )
       if (action === Action.killChild) {
         const before = seen.acknowledged

@@ -11,8 +11,8 @@
 namespace forkstore {
 namespace {
 
-constexpr uint64_t kMinAheadBytes = uint64_t{4} << 20;    // an empty store stays small
-constexpr uint64_t kMaxAheadBytes = uint64_t{128} << 20;  // some 100 ms of the fastest writer
+constexpr uint64_t kMinAheadBytes = uint64_t{4} << 20;   // an empty store stays small
+constexpr uint64_t kMaxAheadBytes = uint64_t{64} << 20;  // some 50 ms of the fastest writer
 constexpr uint64_t kPagesPerHugePage = kHugePageBytes / kPageBytes;
 constexpr uint64_t kLineBytes = 64;  // marks are looked through by cache lines
 
@@ -85,7 +85,7 @@ Arena::~Arena() {
 }
 
 uint64_t Arena::AheadBytes() const {
-  return std::clamp(frontier() / 4, kMinAheadBytes, kMaxAheadBytes);
+  return std::clamp(frontier() / 16, kMinAheadBytes, kMaxAheadBytes);
 }
 
 uint64_t Arena::ReleaseSurplus(uint64_t limit) {

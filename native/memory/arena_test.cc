@@ -179,9 +179,9 @@ TEST(Arena, AheadGrowsWithTheStoreWithinBounds) {
   auto arena = NewArena(uint64_t{64} << 30);
   EXPECT_EQ(arena->AheadBytes(), 4 * kMiB);
   arena->SetFrontier(100 * kMiB);
-  EXPECT_EQ(arena->AheadBytes(), 25 * kMiB);
+  EXPECT_EQ(arena->AheadBytes(), 25 * kMiB / 4);
   arena->SetFrontier(uint64_t{10} << 30);
-  EXPECT_EQ(arena->AheadBytes(), 128 * kMiB);
+  EXPECT_EQ(arena->AheadBytes(), 64 * kMiB);
 }
 
 TEST(Arena, SurplusGoesBackInBoundedSteps) {
