@@ -25,6 +25,8 @@ constexpr std::string_view kDamagedSuffix = ".damaged";
 constexpr size_t kGenerationDigits = 20;
 constexpr char kIdentityName[] = "identity";
 constexpr char kIdentityTemporaryName[] = "identity.tmp";
+constexpr std::string_view kOtherEngineIdentityName = "identity.json";
+constexpr std::string_view kOtherEngineSuffix = ".json";
 constexpr char kIdentityMagic[8] = {'F', 'O', 'R', 'K', 'S', 'T', 'I', 'D'};
 
 struct Identity {
@@ -210,7 +212,12 @@ Status Directory::WriteIdentity(const StoreId& id) {
 }
 
 bool Directory::HoldsOtherEngine() const {
-  return faccessat(fd(), "store.json", F_OK, 0) == 0;
+  bool found = false;
+  const Status listed = state_->ForEachName([&found](std::string_view name) {
+    uint64_t generation;
+    found = found || name == kOtherEngineIdentityName || ParseFileName(name, kOtherEngineSuffix, &generation);
+  });
+  return listed.ok() && found;
 }
 
 Status Directory::CreateTemporary(uint64_t generation, int* fd_out) {

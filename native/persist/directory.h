@@ -33,7 +33,8 @@ class Directory {
   Status ReadIdentity(StoreId* id, bool* found) const;
   Status WriteIdentity(const StoreId& id);
 
-  // The directory is that of a store of the pure JavaScript engine, which keeps `store.json` files.
+  // The directory is that of a store of the pure JavaScript engine, which keeps its identity and
+  // its snapshots in `.json` files.
   bool HoldsOtherEngine() const;
 
   // Opens a new, empty temporary file for writing (an older one is removed first). Errors: kIo.

@@ -142,6 +142,20 @@ TEST_F(DirectoryTest, RemovesTemporariesAndNothingElse) {
   EXPECT_TRUE(Exists("snapshot-00000000000000000003.image"));
 }
 
+TEST_F(DirectoryTest, KnowsTheFilesOfTheOtherEngine) {
+  std::unique_ptr<Directory> directory;
+  ASSERT_TRUE(Open(&directory).ok());
+  for (const char* name : {"settings.json", "snapshot-1.json", "snapshot-00000000000000000003.image"})
+    Touch(name);
+  EXPECT_FALSE(directory->HoldsOtherEngine());
+  for (const std::string name : {"identity.json", "snapshot-00000000000000000003.json"}) {
+    Touch(name);
+    EXPECT_TRUE(directory->HoldsOtherEngine()) << name;
+    std::filesystem::remove(path_ + "/" + name);
+    EXPECT_FALSE(directory->HoldsOtherEngine());
+  }
+}
+
 TEST_F(DirectoryTest, PublishesATemporaryThatReplacesALeftOver) {
   std::unique_ptr<Directory> directory;
   ASSERT_TRUE(Open(&directory).ok());
