@@ -20,6 +20,7 @@ export const FORMAT = 'forkstore-js'
 export const VERSION = 1
 const ZERO_DIGEST = '0'.repeat(64)
 const BATCH_ENTRIES = 512
+const BATCH_CHARACTERS = 2 ** 26
 const CHUNK_BYTES = 1 << 20
 
 export interface SnapshotHeader {
@@ -99,17 +100,23 @@ export function writeSnapshot(
 
 function writeEntries(map: WrittenMap, line: (text: string) => void): void {
   let batch: unknown[] = []
+  let batchCharacters = 0
   let isJson = true
   const flush = (): void => {
     if (batch.length > 0) writeBatch(isJson ? 'json' : 'tagged', batch, line)
     batch = []
+    batchCharacters = 0
   }
   for (const [key, value] of map.stored) {
     const entryIsJson = map.notJson.size === 0 || !map.notJson.has(key)
-    if (entryIsJson !== isJson || batch.length >= 2 * BATCH_ENTRIES) {
+    // Huge texts each get a line: V8 14 does not throw at a string that would be too long, it aborts.
+    const characters = typeof value === 'string' ? value.length : 0
+    const isFull = batch.length >= 2 * BATCH_ENTRIES || batchCharacters + characters > BATCH_CHARACTERS
+    if (entryIsJson !== isJson || isFull) {
       flush()
       isJson = entryIsJson
     }
+    batchCharacters += characters
     if (isJson) batch.push(key, value)
     else batch.push(toTagged(key), toTagged(value))
   }

@@ -86,9 +86,6 @@ const iteratorPrototype: object = Object.getPrototypeOf(Object.getPrototypeOf([]
 Object.setPrototypeOf(NativeMapIterator.prototype, iteratorPrototype)
 
 /** An iterator that has all that a Map's has, the helpers of newer Node versions included. */
-export function iterate<Result>(
-  source: IterationSource,
-  kind: number,
-): MapIterator<Result> {
+export function iterate<Result>(source: IterationSource, kind: number): MapIterator<Result> {
   return new NativeMapIterator<Result>(source, kind) as unknown as MapIterator<Result>
 }

@@ -9,15 +9,15 @@ namespace forkstore {
 // One for each public error code that C++ can raise; lib/errors.ts holds the same list.
 enum class Code {
   kOk = 0,
-  kFull = 1,        // the arena's address space is used up
-  kCorrupt = 2,     // bytes that no writer of this format has written
-  kVersion = 3,     // a file of another format version or byte order
-  kLocked = 4,      // another process has the directory open
-  kInvalid = 5,     // an operation that is not well formed
-  kTooLarge = 6,    // a key or value over the format's limits
-  kNotFound = 7,    // patch or increment of an entry that is not there
-  kWrongType = 8,   // patch of a non-object, increment of a non-number
-  kIo = 9,          // a system call failed; system_errno() says how
+  kFull = 1,       // the arena's address space is used up
+  kCorrupt = 2,    // bytes that no writer of this format has written
+  kVersion = 3,    // a file of another format version or byte order
+  kLocked = 4,     // another process has the directory open
+  kInvalid = 5,    // an operation that is not well formed
+  kTooLarge = 6,   // a key or value over the format's limits
+  kNotFound = 7,   // patch or increment of an entry that is not there
+  kWrongType = 8,  // patch of a non-object, increment of a non-number
+  kIo = 9,         // a system call failed; system_errno() says how
   kSnapshotFailed = 10,
 };
 

@@ -14,7 +14,8 @@ __attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
 // From glibc 2.35: finds unwind tables. This code base throws nothing and catches nothing; "not found" ends
 // the process, as an exception that nobody catches does anyway.
 struct dl_find_object;
-__attribute__((visibility("hidden"))) int _dl_find_object(void* /*address*/, struct dl_find_object* /*result*/) {
+__attribute__((visibility("hidden"))) int _dl_find_object(void* /*address*/,
+                                                          struct dl_find_object* /*result*/) {
   return -1;
 }
 

@@ -16,9 +16,7 @@ struct Key {
   const uint8_t* data = nullptr;
   uint64_t bytes = 0;
 
-  uint64_t Hash(HashSeed seed) const {
-    return SipHash13(seed, static_cast<uint8_t>(kind), data, bytes);
-  }
+  uint64_t Hash(HashSeed seed) const { return SipHash13(seed, static_cast<uint8_t>(kind), data, bytes); }
   bool operator==(const Key& other) const {
     return kind == other.kind && bytes == other.bytes &&
            (bytes == 0 || std::memcmp(data, other.data, bytes) == 0);
