@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { cross, type Benchmark, type Measure, type Options } from './lib/benchmark.js'
+import { cross, type Benchmark, type Measure } from './lib/benchmark.js'
 import { open, type Engine } from './lib/forkstore.js'
 import { turn, withFolder } from './lib/machine.js'
 import { runInProcess } from './lib/process.js'

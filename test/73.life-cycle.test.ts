@@ -51,7 +51,7 @@ test('open and close leak no memory, descriptor, thread or mapping', async () =>
   expect(after.rssBytes - before.rssBytes).toBeLessThan(30_000_000)
 })
 
-for (const how of ['terminate', 'terminate-snapshot']) {
+for (const how of ['terminate', 'terminate-snapshot', 'terminate-looping']) {
   test(`workers: ${how} with stores open`, async () => {
     const program = new Program('ending.mjs', [how, join(base, how)])
     expect(await program.message()).toBe('ended')

@@ -36,7 +36,8 @@ void OpenWorker::OnOK() {
     deferred_.Reject(FailureError(Env(), status_).Value());
     return;
   }
-  deferred_.Resolve(StoreObject::New(Env(), std::move(opened_)));
+  const Napi::Object store = StoreObject::New(Env(), std::move(opened_));
+  if (!store.IsEmpty()) deferred_.Resolve(store);
 }
 
 }  // namespace forkstore

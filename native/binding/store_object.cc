@@ -68,8 +68,10 @@ void StoreObject::Define(Napi::Env env) {
 
 Napi::Object StoreObject::New(Napi::Env env, OpenedStore opened) {
   Napi::Object object = env.GetInstanceData<Napi::FunctionReference>()->New({});
-  if (env.IsExceptionPending()) return object;
+  // An environment that is ending makes no objects; the store goes as it came.
+  if (object.IsEmpty() || env.IsExceptionPending()) return object;
   StoreObject* self = Unwrap(object);
+  if (self == nullptr) return object;
   self->state_ = std::make_unique<StoreState>(std::move(opened));
   self->state_->MakeOperationBuffer(env, kFirstBufferBytes);
   self->state_->HoldResult(Napi::Float64Array::New(env, 1));

@@ -18,6 +18,20 @@ if (!isMainThread) {
   setInterval(() => store.map('m').set('tick', Date.now()), 1)
   const { parentPort } = await import('node:worker_threads')
   parentPort.postMessage('running')
+} else if (how === 'terminate-looping') {
+  for (let round = 0; round < 100; round++) {
+    const worker = new Worker(fileURLToPath(new URL('./ending-worker.mjs', import.meta.url)), {
+      workerData: { directory: `${directory}-${round % 4}` },
+    })
+    await new Promise((resolve, reject) => {
+      worker.once('message', resolve)
+      worker.once('error', reject)
+    })
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 12))
+    await worker.terminate()
+  }
+  process.send('ended')
+  process.disconnect()
 } else if (how.startsWith('terminate')) {
   for (let round = 0; round < 20; round++) {
     const worker = new Worker(fileURLToPath(import.meta.url), {
