@@ -31,11 +31,20 @@ export function isPlainObject(value: object): boolean {
   )
 }
 
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array
+const getLength = Object.getOwnPropertyDescriptor(typedArray, 'length')!.get as () => number
+const getBuffer = Object.getOwnPropertyDescriptor(typedArray, 'buffer')!.get as () => ArrayBuffer
+
+/** How many bytes there really are. The `length` of an instance, or of a subclass, may say anything. */
+export function lengthOf(bytes: Uint8Array): number {
+  return getLength.call(bytes)
+}
+
 /** Whether the memory of these bytes was transferred away. Such bytes have no contents to store. */
 export function isDetached(bytes: Uint8Array): boolean {
-  if (bytes.length !== 0) return false
+  if (lengthOf(bytes) !== 0) return false
   try {
-    new Uint8Array(bytes.buffer)
+    new Uint8Array(getBuffer.call(bytes))
     return false
   } catch {
     return true
@@ -84,6 +93,27 @@ export function unsupportedValue(mapName: string, key: unknown, steps: Steps, wo
   return new ForkstoreError(
     'ERR_FORKSTORE_UNSUPPORTED_VALUE',
     `${describePath(mapName, key, steps)}: ${words}`,
+  )
+}
+
+/** The error for a key that is not there, of `patch` and `increment`. */
+export function notFound(mapName: string, key: unknown): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_NOT_FOUND', `${describePath(mapName, key, [])} is not there`)
+}
+
+/** The error of `patch` and `increment` for a value that has no fields. */
+export function noObject(mapName: string, key: unknown): ForkstoreError {
+  return new ForkstoreError(
+    'ERR_FORKSTORE_WRONG_TYPE',
+    `${describePath(mapName, key, [])}: only a plain object has fields`,
+  )
+}
+
+/** The error of `increment` for a field that is no number. */
+export function noNumber(mapName: string, key: unknown, field: string): ForkstoreError {
+  return new ForkstoreError(
+    'ERR_FORKSTORE_WRONG_TYPE',
+    `${describePath(mapName, key, [field])}: only a number can be incremented`,
   )
 }
 

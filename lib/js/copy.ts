@@ -1,6 +1,14 @@
 import { types } from 'node:util'
 import { ForkstoreError } from '../errors.js'
-import { CYCLE, describePath, isDetached, isPlainObject, refusal, unsupportedValue } from '../value-errors.js'
+import {
+  CYCLE,
+  describePath,
+  isDetached,
+  isPlainObject,
+  lengthOf,
+  refusal,
+  unsupportedValue,
+} from '../value-errors.js'
 
 /** The most that one value may take, in bytes of docs/format.md section 1; about the same in both engines. */
 const MOST_BYTES = 2 ** 30 - 2 ** 20
@@ -134,7 +142,7 @@ class Copier {
     this.#isJson = false
     if (types.isDate(value)) return copyDate(value)
     if (!types.isUint8Array(value) || isDetached(value)) return this.#refuse(refusal(value))
-    this.#charge(value.length)
+    this.#charge(lengthOf(value))
     return copyBytes(value)
   }
 
@@ -214,7 +222,8 @@ function copyDate(date: Date): Date {
 
 function copyBytes(bytes: Uint8Array): Uint8Array {
   // Not Buffer.from: its copies are parts of a shared pool, which one small buffer would keep alive.
-  const copy = Buffer.isBuffer(bytes) ? Buffer.allocUnsafeSlow(bytes.length) : new Uint8Array(bytes.length)
+  const length = lengthOf(bytes)
+  const copy = Buffer.isBuffer(bytes) ? Buffer.allocUnsafeSlow(length) : new Uint8Array(length)
   copy.set(bytes)
   return copy
 }

@@ -2,6 +2,7 @@ import * as format from './format.js'
 import { writeBigintBody } from './bigint.js'
 import type { Operation } from './operation.js'
 import { writeLatin1 } from './strings.js'
+import { lengthOf } from '../value-errors.js'
 
 const LONG_UNITS = 0xffff
 const SHORT_UNITS = 5
@@ -117,7 +118,7 @@ export class ValueWriter {
 
   protected byteArray(value: Uint8Array, at: number): void {
     const start = this.align(7)
-    const length = value.length
+    const length = lengthOf(value)
     this.operation.reserve(start + 8 + length)
     this.cursor = start + 8 + length
     this.write(start, length, 0)

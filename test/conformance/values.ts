@@ -95,6 +95,27 @@ export function valuesSuite(engine: EngineName): void {
     })
   })
 
+  test('bytes are as many as there are, whatever their `length` says', async () => {
+    const map = (await stores.open()).map('values')
+    class Liar extends Uint8Array {
+      override get length(): number {
+        return 1000
+      }
+    }
+    map.set('secret', Buffer.alloc(5000, 'secret'))
+    for (const length of [0, 2, 4000, 2 ** 31, -1, NaN, 'x']) {
+      const own = (bytes: Uint8Array): Uint8Array => Object.defineProperty(bytes, 'length', { value: length })
+      map.set('u', own(Uint8Array.of(1, 2, 3))).set('b', [own(Buffer.from([1, 2, 3]))])
+      expectSame(map.get('u'), Uint8Array.of(1, 2, 3))
+      expectSame(map.get('b'), [Buffer.from([1, 2, 3])])
+      const gone = own(Uint8Array.of(1))
+      structuredClone(gone.buffer, { transfer: [gone.buffer as ArrayBuffer] })
+      expectError('ERR_FORKSTORE_UNSUPPORTED_VALUE', () => map.set('u', gone))
+    }
+    map.set('u', new Liar([7, 8]))
+    expectSame(map.get('u'), Uint8Array.of(7, 8))
+  })
+
   test('objects come back plain and ordinary', async () => {
     const map = (await stores.open()).map('values')
     map.set('a', Object.freeze({ b: 1, c: Object.seal([1]) }))
