@@ -116,7 +116,7 @@ TEST_F(ChildTest, LeavesAFileOfTheSameNameThatIsNotItsOwn) {
   StartApplication(30000, WaitForever);
   KillApplication();
   // The next owner of the directory begins the same generation.
-  WriteBytes(path_ + "/another", {1, 2, 3});
+  WriteFileBytes(path_ + "/another", {1, 2, 3});
   std::filesystem::rename(path_ + "/another", path_ + "/snapshot-00000000000000000007.tmp");
   kill(child_, SIGCONT);
   EXPECT_TRUE(ChildLeaves());

@@ -44,15 +44,16 @@ std::string FileName(uint64_t generation, std::string_view suffix) {
          std::string(suffix);
 }
 
-// The generation in a name of exactly that form; generation 0 does not exist.
+// The generation in a name of exactly that form. A number that no store counts up to is no generation:
+// one more than it would not be a name that is found again.
 bool ParseFileName(std::string_view name, std::string_view suffix, uint64_t* generation) {
   if (name.size() != kPrefix.size() + kGenerationDigits + suffix.size()) return false;
   if (!name.starts_with(kPrefix) || !name.ends_with(suffix)) return false;
   uint64_t value = 0;
   for (const char digit : name.substr(kPrefix.size(), kGenerationDigits)) {
     if (digit < '0' || digit > '9') return false;
-    if (__builtin_mul_overflow(value, uint64_t{10}, &value)) return false;
-    if (__builtin_add_overflow(value, static_cast<uint64_t>(digit - '0'), &value)) return false;
+    value = value * 10 + static_cast<uint64_t>(digit - '0');
+    if (value > kMaxGeneration) return false;
   }
   *generation = value;
   return value > 0;
@@ -155,6 +156,16 @@ Status Directory::ListGenerations(std::vector<uint64_t>* generations) const {
   return status;
 }
 
+Status Directory::HighestNumber(uint64_t* highest) const {
+  *highest = 0;
+  return state_->ForEachName([highest](std::string_view name) {
+    uint64_t generation;
+    if (ParseFileName(name, kImageSuffix, &generation) || ParseFileName(name, kDamagedSuffix, &generation)) {
+      *highest = std::max(*highest, generation);
+    }
+  });
+}
+
 std::string Directory::ImagePath(uint64_t generation) const {
   return state_->path + "/" + FileName(generation, kImageSuffix);
 }
@@ -221,6 +232,10 @@ bool Directory::HoldsOtherEngine() const {
 }
 
 Status Directory::CreateTemporary(uint64_t generation, int* fd_out) {
+  *fd_out = -1;
+  if (generation == 0 || generation > kMaxGeneration) {
+    return Failure("there is no generation " + std::to_string(generation), EOVERFLOW);
+  }
   const std::string name = TemporaryName(generation);
   unlinkat(fd(), name.c_str(), 0);
   *fd_out = OpenRetrying(fd(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -251,8 +266,9 @@ Status Directory::Publish(uint64_t generation) {
 }
 
 void Directory::SetAside(uint64_t generation) {
-  renameat(fd(), FileName(generation, kImageSuffix).c_str(), fd(),
-           FileName(generation, kDamagedSuffix).c_str());
+  const std::string damaged = FileName(generation, kDamagedSuffix);
+  if (faccessat(fd(), damaged.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return;
+  renameat(fd(), FileName(generation, kImageSuffix).c_str(), fd(), damaged.c_str());
 }
 
 void Directory::RemoveOldGenerations(uint64_t newest, uint32_t keep) {

@@ -25,6 +25,9 @@ class Directory {
 
   // Generations that have an image, newest first. Names that do not parse exactly are ignored.
   Status ListGenerations(std::vector<uint64_t>* generations) const;
+  // The highest number among generations and images set aside; 0 when there are none. A number above it has
+  // never been used for what is still there.
+  Status HighestNumber(uint64_t* highest) const;
   std::string ImagePath(uint64_t generation) const;
   std::string TemporaryPath(uint64_t generation) const;
   static std::string TemporaryName(uint64_t generation);  // relative to fd()
@@ -37,7 +40,8 @@ class Directory {
   // its snapshots in `.json` files.
   bool HoldsOtherEngine() const;
 
-  // Opens a new, empty temporary file for writing (an older one is removed first). Errors: kIo.
+  // Opens a new, empty temporary file for writing (an older one is removed first). Errors: kIo, also for a
+  // number that is no generation (1 to kMaxGeneration): an image of that name would not be found again.
   Status CreateTemporary(uint64_t generation, int* fd);
   // Failure to remove is not an error.
   void RemoveTemporary(uint64_t generation);
@@ -46,7 +50,8 @@ class Directory {
   // Renames the temporary file to the image and syncs the directory. Errors: kIo.
   Status Publish(uint64_t generation);
   // Renames an image that did not verify to end in `.damaged`: no longer a generation, and not lost.
-  // Failure is not an error: the image stays what it was, and opening judges it again next time.
+  // Never replaces another that was set aside. Failure is not an error: the image stays what it was, and
+  // opening judges it again next time.
   void SetAside(uint64_t generation);
   // Removes all but the newest `keep` (>= 1) generations, never one above `newest`.
   void RemoveOldGenerations(uint64_t newest, uint32_t keep);

@@ -13,7 +13,7 @@ namespace {
 class DirectoryTest : public testing::Test {
  protected:
   Status Open(std::unique_ptr<Directory>* directory) { return Directory::Open(path_, directory); }
-  void Touch(const std::string& name) const { WriteBytes(path_ + "/" + name, {1}); }
+  void Touch(const std::string& name) const { WriteFileBytes(path_ + "/" + name, {1}); }
   bool Exists(const std::string& name) const { return std::filesystem::exists(path_ + "/" + name); }
 
   TemporaryDirectory temporary_;
@@ -33,7 +33,7 @@ TEST_F(DirectoryTest, UnusablePathsAreErrors) {
   std::unique_ptr<Directory> directory;
   EXPECT_EQ(Directory::Open("", &directory).code(), Code::kIo);
   EXPECT_EQ(Directory::Open(std::string("a\0b", 3), &directory).code(), Code::kIo);
-  WriteBytes(temporary_.path() + "/file", {1});
+  WriteFileBytes(temporary_.path() + "/file", {1});
   EXPECT_EQ(Directory::Open(temporary_.path() + "/file", &directory).system_errno(), ENOTDIR);
   EXPECT_EQ(Directory::Open(temporary_.path() + "/file/x", &directory).system_errno(), ENOTDIR);
   EXPECT_EQ(Directory::Open("/proc/none/x", &directory).code(), Code::kIo);
@@ -95,8 +95,9 @@ TEST_F(DirectoryTest, ListsExactNamesOnlyNewestFirst) {
   std::unique_ptr<Directory> directory;
   ASSERT_TRUE(Open(&directory).ok());
   for (const char* name : {"snapshot-00000000000000000003.image", "snapshot-00000000000000000020.image",
-                           "snapshot-18446744073709551615.image", "snapshot-00000000000000000001.image",
+                           "snapshot-00009007199254740991.image", "snapshot-00000000000000000001.image",
                            // None of these:
+                           "snapshot-00009007199254740992.image", "snapshot-18446744073709551615.image",
                            "snapshot-00000000000000000000.image", "snapshot-18446744073709551616.image",
                            "snapshot-99999999999999999999.image", "snapshot-0000000000000000004.image",
                            "snapshot-000000000000000000005.image", "snapshot-0000000000000000000x.image",
@@ -107,13 +108,44 @@ TEST_F(DirectoryTest, ListsExactNamesOnlyNewestFirst) {
   }
   std::vector<uint64_t> generations = {99};
   ASSERT_TRUE(directory->ListGenerations(&generations).ok());
-  EXPECT_EQ(generations, (std::vector<uint64_t>{~uint64_t{0}, 20, 3, 1}));
+  EXPECT_EQ(generations, (std::vector<uint64_t>{kMaxGeneration, 20, 3, 1}));
+}
+
+TEST_F(DirectoryTest, NumbersOfImagesSetAsideStayTaken) {
+  std::unique_ptr<Directory> directory;
+  ASSERT_TRUE(Open(&directory).ok());
+  uint64_t highest = 99;
+  ASSERT_TRUE(directory->HighestNumber(&highest).ok());
+  EXPECT_EQ(highest, 0u);
+  for (const char* name : {"snapshot-00000000000000000003.image", "snapshot-00000000000000000008.damaged",
+                           "snapshot-00000000000000000009.tmp", "snapshot-18446744073709551615.damaged"}) {
+    Touch(name);
+  }
+  ASSERT_TRUE(directory->HighestNumber(&highest).ok());
+  EXPECT_EQ(highest, 8u);
+  // Another image of that number, brought from elsewhere, does not replace the first.
+  WriteFileBytes(directory->ImagePath(8), {2});
+  directory->SetAside(8);
+  EXPECT_EQ(ReadBytes(path_ + "/snapshot-00000000000000000008.damaged"), std::vector<uint8_t>{1});
+  EXPECT_EQ(ReadBytes(directory->ImagePath(8)), std::vector<uint8_t>{2});
+}
+
+TEST_F(DirectoryTest, WritesNoNumberThatItWouldNotList) {
+  std::unique_ptr<Directory> directory;
+  ASSERT_TRUE(Open(&directory).ok());
+  int fd = 0;
+  for (const uint64_t generation : {uint64_t{0}, kMaxGeneration + 1, ~uint64_t{0}}) {
+    EXPECT_EQ(directory->CreateTemporary(generation, &fd).code(), Code::kIo);
+    EXPECT_EQ(fd, -1);
+  }
+  ASSERT_TRUE(directory->CreateTemporary(kMaxGeneration, &fd).ok());
+  close(fd);
 }
 
 TEST_F(DirectoryTest, RemovesOldGenerationsButNoneAboveTheNewest) {
   std::unique_ptr<Directory> directory;
   ASSERT_TRUE(Open(&directory).ok());
-  for (uint64_t generation : {1, 2, 5, 6, 9, 30}) WriteBytes(directory->ImagePath(generation), {1});
+  for (uint64_t generation : {1, 2, 5, 6, 9, 30}) WriteFileBytes(directory->ImagePath(generation), {1});
   std::vector<uint64_t> generations;
   directory->RemoveOldGenerations(9, 3);
   ASSERT_TRUE(directory->ListGenerations(&generations).ok());
@@ -160,7 +192,7 @@ TEST_F(DirectoryTest, PublishesATemporaryThatReplacesALeftOver) {
   std::unique_ptr<Directory> directory;
   ASSERT_TRUE(Open(&directory).ok());
   EXPECT_EQ(directory->Publish(4).system_errno(), ENOENT);
-  WriteBytes(directory->TemporaryPath(4), {1, 2, 3});
+  WriteFileBytes(directory->TemporaryPath(4), {1, 2, 3});
   int fd = -1;
   ASSERT_TRUE(directory->CreateTemporary(4, &fd).ok());
   EXPECT_EQ(write(fd, "new", 3), 3);
@@ -191,13 +223,13 @@ TEST_F(DirectoryTest, KeepsAnIdentity) {
     if (length == 64) continue;
     std::vector<uint8_t> cut = bytes;
     cut.resize(length);
-    WriteBytes(path_ + "/identity", cut);
+    WriteFileBytes(path_ + "/identity", cut);
     EXPECT_EQ(directory->ReadIdentity(&read, &found).code(), Code::kCorrupt) << length;
   }
   for (size_t bit = 0; bit < 64 * 8; ++bit) {
     std::vector<uint8_t> flipped = bytes;
     flipped[bit / 8] ^= static_cast<uint8_t>(1u << (bit % 8));
-    WriteBytes(path_ + "/identity", flipped);
+    WriteFileBytes(path_ + "/identity", flipped);
     EXPECT_EQ(directory->ReadIdentity(&read, &found).code(), Code::kCorrupt) << bit;
   }
   std::vector<uint8_t> newer = bytes;
@@ -205,7 +237,7 @@ TEST_F(DirectoryTest, KeepsAnIdentity) {
   memset(&newer[12], 0, 4);
   const uint32_t crc = Crc32c(newer.data(), 64);
   memcpy(&newer[12], &crc, 4);
-  WriteBytes(path_ + "/identity", newer);
+  WriteFileBytes(path_ + "/identity", newer);
   EXPECT_EQ(directory->ReadIdentity(&read, &found).code(), Code::kVersion);
   ASSERT_TRUE(directory->WriteIdentity(id).ok());
   EXPECT_EQ(ReadBytes(path_ + "/identity"), bytes);

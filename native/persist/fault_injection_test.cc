@@ -13,6 +13,7 @@
 
 #include "persist/image_reader.h"
 #include "persist/persist_test_support.h"
+#include "persist/recovery.h"
 #include "persist/snapshot.h"
 
 namespace {
@@ -294,6 +295,35 @@ TEST_F(FaultInjectionTest, ReadingFailsAndGoesOn) {
       EXPECT_EQ(status.code(), error == EIO ? Code::kIo : Code::kOk) << Shared()->call << " " << error;
     }
   }
+}
+
+TEST_F(FaultInjectionTest, AnImageThatTheDiskDoesNotGiveStaysAGeneration) {
+  const std::string path = temporary_.path() + "/another";
+  const ArenaOptions options{kMinArenaBytes, false};
+  const std::string second = path + "/snapshot-00000000000000000002.image";
+  {
+    OpenedStore store;
+    const Status status = OpenStore(path, options, &store);
+    ASSERT_TRUE(status.ok()) << status.message();
+    std::vector<uint8_t> image = ReadBytes(store.directory->ImagePath(1));
+    HeaderOf(&image)->generation = FooterOf(&image)->generation = 2;
+    RepairChecksums(&image, LayOutImage(HeaderOf(&image)->units, HeaderOf(&image)->data_units));
+    WriteFileBytes(second, image);
+  }
+  int skipped = 0;
+  for (int call = 0;; ++call) {
+    OpenedStore store;
+    Arm(call, EIO, false);
+    const Status status = OpenStore(path, options, &store);
+    Disarm();
+    if (!Shared()->hit) break;
+    EXPECT_TRUE(std::filesystem::exists(second)) << Shared()->call;
+    if (!status.ok()) continue;
+    EXPECT_EQ(store.next_generation, 3u);
+    for (const SkippedGeneration& generation : store.skipped) EXPECT_FALSE(generation.damaged);
+    skipped += static_cast<int>(store.skipped.size());
+  }
+  EXPECT_GT(skipped, 0);
 }
 
 }  // namespace

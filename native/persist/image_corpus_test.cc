@@ -50,7 +50,7 @@ TEST(ImageCorpus, IsReadAndIsWhatThisVersionWrites) {
       // The fuzzer's first byte: 1, checksums are made good again.
       std::vector<uint8_t> file = image;
       file.insert(file.begin(), 1);
-      WriteBytes(PathOf(seed), file);
+      WriteFileBytes(PathOf(seed), file);
     }
     std::vector<uint8_t> kept = ReadBytes(PathOf(seed));
     ASSERT_FALSE(kept.empty()) << PathOf(seed);

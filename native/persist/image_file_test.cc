@@ -13,7 +13,7 @@ TEST(ImageFile, ReadsWhatIsAskedForOrNothing) {
   TemporaryDirectory directory;
   std::vector<uint8_t> bytes(5 * 4096 + 100);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i >> 5);
-  WriteBytes(directory.path() + "/image", bytes);
+  WriteFileBytes(directory.path() + "/image", bytes);
   std::unique_ptr<ImageFile> on_disk;
   ASSERT_TRUE(ImageFile::Open(directory.path() + "/image", &on_disk).ok());
   const std::unique_ptr<ImageFile> in_memory = ImageFile::FromMemory(bytes.data(), bytes.size());

@@ -14,6 +14,8 @@ inline constexpr uint32_t kFormatVersion = 1;
 inline constexpr uint32_t kByteOrderMark = 0x01020304;
 inline constexpr uint64_t kImageBlockBytes = 4096;  // header, footer; alignment of every section
 inline constexpr uint64_t kChunkBytes = 1024 * 1024;
+// Generations are numbered from 1 to here: JavaScript has to count them exactly.
+inline constexpr uint64_t kMaxGeneration = (uint64_t{1} << 53) - 1;
 
 struct ImageHeader {
   char magic[8];

@@ -83,6 +83,9 @@ Status CheckHeader(const ImageHeader& header) {
       header.chunk_bytes != kChunkBytes || !AllZero(header.zero, sizeof(header.zero))) {
     return Corrupt("header fields that no writer of this version writes");
   }
+  if (header.generation == 0 || header.generation > kMaxGeneration) {
+    return Corrupt("a generation that no store counts up to");
+  }
   return Status::Ok();
 }
 
@@ -116,6 +119,14 @@ uint64_t Digest(const ImageHeader& header, uint32_t table_crc, const void* check
   digest.Update(&table_crc, sizeof(table_crc));
   if (bytes > 0) digest.Update(checksums, bytes);
   return digest.Finish();
+}
+
+// Units up to the first that was not read, and is therefore not populated. Unit 0 does not count as one:
+// nothing is ever kept there.
+uint64_t LeadingUnits(const std::vector<uint32_t>& table) {
+  uint64_t units = 1;
+  while (units < table.size() && UnitHasData(table[units])) ++units;
+  return units == 1 ? 0 : units;
 }
 
 }  // namespace
@@ -180,7 +191,8 @@ Status ReadImage(ImageFile* file, Arena* arena, ImageInfo* info) {
   info->file_bytes = file_bytes;
   info->created_ms = header.created_ms;
   info->table.assign(entries, entries + header.units);
-  if (arena->populated() < header.units * kUnitBytes) arena->SetPopulated(header.units * kUnitBytes);
+  const uint64_t populated = LeadingUnits(info->table) * kUnitBytes;
+  if (arena->populated() < populated) arena->SetPopulated(populated);
   return Status::Ok();
 }
 

@@ -32,7 +32,7 @@ TEST(ImageReader, ReadsWhatWasWritten) {
     for (const bool on_disk : {false, true}) {
       std::unique_ptr<ImageFile> file = ImageFile::FromMemory(image.data(), image.size());
       if (on_disk) {
-        WriteBytes(directory.path() + "/image", image);
+        WriteFileBytes(directory.path() + "/image", image);
         ASSERT_TRUE(ImageFile::Open(directory.path() + "/image", &file).ok());
       }
       const std::unique_ptr<Arena> arena = FreshArena();
@@ -52,6 +52,24 @@ TEST(ImageReader, ReadsWhatWasWritten) {
       EXPECT_EQ(arena->CountDirtyPages(), 0u);
     }
   }
+}
+
+TEST(ImageReader, TellsAsPopulatedOnlyWhatItRead) {
+  const auto populated = [](const std::vector<uint32_t>& table) {
+    RandomArena written(1, 0, 0);
+    written.table = table;
+    std::vector<uint8_t> image = ReferenceImage(written.Source());
+    std::unique_ptr<Arena> arena;
+    EXPECT_TRUE(Arena::Create({uint64_t{64} << 20, false}, &arena).ok());
+    ImageInfo info;
+    EXPECT_TRUE(ReadImage(ImageFile::FromMemory(image.data(), image.size()).get(), arena.get(), &info).ok());
+    return arena->populated() / kUnitBytes;
+  };
+  EXPECT_EQ(populated({}), 0u);
+  EXPECT_EQ(populated({0, 0, 0}), 0u);
+  EXPECT_EQ(populated({0, 1, 1, 0, 1}), 3u);
+  EXPECT_EQ(populated({0, 1, 1}), 3u);
+  EXPECT_EQ(populated({0, 0, 1}), 0u);
 }
 
 TEST(ImageReader, RefusesEveryTruncation) {

@@ -34,9 +34,9 @@ TEST_F(LockTest, WhatTheFileSaysDoesNotMatter) {
   std::unique_ptr<DirectoryLock> lock;
   // Left over from a process that has crashed; nonsense; longer than any pid.
   for (const std::string text : {"1\n", "nonsense", "99999999999999999999999999999999999999", ""}) {
-    WriteBytes(path_, {text.begin(), text.end()});
+    WriteFileBytes(path_, {text.begin(), text.end()});
     EXPECT_TRUE(Take(&lock).ok());
-    WriteBytes(path_, {text.begin(), text.end()});
+    WriteFileBytes(path_, {text.begin(), text.end()});
     std::unique_ptr<DirectoryLock> second;
     const Status status = Take(&second);
     EXPECT_EQ(status.code(), Code::kLocked);
@@ -47,7 +47,7 @@ TEST_F(LockTest, WhatTheFileSaysDoesNotMatter) {
 
 TEST_F(LockTest, ALinkOrADirectoryOfThatNameIsAnError) {
   std::unique_ptr<DirectoryLock> lock;
-  WriteBytes(temporary_.path() + "/victim", {1, 2, 3});
+  WriteFileBytes(temporary_.path() + "/victim", {1, 2, 3});
   ASSERT_EQ(symlink("victim", path_.c_str()), 0);
   EXPECT_EQ(Take(&lock).system_errno(), ELOOP);
   EXPECT_EQ(ReadBytes(temporary_.path() + "/victim"), (std::vector<uint8_t>{1, 2, 3}));

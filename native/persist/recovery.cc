@@ -105,7 +105,7 @@ Status LoadNewest(const std::vector<uint64_t>& generations, const StoreId* known
         LoadGeneration(store->directory->ImagePath(generation), generation, known_id, options, store);
     if (status.ok()) return status;
     if (!MayFallBack(status)) return status;
-    store->skipped.push_back({generation, status.message()});
+    store->skipped.push_back({generation, status.message(), status.code() == Code::kCorrupt});
   }
   std::string reasons = "no snapshot in the directory can be used:";
   for (const SkippedGeneration& skipped : store->skipped) {
@@ -144,8 +144,13 @@ Status OpenStore(const std::string& path, const ArenaOptions& options, OpenedSto
   if (Status status = LoadNewest(generations, trusted ? &known_id : nullptr, options, store); !status.ok()) {
     return status;
   }
-  store->next_generation = generations.front() + 1;
-  for (const SkippedGeneration& skipped : store->skipped) directory.SetAside(skipped.generation);
+  uint64_t highest = 0;
+  if (Status status = directory.HighestNumber(&highest); !status.ok()) return status;
+  store->next_generation = highest + 1;
+  for (const SkippedGeneration& skipped : store->skipped) {
+    // What the disk did not give may be whole, and readable next time.
+    if (skipped.damaged) directory.SetAside(skipped.generation);
+  }
   if (!trusted) {
     if (Status status = directory.WriteIdentity(store->store_id); !status.ok()) return status;
     store->identity_restored = true;

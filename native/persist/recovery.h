@@ -17,6 +17,7 @@ namespace forkstore {
 struct SkippedGeneration {
   uint64_t generation;
   std::string reason;
+  bool damaged;  // the file's bytes are wrong; else the disk did not give them
 };
 
 struct OpenedStore {
@@ -34,11 +35,11 @@ struct OpenedStore {
 };
 
 // `path` empty: memory only. A new directory gets generation 1, of the empty store, before its identity.
-// Generations that did not verify are renamed to end in `.damaged`, so that they are neither counted as
-// generations to keep nor lost. Blocks on disk: not for the event loop's thread.
-// Errors: kLocked, kCorrupt (nothing verifies, or all images are gone), kVersion (the newest image is of
-// another version, or the directory belongs to the JavaScript engine), kFull (max_bytes is smaller than
-// the data), kIo.
+// Generations whose bytes are wrong are renamed to end in `.damaged`, so that they are neither counted as
+// generations to keep nor lost; those that the disk did not give (EIO) stay what they are. Blocks on disk:
+// not for the event loop's thread. Errors: kLocked, kCorrupt (nothing verifies, or all images are gone),
+// kVersion (the newest image is of another version, or the directory belongs to the JavaScript engine), kFull
+// (max_bytes is smaller than the data), kIo.
 Status OpenStore(const std::string& path, const ArenaOptions& options, OpenedStore* store);
 
 }  // namespace forkstore
