@@ -90,7 +90,7 @@ export interface NativeStore {
   /** The id of a map, making it when new; or -Code. */
   openMap(name: string): number
   map(id: number): NativeMap
-  maps(): { id: number; name: string }[]
+  maps(): { id: number; name: string; entries: number }[]
 
   /** The id of the shape with these names in this order, defining it when new; or -Code (6, TOO_LARGE: there is none, use a dictionary). */
   defineShape(names: string[]): number

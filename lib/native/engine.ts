@@ -92,8 +92,8 @@ export class NativeEngine implements Engine {
     this.#check()
     const stats = this.#store.stats()
     const collections: EngineStats['collections'] = Object.create(null)
-    for (const { id, name } of this.#store.maps()) {
-      collections[name] = { kind: 'map', entries: this.#store.map(id).size() }
+    for (const { name, entries } of this.#store.maps()) {
+      collections[name] = { kind: 'map', entries }
     }
     return {
       entries: stats.entries,

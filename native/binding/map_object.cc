@@ -34,6 +34,7 @@ napi_value Find(napi_env env, napi_callback_info info) {
   StringArgument key;
   if (handle->map == nullptr) return Fail(env, handle, "the store is closed");
   if (!key.Read(env, arguments[0])) return Fail(env, handle, "find: the key is no string");
+  if (key.key().bytes > kMaxKeyBytes) return Number(env, 0);
   return Number(env, static_cast<double>(handle->map->Find(key.key())));
 }
 

@@ -162,10 +162,14 @@ Napi::Value StoreObject::OpenMap(const Napi::CallbackInfo& info) {
   if (!name.Read(env, info[0])) {
     return Napi::Number::New(env, state->Answer(Status(Code::kInvalid, "a map's name must be a string"), 0));
   }
+  if (name.key().bytes > kMaxKeyBytes) {
+    return Napi::Number::New(env,
+                             state->Answer(Status(Code::kTooLarge, "the name is larger than 512 MiB"), 0));
+  }
   const uint32_t id = state->engine()->FindMap(name.key());
   if (id != 0) return Napi::Number::New(env, id);
   ApplyResult result;
-  const auto next = static_cast<uint32_t>(state->engine()->maps().size()) + 1;
+  const uint32_t next = state->engine()->map_count() + 1;
   const Status status = state->ApplyBuilt(OperationCode::kCreateMap, next, {}, name.key(), &result);
   return Napi::Number::New(env, state->Answer(status, next));
 }
@@ -194,6 +198,7 @@ Napi::Value StoreObject::Maps(const Napi::CallbackInfo& info) {
     Napi::Object entry = Napi::Object::New(env);
     entry.Set("id", id);
     entry.Set("name", ToString(env, name.kind == KeyKind::kUtf16, name.data, name.bytes));
+    entry.Set("entries", static_cast<double>(state->engine()->map(id)->size()));
     list.Set(list.Length(), entry);
   }
   return list;

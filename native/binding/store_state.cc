@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "binding/failure.h"
+
 namespace forkstore {
 
 namespace {
@@ -130,7 +132,7 @@ double StoreState::ApplyWithKey(size_t value_end, const Key& key) {
   if (key.bytes != 0) std::memcpy(bytes + value_end, key.data, key.bytes);
   ApplyResult applied;
   const Status status = engine()->Apply(bytes, size, &applied);
-  if (bytes != buffer_) built_ = {};
+  if (bytes != buffer_) std::vector<uint64_t>().swap(built_);  // assigning {} would keep the memory
   result_[0] = applied.number;
   return Answer(status, applied.changed ? 1 : 0);
 }
@@ -174,8 +176,14 @@ bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_m
 
   auto call = std::make_unique<SnapshotCall>();
   call->store = self_;
-  napi_create_threadsafe_function(env, done, nullptr, Napi::String::New(env, "forkstore snapshot"), 0, 1,
-                                  nullptr, nullptr, nullptr, SnapshotCall::Deliver, &call->deliver);
+  if (napi_create_threadsafe_function(env, done, nullptr, Napi::String::New(env, "forkstore snapshot"), 0, 1,
+                                      nullptr, nullptr, nullptr, SnapshotCall::Deliver,
+                                      &call->deliver) != napi_ok) {
+    if (keeper != nullptr) keeper->Resume();
+    FailureError(env, Status(Code::kSnapshotFailed, "the environment makes no thread-safe function"))
+        .ThrowAsJavaScriptException();
+    return false;
+  }
   Arena* arena = engine()->arena();
   Allocator* allocator = engine()->allocator();
   SnapshotRequest request;

@@ -24,6 +24,10 @@ bool StringArgument::Read(napi_env env, napi_value value) {
   uint8_t* bytes = bytes_;
   if (count == kInlineUnits - 1) {  // perhaps cut off: ask for the length
     napi_get_value_string_utf16(env, value, nullptr, 0, &count);
+    if (count > kMaxKeyBytes) {
+      key_ = Key{KeyKind::kLatin1, nullptr, count};
+      return true;
+    }
     long_units_.resize(count + 1);
     long_bytes_.resize(count + 1);
     napi_get_value_string_utf16(env, value, long_units_.data(), count + 1, &count);

@@ -17,7 +17,8 @@ class StringArgument {
   StringArgument(const StringArgument&) = delete;
   StringArgument& operator=(const StringArgument&) = delete;
 
-  // False when `value` is not a string.
+  // False when `value` is not a string. One of more than kMaxKeyBytes code units is not copied: key() has its
+  // length and no bytes.
   bool Read(napi_env env, napi_value value);
 
   const Key& key() const { return key_; }

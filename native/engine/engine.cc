@@ -20,6 +20,9 @@ constexpr uint32_t kReclaimPerWrite = 16;
 // Pages given back to the kernel in one step; a few tens of microseconds.
 constexpr uint64_t kReleaseBytesPerStep = 4 * kHugePageBytes;
 
+// What merging keeps for its next use.
+constexpr uint64_t kKeptWorkspaceBytes = 1 << 20;
+
 std::string NameOf(const Key& key) {
   std::string name(1, static_cast<char>(key.kind));
   name.append(reinterpret_cast<const char*>(key.data), key.bytes);
@@ -69,6 +72,8 @@ struct Engine::State {
   Status MergeInto(OrderedMap* map, const Key& key, Offset value, const uint8_t* patch, uint64_t patch_bytes);
   Status Dispatch(const Operation& operation, ApplyResult* result);
   Status RestoreMaps();
+  // One huge patch must not hold on to its memory for ever.
+  void ReleaseWorkspace();
 
   std::unique_ptr<Arena> arena;
   std::unique_ptr<Allocator> allocator;
@@ -178,6 +183,7 @@ Status Engine::Apply(const uint8_t* bytes, uint64_t size, ApplyResult* result) {
     }
     status = state.Dispatch(operation, result);
   }
+  state.ReleaseWorkspace();
   if (status.ok() && (result->changed || operation.code != OperationCode::kDelete)) {
     state.heap.Mutate<uint64_t>(kRootOffset + offsetof(RootBlock, writes)) += 1;
   }
@@ -241,9 +247,16 @@ Status Engine::State::CreateMap(const Operation& operation, ApplyResult* result)
   return Status::Ok();
 }
 
+void Engine::State::ReleaseWorkspace() {
+  // Swapped, as assigning {} would keep the memory.
+  if (merged.capacity() > kKeptWorkspaceBytes) std::vector<uint8_t>().swap(merged);
+  if (one_field.capacity() * sizeof(uint64_t) > kKeptWorkspaceBytes) std::vector<uint64_t>().swap(one_field);
+}
+
 Status Engine::State::DefineShape(const Operation& operation, ApplyResult* result) {
   uint32_t head[2];  // id, count
   std::memcpy(head, operation.value, sizeof(head));
+  if (operation.collection != 0) return Status(Code::kInvalid, "operation: a shape belongs to no map");
   if (head[0] != shapes.count()) return Status(Code::kInvalid, "operation: wrong id for a new shape");
   uint32_t id = 0;
   // The list is padded to 8 and consists of multiples of 4: with or without the last 4 bytes.
@@ -391,10 +404,16 @@ std::vector<std::pair<uint32_t, Key>> Engine::maps() const {
   return list;
 }
 
+uint32_t Engine::map_count() const {
+  return static_cast<uint32_t>(state_->maps.size());
+}
+
 bool Engine::Reclaim(uint32_t budget) {
   State& state = *state_;
   if (!state.graveyard.Reclaim(budget)) return false;
   if (!state.keeper) return true;
+  // A snapshot has asked for the pause and tries again on its next turn: resuming would put it off.
+  if (state.keeper->paused()) return false;
   const bool paused = state.keeper->TryPause();
   const bool done = paused && state.arena->ReleaseSurplus(kReleaseBytesPerStep) == 0;
   state.keeper->Resume();
@@ -412,6 +431,9 @@ PageKeeper* Engine::page_keeper() {
 }
 Allocator* Engine::allocator() {
   return state_->allocator.get();
+}
+uint64_t Engine::workspace_bytes() const {
+  return state_->merged.capacity() + state_->one_field.capacity() * sizeof(uint64_t);
 }
 uint64_t Engine::writes() const {
   return state_->root().writes;

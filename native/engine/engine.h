@@ -46,17 +46,20 @@ class Engine {
   // The id of the map with this name, or 0.
   uint32_t FindMap(const Key& name) const;
   std::vector<std::pair<uint32_t, Key>> maps() const;
+  uint32_t map_count() const;
 
   // One bounded step of giving memory back: up to `budget` blocks of cleared maps, then surplus pages
-  // to the kernel; true when nothing is left to do. Apply() does some of it on its own.
+  // to the kernel; true when nothing is left to do. Apply() does some of it on its own. Does not resume a
+  // page keeper that somebody else has paused.
   bool Reclaim(uint32_t budget);
 
   ShapeTable& shapes();
   Arena* arena();
   PageKeeper* page_keeper();  // nullptr before StartPageKeeper()
   Allocator* allocator();
-  uint64_t writes() const;   // operations applied in the life of the store
-  uint64_t entries() const;  // in all maps
+  uint64_t workspace_bytes() const;  // outside the arena, kept for the next patch
+  uint64_t writes() const;           // operations applied in the life of the store
+  uint64_t entries() const;          // in all maps
 
  private:
   Engine() = default;

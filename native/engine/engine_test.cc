@@ -180,6 +180,54 @@ TEST_F(EngineTest, MalformedOperationsAreRefused) {
   EXPECT_TRUE(Reload().ok());
 }
 
+TEST_F(EngineTest, ADefinitionBelongsToNoCollection) {
+  const std::vector<uint8_t> value = {0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 'a', 0, 0, 0};
+  EXPECT_EQ(Apply(OperationCode::kDefineShape, 1, value, "").code(), Code::kInvalid);
+  EXPECT_EQ(engine_->shapes().count(), 0u);
+  EXPECT_TRUE(Apply(OperationCode::kDefineShape, 0, value, "").ok());
+}
+
+TEST_F(EngineTest, ReclaimLeavesAPauseToWhoeverAskedForIt) {
+  ASSERT_TRUE(engine_->StartPageKeeper().ok());
+  PageKeeper* keeper = engine_->page_keeper();
+  while (!keeper->TryPause()) {
+  }
+  EXPECT_FALSE(engine_->Reclaim(100));
+  EXPECT_TRUE(keeper->paused());
+  keeper->Resume();
+  EXPECT_FALSE(keeper->paused());
+  while (!engine_->Reclaim(100)) {
+  }
+  EXPECT_FALSE(keeper->paused());
+}
+
+TEST_F(EngineTest, CountsMaps) {
+  EXPECT_EQ(engine_->map_count(), 0u);
+  ASSERT_TRUE(Apply(OperationCode::kCreateMap, 1, {}, "m").ok());
+  ASSERT_TRUE(Apply(OperationCode::kCreateMap, 2, {}, "n").ok());
+  EXPECT_EQ(engine_->map_count(), 2u);
+  ASSERT_TRUE(Reload().ok());
+  EXPECT_EQ(engine_->map_count(), engine_->maps().size());
+}
+
+TEST_F(EngineTest, AHugePatchLeavesNoMemoryBehind) {
+  DefineShape();
+  ASSERT_TRUE(Apply(OperationCode::kCreateMap, 1, {}, "m").ok());
+  // An object of shape 0 whose `b` is a text: a patch that cannot be made in place.
+  ASSERT_TRUE(Apply(OperationCode::kSet, 1, ObjectValue(0, {1, 2}), "k").ok());
+  const uint32_t length = 8 << 20;
+  std::vector<uint8_t> patch = ObjectValue(0, {1, 0});
+  const auto text = SlotBytes(8, kExtended << 16 | kLatin1Long);
+  std::copy(text.begin(), text.end(), patch.begin() + 16);
+  patch.resize(patch.size() + 4 + length, 'x');
+  std::memcpy(patch.data() + 24, &length, sizeof(length));
+  patch.resize(RoundUp(patch.size(), 8), 0);
+  ASSERT_TRUE(Apply(OperationCode::kPatch, 1, patch, "k").ok());
+  EXPECT_EQ(Get(1, "k", patch.size()), patch);
+  EXPECT_LE(engine_->workspace_bytes(), uint64_t{1} << 20);
+  EXPECT_TRUE(Reload().ok());
+}
+
 TEST_F(EngineTest, IncrementAndPatch) {
   DefineShape();
   ASSERT_TRUE(Apply(OperationCode::kCreateMap, 1, {}, "m").ok());

@@ -205,6 +205,10 @@ void PageKeeper::Resume() {
   state_->Ring();
 }
 
+bool PageKeeper::paused() const {
+  return (state_->phase.load() & kPaused) != 0;
+}
+
 uint64_t PageKeeper::pending() const {
   return state_->pending.load();
 }

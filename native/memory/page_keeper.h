@@ -31,6 +31,8 @@ class PageKeeper {
   // lets it go on, after either answer.
   bool TryPause();
   void Resume();
+  // Asked to rest, and not resumed yet. Owner only.
+  bool paused() const;
   // Collapsing that has not been done yet, in huge pages; for tests and stats.
   uint64_t pending() const;
 
