@@ -2,6 +2,12 @@ import { inspect, type InspectOptions } from 'node:util'
 import { ForkstoreError } from './errors.js'
 import type { Key } from './types.js'
 
+/** Fields that can be patched; any, where the type of the values is not told. */
+export type Fields<V> = unknown extends V ? Record<string, unknown> : Partial<V>
+
+/** Names of fields; any, where the type of the values is not told. */
+export type FieldName<V> = unknown extends V ? string : keyof V & string
+
 /**
  * A map of the store: the whole interface of JavaScript's `Map`, and `patch` and `increment`. Values
  * are copied in by `set` and copied out by `get`.
@@ -29,13 +35,13 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key> implements 
    * Changes some fields of an object, in place, leaving the others. Errors: `ERR_FORKSTORE_NOT_FOUND` when
    * the key is not there, `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object, and those of `set`.
    */
-  abstract patch(key: K, fields: Partial<V>): this
+  abstract patch(key: K, fields: Fields<V>): this
   /**
    * Adds `by` (default 1) to a number field of an object; a missing or undefined field counts as 0.
    * Returns the new number. Errors: `ERR_FORKSTORE_NOT_FOUND` when the key is not there,
    * `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object or the field no number.
    */
-  abstract increment(key: K, field: keyof V & string, by?: number): number
+  abstract increment(key: K, field: FieldName<V>, by?: number): number
   abstract keys(): MapIterator<K>
   abstract values(): MapIterator<V>
   abstract entries(): MapIterator<[K, V]>
@@ -61,7 +67,7 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key> implements 
         'getOrInsertComputed: the second argument must be a function',
       )
     }
-    if (!this.has(key)) this.set(key, compute(key))
+    if (!this.has(key)) this.set(key, compute(key === 0 ? (0 as K) : key)) // -0 is the key 0
     return this.get(key) as V
   }
 
@@ -74,6 +80,17 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key> implements 
   }
 
   [inspect.custom](_depth: number, options: InspectOptions): string {
+    try {
+      return this.#show(options)
+    } catch (error) {
+      // A message that shows the map must not fail for it.
+      if (error instanceof ForkstoreError && error.code === 'ERR_FORKSTORE_CLOSED')
+        return 'ForkstoreMap(closed)'
+      throw error
+    }
+  }
+
+  #show(options: InspectOptions): string {
     const shown = new Map<K, V>()
     const most = options.maxArrayLength ?? Infinity
     for (const [key, value] of this.entries()) {

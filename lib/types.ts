@@ -62,7 +62,7 @@ export interface SnapshotResult {
 export interface StoreStats {
   engine: 'native' | 'js'
   entries: number
-  /** Writes in the life of the store. */
+  /** Writes in the life of the store; new maps and new shapes of objects (engine `native`) count too. */
   writes: number
   bytes: {
     /** In use by data. */

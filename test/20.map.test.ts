@@ -2,6 +2,7 @@ import { describe, expectTypeOf, test } from 'vitest'
 import type { ForkstoreMap, Key } from '../lib/index.js'
 import { mapSuite } from './conformance/map.js'
 import { engines, openEngine } from './support/engines.js'
+import { expectError } from './support/expect.js'
 
 describe.each(engines)('map (%s)', mapSuite)
 
@@ -12,6 +13,11 @@ test('types of maps', async () => {
   expectTypeOf(users.patch).parameter(1).toEqualTypeOf<Partial<{ name: string; visits?: number }>>()
   expectTypeOf(users.increment).parameter(1).toEqualTypeOf<'name' | 'visits'>()
   expectTypeOf(store.map<number, string>('counts').keys()).toEqualTypeOf<MapIterator<string>>()
+  const any = store.map('any')
+  expectTypeOf(any.increment).parameter(1).toEqualTypeOf<string>()
+  expectTypeOf(any.patch).parameter(1).toEqualTypeOf<Record<string, unknown>>()
+  // @ts-expect-error: no such field
+  expectError('ERR_FORKSTORE_NOT_FOUND', () => users.increment('nobody', 'vistis'))
   expectTypeOf(store.map('any').get('a')).toEqualTypeOf<unknown>()
   const asMap: Map<Key, { name: string; visits?: number }> = users
   asMap.set('a', { name: 'Ada' })

@@ -207,6 +207,43 @@ describe('errors', () => {
     await expect(engine.snapshot({ keep: 1, watchdogMs: 1000 })).rejects.toThrow(code('CLOSED'))
   })
 
+  it('no large buffer is kept after a large operation', async () => {
+    const engine = await open()
+    const map = engine.map('m')
+    const { operation } = engine
+    const large = 'x'.repeat(5_000_000)
+    const before = operation.capacity
+    const ends = (): void => {
+      expect(operation.capacity).toBe(before)
+      expect(operation.bytes.length).toBe(before)
+    }
+    map.set('a', large)
+    ends()
+    map.set('o', {}).patch('o', { large } as never)
+    ends()
+    expect(() => map.set('b', [large, () => 1])).toThrow(code('UNSUPPORTED_VALUE'))
+    ends()
+    map.set(2n ** 20_000_000n, 1)
+    ends()
+    expect(map.get(2n ** 20_000_000n)).toBe(1)
+    ends()
+    const inner = 'y'.repeat(3_000_000)
+    map.set('outer', {
+      first: [large],
+      get second() {
+        return { get third() { map.set('inner', inner); return [inner] } } // prettier-ignore
+      },
+      last: { text: 'the last of all' },
+    })
+    ends()
+    expect(map.get('inner')).toBe(inner)
+    expect(map.get('outer')).toEqual({
+      first: [large],
+      second: { third: [inner] },
+      last: { text: 'the last of all' },
+    })
+  })
+
   it('when a getter closes the store half way', async () => {
     const engine = await open()
     const map = engine.map('m')

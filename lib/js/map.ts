@@ -1,7 +1,7 @@
 import { ForkstoreError } from '../errors.js'
 import { ForkstoreMap } from '../map.js'
 import type { Key } from '../types.js'
-import { describePath, isPlainObject, unsupportedKey } from '../value-errors.js'
+import { describePath, isPlainObject, noNumber, noObject, notFound, unsupportedKey } from '../value-errors.js'
 import { copyIn, copyOut, defineField, isStoredObject, type Plain } from './copy.js'
 import { CopyingIterator } from './iterator.js'
 
@@ -81,14 +81,15 @@ export class JsMap extends ForkstoreMap {
     this.#owner.wrote()
   }
 
-  override patch(key: Key, fields: Partial<unknown>): this {
+  override patch(key: Key, fields: Plain): this {
     this.#check(key)
     if (typeof fields !== 'object' || fields === null || Array.isArray(fields) || !isPlainObject(fields)) {
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'patch: the fields must be a plain object')
     }
+    this.#object(key)
     const copied = copyIn(this.name, key, fields)
     this.#owner.assertOpen()
-    const value = this.#object(key)
+    const value = this.#object(key) // a getter of the fields may have changed it
     const names = Object.keys(copied.value as Plain)
     if (names.length === 0) return this
     for (const name of names) defineField(value, name, (copied.value as Plain)[name])
@@ -107,10 +108,7 @@ export class JsMap extends ForkstoreMap {
     const value = this.#object(key)
     const before = Object.hasOwn(value, field) ? value[field] : undefined
     if (before !== undefined && typeof before !== 'number') {
-      throw new ForkstoreError(
-        'ERR_FORKSTORE_WRONG_TYPE',
-        `${describePath(this.name, key, [field])}: only a number can be incremented`,
-      )
+      throw noNumber(this.name, key, field)
     }
     const after = (before ?? 0) + by
     defineField(value, field, after)
@@ -145,13 +143,8 @@ export class JsMap extends ForkstoreMap {
   #object(key: Key): Plain {
     const value = this.stored.get(key)
     if (isStoredObject(value)) return value
-    if (!this.stored.has(key)) {
-      throw new ForkstoreError('ERR_FORKSTORE_NOT_FOUND', `${describePath(this.name, key, [])} is not there`)
-    }
-    throw new ForkstoreError(
-      'ERR_FORKSTORE_WRONG_TYPE',
-      `${describePath(this.name, key, [])}: only a plain object has fields`,
-    )
+    if (!this.stored.has(key)) throw notFound(this.name, key)
+    throw noObject(this.name, key)
   }
 
   #check(key: unknown): void {

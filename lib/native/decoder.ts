@@ -51,6 +51,14 @@ export class Decoder {
     return this.#root(window, offset - window.base)
   }
 
+  /** Whether the value whose root slot is at this arena offset is a plain object. */
+  isObject(offset: number): boolean {
+    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const high = window.words[((offset - window.base) >> 2) + 1] as number
+    const tag = high >> 16
+    return tag === OBJECT || (tag === EXTENDED && (high & 0xffff) === DICTIONARY_KIND)
+  }
+
   /** The key of the record at this arena offset. */
   recordKey(offset: number): Key {
     const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)

@@ -88,6 +88,7 @@ export class Encoder extends ValueWriter {
       const steps = error instanceof Refusal ? this.#steps(error.words === CYCLE) : []
       this.busy = false
       this.#release()
+      this.operation.settle()
       if (error instanceof Refusal) throw unsupportedValue(site.name, key, steps, error.words)
       if (error instanceof TooLarge) {
         const message = `${describePath(site.name, key, [])}: a value of more than ${MAX_VALUE_BYTES} bytes cannot be stored`

@@ -21,6 +21,7 @@ export function writeKey(operation: Operation, key: unknown, at: number, mapName
   if (typeof key === 'bigint') {
     const bytes = writeBigintKey(operation, key, at)
     if (bytes > MAX_KEY_BYTES) {
+      operation.settle()
       throw new ForkstoreError(
         'ERR_FORKSTORE_TOO_LARGE',
         `${mapName}: a key can take at most ${MAX_KEY_BYTES} bytes`,

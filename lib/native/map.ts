@@ -1,7 +1,7 @@
 import { ForkstoreError } from '../errors.js'
-import { ForkstoreMap } from '../map.js'
+import { ForkstoreMap, type FieldName, type Fields } from '../map.js'
 import type { Key } from '../types.js'
-import { describePath, isPlainObject, unsupportedKey } from '../value-errors.js'
+import { describePath, isPlainObject, noNumber, noObject, notFound, unsupportedKey } from '../value-errors.js'
 import type { NativeMap as Handle } from './binding.js'
 import type { Decoder } from './decoder.js'
 import type { NativeEngine } from './engine.js'
@@ -66,17 +66,19 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     return this
   }
 
-  patch(key: K, fields: Partial<V>): this {
+  patch(key: K, fields: Fields<V>): this {
     this.#state.check()
     this.#checkKey(key)
     if (typeof fields !== 'object' || fields === null || Array.isArray(fields) || !isPlainObject(fields)) {
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'patch: the fields must be a plain object')
     }
+    // Before the encoding, which defines the shapes that it needs.
+    this.#assertObject(key)
     this.#write(PATCH, key, fields)
     return this
   }
 
-  increment(key: K, field: keyof V & string, by = 1): number {
+  increment(key: K, field: FieldName<V>, by = 1): number {
     const state = this.#state
     state.check()
     if (typeof field !== 'string') {
@@ -90,7 +92,7 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     if (operation.encoder.busy) return operation.nested(() => this.increment(key, field, by))
     const end = operation.encoder.encode(field, HEAD_BYTES + 8, this.#setSite, key)
     operation.double(HEAD_BYTES, by)
-    this.#apply(INCREMENT, end, key)
+    this.#apply(INCREMENT, end, key, field)
     return operation.store.result[0] as number
   }
 
@@ -138,7 +140,16 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.#find(key))
     const bytes = writeKey(operation, key, HEAD_BYTES, this.name)
-    return state.handle.findEncoded(keyKind(key), bytes)
+    const offset = state.handle.findEncoded(keyKind(key), bytes)
+    operation.settle()
+    return offset
+  }
+
+  /** Errors: those that `patch` and `increment` have where there are no fields. */
+  #assertObject(key: K): void {
+    const offset = this.#find(key)
+    if (offset === 0) throw notFound(this.name, key)
+    if (!this.#state.decoder.isObject(offset)) throw noObject(this.name, key)
   }
 
   #write(code: number, key: K, value: unknown): void {
@@ -159,7 +170,7 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
   }
 
   /** Applies the operation whose value ends at `end`; whether it changed something. */
-  #apply(code: number, end: number, key: K): boolean {
+  #apply(code: number, end: number, key: K, field?: string): boolean {
     const state = this.#state
     const operation = this.#operation
     let result: number
@@ -172,12 +183,21 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
       operation.words[3] = bytes
       result = operation.store.apply(end + bytes)
     }
-    if (result < 0) throw operation.failure(result, describePath(this.name, key, []))
+    operation.settle()
+    if (result < 0) this.#fail(result, key, field)
     // SET says whether the key is new: it is a change when it is not, too. A PATCH may have no fields.
     if (code === DELETE ? result === 0 : code === PATCH && end === HEAD_BYTES + 8) return false
     state.changes++
     state.engine.onWrite()
     return true
+  }
+
+  #fail(result: number, key: K, field: string | undefined): never {
+    const error = this.#operation.failure(result, describePath(this.name, key, []))
+    const isOfFields = error.code === 'ERR_FORKSTORE_NOT_FOUND' || error.code === 'ERR_FORKSTORE_WRONG_TYPE'
+    if (isOfFields) this.#assertObject(key)
+    if (isOfFields && field !== undefined) throw noNumber(this.name, key, field)
+    throw error
   }
 
   #checkKey(key: unknown): void {

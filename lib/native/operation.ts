@@ -17,6 +17,10 @@ export const HEAD_BYTES = 16
 /** The most that a value can take. */
 export const MAX_VALUE_BYTES = 2 ** 30 - 2 ** 20
 
+/** A buffer that has grown over this is given back; FIRST_BUFFER_BYTES is the one that follows. */
+const MOST_KEPT_BYTES = 2 ** 20
+const FIRST_BUFFER_BYTES = 2 ** 16
+
 /** Thrown by `reserve`, for the encoder to catch: the value would be over MAX_VALUE_BYTES. */
 export class TooLarge {}
 
@@ -58,6 +62,12 @@ export class Operation {
     const written = this.bytes
     this.#view(this.store.growOperationBuffer(Math.max(end + 64, Math.min(2 * end, MAX_VALUE_BYTES))))
     this.bytes.set(written)
+  }
+
+  /** Called when an operation has ended, well or not: gives back a buffer that was needed for it alone. */
+  settle(): void {
+    if (this.capacity <= MOST_KEPT_BYTES || this.encoder.busy) return
+    this.#view(this.store.growOperationBuffer(FIRST_BUFFER_BYTES))
   }
 
   /** The fields of an operation's head that do not depend on the key. */

@@ -132,6 +132,20 @@ export function mapSuite(engine: EngineName): void {
     expect(map.get('c')).toBe('after')
   })
 
+  test('getOrInsertComputed is asked for the key 0, never -0', async () => {
+    const map = await makeMap()
+    expect(map.getOrInsertComputed(-0, (key) => Object.is(key, 0))).toBe(true)
+    expect(map.getOrInsertComputed('-0', (key) => key)).toBe('-0')
+  })
+
+  test('after close it can still be shown', async () => {
+    const store = await stores.open()
+    const map = store.map('users').set('a', 1)
+    expect(inspect({ map })).toContain("'a' => 1")
+    await store.close()
+    expect(inspect(map)).toBe('ForkstoreMap(closed)')
+  })
+
   test('it is what it says', async () => {
     const map = await makeMap()
     map.set('a', { b: 1 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ForkstoreMap } from '../../lib/index.js'
+import type { ForkstoreErrorCode, ForkstoreMap } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectSame, expectEntries, expectError } from '../support/expect.js'
 import { storable } from '../support/samples.js'
@@ -113,6 +113,39 @@ export function patchSuite(engine: EngineName): void {
     expect(message).toContain('users["nobody"]')
     expectError('ERR_FORKSTORE_NOT_FOUND', () => map.increment('nobody', 'n'))
     expectEntries(map as never, [['a', { n: 1 }]])
+  })
+
+  test('a patch that is refused for its key or value writes nothing at all', async () => {
+    const store = await stores.open()
+    const map = store
+      .map<unknown>('users')
+      .set('text', 'some text')
+      .set('wide', { ['n'.repeat(300)]: 1 })
+    const { writes } = store.stats()
+    for (let index = 0; index < 20; index++) {
+      const fields = { [`new field ${index}`]: { [`inner ${index}`]: 1 } }
+      expectError('ERR_FORKSTORE_NOT_FOUND', () => map.patch('nobody', fields))
+      expectError('ERR_FORKSTORE_NOT_FOUND', () => map.patch(5, fields))
+      expectError('ERR_FORKSTORE_WRONG_TYPE', () => map.patch('text', fields))
+      expectError('ERR_FORKSTORE_NOT_FOUND', () => map.patch('nobody', { f: () => 1 }))
+    }
+    expect(store.stats().writes).toBe(writes)
+    map.patch('wide', { n: 1 })
+    expectSame(map.get('wide'), { ['n'.repeat(300)]: 1, n: 1 })
+  })
+
+  test('refusals name the entry, and the field where it is one', async () => {
+    const map = (await stores.open()).map<unknown>('m').set('i3', { x: 'text' }).set(4, 'text')
+    const message = (code: ForkstoreErrorCode, run: () => unknown): string => expectError(code, run).message
+    expect(message('ERR_FORKSTORE_WRONG_TYPE', () => map.increment('i3', 'x'))).toBe(
+      'm["i3"].x: only a number can be incremented',
+    )
+    for (const run of [() => map.increment(4, 'x'), () => map.patch(4, {})]) {
+      expect(message('ERR_FORKSTORE_WRONG_TYPE', run)).toBe('m[4]: only a plain object has fields')
+    }
+    for (const run of [() => map.increment(5n, 'x'), () => map.patch(5n, {})]) {
+      expect(message('ERR_FORKSTORE_NOT_FOUND', run)).toBe('m[5n] is not there')
+    }
   })
 
   test('patch and increment need a plain object', async () => {
