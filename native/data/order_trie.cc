@@ -115,7 +115,7 @@ Status OrderTrie::Reserve(uint64_t sequence) {
     link = ChildField(parent, heap_.Read<uint64_t>(parent), link_digit);
   }
 
-  Offset chain[kMaxHeight + 1];
+  Offset chain[kMaxHeight + 1] = {};
   for (uint32_t height = 1; height <= missing; height++) {
     chain[height] = heap_.Allocate(NodeBytes(1));
     if (chain[height] == kNone) {

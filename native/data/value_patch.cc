@@ -292,7 +292,7 @@ Status Merger::Run() {
   // The id is filled in last: a value that turns out too large must not leave a new shape behind.
   if (Status status = WriteObject(0); !status.ok()) return status;
   uint32_t shape = 0;
-  const Status status = shapes_.Define(list, static_cast<uint32_t>(count()), &shape);
+  Status status = shapes_.Define(list, static_cast<uint32_t>(count()), &shape);
   if (status.code() == Code::kTooLarge) return WriteDictionary();
   if (!status.ok()) return status;
   const uint32_t high = uint32_t{kObject} << 16 | shape;

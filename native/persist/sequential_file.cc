@@ -63,7 +63,7 @@ bool SequentialFile::Write(iovec* pieces, int count) {
       ++pieces;
       --count;
     }
-    if (left > 0) {
+    if (left > 0 && count > 0) {
       pieces->iov_base = static_cast<uint8_t*>(pieces->iov_base) + left;
       pieces->iov_len -= left;
     }
