@@ -1,28 +1,46 @@
 import { readdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { ForkstoreError } from './errors.js'
 import { resolveOptions, type ResolvedOptions } from './options.js'
 import type { OpenOptions } from './types.js'
+import { isPlainObject } from './value-errors.js'
 
 /** What `open` was called with, checked. Errors: ERR_FORKSTORE_INVALID_ARGUMENT. */
-export function checkArguments(
-  first: string | OpenOptions | undefined,
-  second: OpenOptions | undefined,
-): { path: string | undefined; options: ResolvedOptions } {
-  const isPathFirst = first === undefined || typeof first === 'string'
-  if (!isPathFirst && (typeof first !== 'object' || first === null || second !== undefined)) {
-    throw new ForkstoreError(
-      'ERR_FORKSTORE_INVALID_ARGUMENT',
-      `path must be a string, not ${inspect(first, { depth: 0 })}`,
-    )
+export function checkArguments(given: readonly unknown[]): {
+  path: string | undefined
+  options: ResolvedOptions
+} {
+  const [first, second] = given
+  if (given.length === 0) return { path: undefined, options: resolveOptions(undefined) }
+  // Nobody whose variable is unset shall find his data in memory only.
+  if (first === undefined) {
+    throw invalid('path is undefined: for a store in memory only, call open() or open({ ...options })')
   }
-  const options = resolveOptions(isPathFirst ? second : first)
-  if (!isPathFirst || first === undefined) return { path: undefined, options }
-  if (first === '' || first.includes('\0')) {
-    throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'path must not be empty and not hold a NUL')
+  if (typeof first === 'string' || first instanceof URL) {
+    return { path: pathOf(first), options: resolveOptions(second as OpenOptions | undefined) }
   }
-  return { path: resolve(first), options }
+  if (typeof first !== 'object' || first === null || !isPlainObject(first)) {
+    throw invalid(`path must be a string or a file: URL, not ${inspect(first, { depth: 0 })}`)
+  }
+  if (second !== undefined) throw invalid('options come last: open(path, options) or open(options)')
+  return { path: undefined, options: resolveOptions(first) }
+}
+
+function pathOf(given: string | URL): string {
+  let path: string
+  try {
+    path = typeof given === 'string' ? given : fileURLToPath(given)
+  } catch (error) {
+    throw invalid(`path must be a string or a file: URL, not ${String(given)}`, { cause: error })
+  }
+  if (path === '' || path.includes('\0')) throw invalid('path must not be empty and not hold a NUL')
+  return resolve(path)
+}
+
+function invalid(message: string, options?: ErrorOptions): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', message, options)
 }
 
 const FILES = {

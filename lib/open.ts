@@ -6,18 +6,19 @@ import { Store } from './store.js'
 import type { OpenOptions } from './types.js'
 
 /**
- * Opens a store. With a path: the directory is made when it is missing, and what it holds is loaded.
- * Without one: memory only.
+ * Opens a store. With a path, or a `file:` URL: the directory is made when it is missing, and what it holds
+ * is loaded. `open()` and `open(options)`: memory only. A path that is there but undefined is refused.
  *
  * Rejects with a `ForkstoreError`; besides `ERR_FORKSTORE_INVALID_ARGUMENT`: `ERR_FORKSTORE_LOCKED` while
  * somebody has the directory open, `ERR_FORKSTORE_CORRUPT` when nothing in it can be used (never an empty
  * store in place of data), `ERR_FORKSTORE_VERSION` when another release or the other engine wrote it,
  * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`.
  */
-export function open(path?: string, options?: OpenOptions): Promise<Store>
+export function open(path: string | URL, options?: OpenOptions): Promise<Store>
 export function open(options: OpenOptions): Promise<Store>
-export async function open(first?: string | OpenOptions, second?: OpenOptions): Promise<Store> {
-  const { path, options } = checkArguments(first, second)
+export function open(): Promise<Store>
+export async function open(...given: unknown[]): Promise<Store> {
+  const { path, options } = checkArguments(given)
   if (options.engine === 'js') return openWithJs(path, options)
   try {
     return await openWithNative(path, options)

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { ForkstoreError } from './errors.js'
 import type { OpenOptions, SnapshotOptions } from './types.js'
+import { isPlainObject } from './value-errors.js'
 
 /** Options with every default filled in. */
 export interface ResolvedOptions {
@@ -12,7 +13,7 @@ export interface ResolvedOptions {
 }
 
 const MOST_TIMER_MS = 2 ** 31 - 1
-const LEAST_MAX_BYTES = 2 ** 21
+const LEAST_MAX_BYTES = 2 ** 22
 const MOST_MAX_BYTES = 256 * 2 ** 30
 
 /** Checks the options of `open`. Errors: ERR_FORKSTORE_INVALID_ARGUMENT. */
@@ -71,8 +72,8 @@ function integer(
 }
 
 function asObject(what: string, given: unknown): Record<string, unknown> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalid(`${what} must be an object, not ${show(given)}`)
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || !isPlainObject(given)) {
+    throw invalid(`${what} must be a plain object, not ${show(given)}`)
   }
   return given as Record<string, unknown>
 }

@@ -32,7 +32,7 @@ export interface SnapshotOptions {
 export interface OpenOptions {
   /** `false` turns all automatic snapshots off, the one on close included. */
   snapshot?: SnapshotOptions | false
-  /** Address space reserved, in bytes: the most the data can take; not memory used. Default 64 GiB, at most 256 GiB. */
+  /** Address space reserved, in bytes: the most the data can take; not memory used. Default 64 GiB; 4 MiB to 256 GiB. */
   maxBytes?: number
   /** `'native'`: C++ or an error. `'js'`: pure JavaScript. `'auto'`: native where it runs, else js with a `warning`. */
   engine?: 'native' | 'js' | 'auto'

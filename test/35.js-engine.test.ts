@@ -189,6 +189,22 @@ describe('lock of forkstore/js', () => {
     expect(existsSync(join(path, 'lock.json'))).toBe(true)
   })
 
+  test('the draft of a process that is taking the lock stays, what a dead one left does not', async () => {
+    const path = stores.directory()
+    mkdirSync(path)
+    const id = '01234567-89ab-cdef-0123-456789abcdef'
+    const alive = join(path, `lock-${process.ppid}-${id}.tmp`)
+    const dead = join(path, `lock-4194305-${id}.tmp`) // above what Linux hands out
+    writeFileSync(alive, '')
+    writeFileSync(dead, '')
+    const store = await open(path)
+    expect([existsSync(alive), existsSync(dead)]).toEqual([true, false])
+    await store.close()
+    expect(readdirSync(path).filter((name) => name.startsWith('lock'))).toEqual([
+      `lock-${process.ppid}-${id}.tmp`,
+    ])
+  })
+
   test('a lock that somebody else has taken meanwhile is not removed by close', async () => {
     const path = stores.directory()
     const store = await open(path)

@@ -7,19 +7,21 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
-  unlinkSync,
+  rmSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { open, readdir, rename, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import type { Recovered } from '../types.js'
 import { BadSnapshot, FORMAT, VERSION, readSnapshot, type ReadMap } from './snapshot-file.js'
+import { isAbandonedDraft } from './lock.js'
 import { isSystemError } from './system.js'
 
 const IDENTITY = 'identity.json'
 const SNAPSHOT = /^snapshot-(\d{20})\.json$/
-const TEMPORARY = /^(snapshot-\d{20}|identity)\.json\.tmp$|^lock-[0-9a-f-]{36}\.tmp$/
+const TEMPORARY = /^(snapshot-\d{20}|identity)\.json\.tmp$/
 
 export interface Loaded {
   storeId: string
@@ -36,13 +38,43 @@ export function snapshotName(generation: number): string {
   return `snapshot-${String(generation).padStart(20, '0')}.json`
 }
 
+/**
+ * Makes the directory and those above it that are missing, durably. One by one: some releases of Node never
+ * come back from a recursive mkdir below /proc.
+ */
 export function makeDirectory(path: string): void {
-  mkdirSync(path, { recursive: true })
+  if (isDirectory(path)) return
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST') && isDirectory(path)) return // somebody made it just now
+    const parent = dirname(path)
+    if (!isSystemError(error, 'ENOENT') || isDirectory(parent)) throw error
+    makeDirectory(parent)
+    makeDirectory(path)
+    return
+  }
+  syncDirectory(dirname(path))
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
 }
 
 /** Reads what the directory holds. REQUIRES: its lock. */
 export function loadDirectory(path: string): Loaded {
-  for (const name of readdirSync(path)) if (TEMPORARY.test(name)) unlinkSync(join(path, name))
+  for (const name of readdirSync(path)) {
+    if (TEMPORARY.test(name) || isAbandonedDraft(name)) rmSync(join(path, name), { force: true })
+  }
   const generations = generationsIn(readdirSync(path))
   const identity = readIdentity(path)
   if (generations.length === 0) {
@@ -135,12 +167,7 @@ export function writeIdentity(path: string, storeId: string): void {
     closeSync(descriptor)
   }
   renameSync(temporary, file)
-  const directory = openSync(path, 'r')
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
-  }
+  syncDirectory(path)
 }
 
 /** Puts a durable temporary file in its place, durably. */

@@ -75,7 +75,6 @@ class JsEngine implements Engine, MapOwner {
     if (map === undefined) {
       map = new JsMap(name, this)
       this.#maps.set(name, map)
-      this.wrote()
     }
     return map
   }

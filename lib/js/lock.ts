@@ -26,7 +26,7 @@ export class DirectoryLock {
     const holder: Holder = { pid: process.pid, started: startOf('self') }
     this.#text = JSON.stringify({ ...holder, id: randomUUID() })
     // Linked into place, so that nobody ever reads half of it.
-    const draft = join(path, `lock-${randomUUID()}.tmp`)
+    const draft = draftIn(path)
     writeFileSync(draft, this.#text)
     try {
       this.#take(path, draft)
@@ -69,9 +69,19 @@ export class DirectoryLock {
   }
 }
 
+function draftIn(path: string): string {
+  return join(path, `lock-${process.pid}-${randomUUID()}.tmp`)
+}
+
+/** Whether a file of this name is what is left of a process that died while it took the lock. */
+export function isAbandonedDraft(name: string): boolean {
+  const pid = /^lock-(\d{1,10})-[0-9a-f-]{36}\.tmp$/.exec(name)?.[1]
+  return pid !== undefined && !isRunning({ pid: Number(pid), started: null })
+}
+
 /** Removes the lock of a dead process, and gives it back if another one was quicker and it is no more stale. */
 function removeStale(path: string, file: string, staleText: string): void {
-  const aside = join(path, `lock-${randomUUID()}.tmp`)
+  const aside = draftIn(path)
   try {
     renameSync(file, aside)
   } catch (error) {

@@ -5,10 +5,11 @@ import type { OpenOptions } from '../types.js'
 import { openJs } from './engine.js'
 
 /** As `open` of `forkstore`, in pure JavaScript: nothing native is loaded, or looked for. */
-export function open(path?: string, options?: OpenOptions): Promise<Store>
+export function open(path: string | URL, options?: OpenOptions): Promise<Store>
 export function open(options: OpenOptions): Promise<Store>
-export async function open(first?: string | OpenOptions, second?: OpenOptions): Promise<Store> {
-  const { path, options } = checkArguments(first, second)
+export function open(): Promise<Store>
+export async function open(...given: unknown[]): Promise<Store> {
+  const { path, options } = checkArguments(given)
   if (options.engine === 'native') {
     throw new ForkstoreError(
       'ERR_FORKSTORE_UNAVAILABLE',

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { open } from '../../lib/index.js'
 import { generations, identityName } from '../support/directory.js'
@@ -25,9 +26,60 @@ export function openSuite(engine: EngineName): void {
     const store = await open({ engine, maxBytes: 2 ** 26 })
     expect(store.path).toBe(undefined)
     await store.close()
-    const other = await open(undefined, { engine })
-    expect(other.path).toBe(undefined)
-    await other.close()
+    const { code, message } = await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () =>
+      open(undefined as never, { engine }),
+    )
+    expect(message, code).toContain('path is undefined')
+    await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open(undefined as never))
+  })
+
+  test('a file: URL is a path', async () => {
+    const path = join(stores.directory(), 'a b%')
+    const store = await open(pathToFileURL(path), { engine })
+    expect(store.path).toBe(path)
+    store.map('a').set('b', 1)
+    await store.close()
+    expect((await stores.open(path)).map('a').get('b')).toBe(1)
+    const wrong = [
+      'https://example.com/data',
+      'data:text/plain,x',
+      'file:///a%00b',
+      'file:///a%2Fb',
+      'file://host/a',
+    ]
+    for (const url of wrong) {
+      await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open(new URL(url), { engine }))
+    }
+  })
+
+  test('what is no plain object is no options', async () => {
+    class Options {}
+    const path = stores.directory()
+    for (const wrong of [
+      Promise.resolve('x'),
+      new Date(),
+      new Map(),
+      new Options(),
+      /x/,
+      Buffer.from('x'),
+      [],
+    ]) {
+      await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open(wrong as never))
+      await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open(path, wrong as never))
+      const inside = { engine, snapshot: wrong } as never
+      await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open(inside))
+    }
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('the least that data can be given', async () => {
+    const store = await stores.open(undefined, { maxBytes: 2 ** 22 })
+    store.map('a').set('b', 1)
+    await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open({ engine, maxBytes: 2 ** 22 - 1 }))
+  })
+
+  test('below a place where nothing can be made, an I/O error', async () => {
+    await expectRejection('ERR_FORKSTORE_IO', () => openEngine(engine, '/proc/nope/x'))
   })
 
   test('memory only leaves nothing behind, with automatic snapshots asked for', async () => {

@@ -200,6 +200,17 @@ export function snapshotSuite(engine: EngineName): void {
     expect(seenAgain.results).toEqual([])
   })
 
+  test('a map without entries is nothing to save', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: { ...off, onClose: true, afterWrites: 1 } })
+    const seen = watch(store)
+    store.map('empty')
+    await delay(50)
+    await store.close()
+    expect(seen.results).toEqual([])
+    expect(generations(engine, path).map(generationOf)).toEqual([1])
+  })
+
   test('close waits for the running one, and takes another for what was written since', async () => {
     const path = stores.directory()
     const store = await stores.open(path)

@@ -21,5 +21,6 @@ async function runsNative(): Promise<boolean> {
 
 /** Memory only, or a directory; the address space is small, since tests open many. */
 export function openEngine(engine: EngineName, path?: string, options: OpenOptions = {}): Promise<Store> {
-  return open(path, { maxBytes: 2 ** 30, ...options, engine })
+  const all = { maxBytes: 2 ** 30, ...options, engine }
+  return path === undefined ? open(all) : open(path, all)
 }
