@@ -7,10 +7,13 @@ const MOST_RETRY_MS = 60_000
 
 export interface SchedulerEvents {
   onSnapshot: (result: SnapshotResult) => void
-  onFailure: (error: ForkstoreError) => void
+  /** `isNews`: the first failure of an automatic snapshot since the last success, which nobody else is told of. */
+  onFailure: (error: ForkstoreError, isNews: boolean) => void
 }
 
 interface Request {
+  /** Somebody besides the triggers waits for it. */
+  isAsked: boolean
   promise: Promise<SnapshotResult>
   resolve: (result: SnapshotResult) => void
   reject: (error: ForkstoreError) => void
@@ -40,6 +43,8 @@ export class SnapshotScheduler {
   /** `#writes` when the last snapshot was started or asked for. */
   #triggeredWrites = 0
   #failures = 0
+  /** Since the last success, an automatic snapshot has failed. */
+  #isFailing = false
   #last: SnapshotResult | undefined
 
   /** `isAutomatic` false: only on request. */
@@ -94,11 +99,9 @@ export class SnapshotScheduler {
         ),
       )
     }
-    if (this.#next === undefined) {
-      this.#next = makeRequest()
-      if (this.#running === undefined) this.#startSoon()
-    }
-    return this.#next.promise
+    const request = this.#ask()
+    request.isAsked = true
+    return request.promise
   }
 
   /** Ends all triggers, then waits for what is running or asked for. */
@@ -118,7 +121,15 @@ export class SnapshotScheduler {
     // A running one holds what was written before it started; if it fails, that is tried again.
     const isCovered = this.#running === undefined ? !this.isDirty : this.#writes === this.#startedWrites
     if (isCovered || this.#next !== undefined || this.#retry !== undefined) return
-    this.request().catch(() => undefined) // told by the event
+    this.#ask().promise.catch(() => undefined) // told by the event
+  }
+
+  #ask(): Request {
+    if (this.#next === undefined) {
+      this.#next = makeRequest()
+      if (this.#running === undefined) this.#startSoon()
+    }
+    return this.#next
   }
 
   #startSoon(): void {
@@ -146,13 +157,16 @@ export class SnapshotScheduler {
       if (this.#isAutomatic) this.#retryLater()
     } else {
       this.#failures = 0
+      this.#isFailing = false
       this.#savedWrites = writes
       this.#last = outcome
     }
     if (this.#next !== undefined) this.#startSoon()
     if (outcome instanceof ForkstoreError) {
       request.reject(outcome)
-      this.#events.onFailure(outcome)
+      const isNews = !request.isAsked && !this.#isFailing
+      if (isNews) this.#isFailing = true
+      this.#events.onFailure(outcome, isNews)
     } else {
       request.resolve(outcome)
       this.#events.onSnapshot(outcome)
@@ -176,7 +190,7 @@ function makeRequest(): Request {
     resolve = onResult
     reject = onError
   })
-  return { promise, resolve, reject }
+  return { isAsked: false, promise, resolve, reject }
 }
 
 function asSnapshotError(error: unknown): ForkstoreError {

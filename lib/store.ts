@@ -5,20 +5,23 @@ import { IdleWork } from './idle-work.js'
 import type { ForkstoreMap } from './map.js'
 import type { ResolvedOptions } from './options.js'
 import { SnapshotScheduler } from './snapshot-scheduler.js'
-import type { Key, SnapshotResult, StoreEvents, StoreStats } from './types.js'
+import type { Key, Recovered, SnapshotResult, StoreEvents, StoreStats } from './types.js'
 
 /**
  * An open store; made by `open`. After `close()` every method throws
  * `ERR_FORKSTORE_CLOSED`, or rejects with it.
  *
  * Events: `snapshot` and `snapshot-error` after each snapshot; `recovered` and `warning` once, in the turn
- * after `open`.
+ * after `open`. Where nobody listens, the process is warned (`ForkstoreWarning`) of what was recovered, and
+ * of the first in a row of automatic snapshots that fail.
  */
 export class Store extends EventEmitter<StoreEvents> {
   /** Absolute path of the directory; undefined: memory only. */
   readonly path: string | undefined
   /** Which engine runs. */
   readonly engine: 'native' | 'js'
+  /** What opening had to leave behind; undefined when all was well. */
+  readonly recovered: Recovered | undefined
   readonly #engine: Engine
   readonly #scheduler: SnapshotScheduler
   readonly #idleWork: IdleWork
@@ -30,20 +33,29 @@ export class Store extends EventEmitter<StoreEvents> {
     super()
     this.path = engine.path
     this.engine = engine.name
+    this.recovered = engine.recovered
     this.#engine = engine
     this.#snapshotOnClose = options.snapshot.onClose && engine.path !== undefined
     this.#idleWork = new IdleWork(engine)
     this.#scheduler = new SnapshotScheduler(engine, options.snapshot, options.isAutomatic, {
       onSnapshot: (result) => this.#tell(() => this.emit('snapshot', result)),
-      onFailure: (error) => this.#tell(() => this.emit('snapshot-error', error)),
+      onFailure: (error, isNews) =>
+        this.#tell(() => {
+          if (!this.emit('snapshot-error', error) && isNews)
+            warnProcess(`${this.path}: ${error.message}`, error)
+        }),
     })
     engine.onWrite = () => {
       this.#scheduler.onWrite()
       this.#idleWork.onWrite()
     }
     // A turn later: whoever awaits `open` has had the time to listen.
-    const { recovered } = engine
-    if (recovered !== undefined) setImmediate(() => this.emit('recovered', recovered))
+    const { recovered } = this
+    if (recovered !== undefined) {
+      setImmediate(() => {
+        if (!this.emit('recovered', recovered)) warnProcess(`${this.path}: ${describeRecovered(recovered)}`)
+      })
+    }
     if (warning !== undefined) setImmediate(() => this.#warn(warning))
   }
 
@@ -130,4 +142,16 @@ export class Store extends EventEmitter<StoreEvents> {
       })
     }
   }
+}
+
+function warnProcess(message: string, cause?: Error): void {
+  const warning = new Error(message, { cause })
+  warning.name = 'ForkstoreWarning'
+  process.emitWarning(warning)
+}
+
+function describeRecovered({ generation, entries, skipped, identityRestored }: Recovered): string {
+  const parts = skipped.map((each) => `generation ${each.generation} cannot be used: ${each.reason}`)
+  if (identityRestored) parts.push('the identity file was missing or damaged and was written anew')
+  return `${parts.join('; ')}; generation ${generation} with ${entries} entries was loaded`
 }

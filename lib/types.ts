@@ -1,4 +1,7 @@
-/** What a store keeps: any nesting of these. Assigning copies; the store owns its values. */
+/**
+ * What a store keeps: any nesting of these. Assigning copies; the store owns its values. Of an array its
+ * items are kept (holes too), and no other properties: `Object.assign([1], { extra: 2 })` comes back as `[1]`.
+ */
 export type Value =
   | null
   | undefined
@@ -87,7 +90,7 @@ export interface StoreStats {
   }
 }
 
-/** Told by the `recovered` event: what `open` had to leave behind. */
+/** Told by the `recovered` event and `store.recovered`: what `open` had to leave behind. */
 export interface Recovered {
   /** The generation that was loaded. */
   generation: number

@@ -157,6 +157,29 @@ describe('scheduler', () => {
     expect(engine.started).toBe(6)
   })
 
+  test('the first automatic failure since a success is news, and one that was asked for never', async () => {
+    const news: boolean[] = []
+    const options = { ...defaults, everyMs: 1000 }
+    const scheduler = new SnapshotScheduler(engine as unknown as Engine, options, true, {
+      onSnapshot: () => undefined,
+      onFailure: (_error, isNews) => news.push(isNews),
+    })
+    scheduler.request().catch(() => undefined)
+    await turn()
+    await engine.end(new Error('no space'))
+    scheduler.onWrite()
+    for (const outcome of [new Error('no space'), new Error('no space'), undefined]) {
+      await pass(1000)
+      await engine.end(outcome)
+    }
+    expect(news).toEqual([false, true, false])
+    scheduler.onWrite()
+    await pass(1000)
+    await engine.end(new Error('no space'))
+    expect(news).toEqual([false, true, false, true])
+    await scheduler.finish()
+  })
+
   test('without everyMs, up to a minute', async () => {
     const scheduler = make({ afterWrites: 1 })
     scheduler.onWrite()

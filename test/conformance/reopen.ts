@@ -192,6 +192,22 @@ export function reopenSuite(engine: EngineName): void {
     await store.close()
   })
 
+  test('where nobody listens, the process is warned of what was recovered', async () => {
+    const path = await makeTwo()
+    damage(path, generations(engine, path)[1]!)
+    const warned = new Promise<Error>((done) => process.once('warning', done))
+    const store = await stores.open(path)
+    const warning = await warned
+    expect(warning.name).toBe('ForkstoreWarning')
+    const { reason, generation } = store.recovered!.skipped[0]!
+    expect(warning.message).toBe(
+      `${path}: generation ${generation} cannot be used: ${reason}; generation ${store.recovered!.generation} with ${store.recovered!.entries} entries was loaded`,
+    )
+    await store.close()
+    const again = await stores.open(stores.directory())
+    expect(again.recovered).toBe(undefined)
+  })
+
   test('all are damaged: an error, not an empty store', async () => {
     const path = await makeTwo()
     for (const name of generations(engine, path)) damage(path, name)

@@ -250,6 +250,24 @@ export function snapshotSuite(engine: EngineName): void {
     expect(seen.results).toEqual([])
   })
 
+  test('where nobody listens, the process is warned once of automatic snapshots that fail', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: { ...off, everyMs: 30 } })
+    const warnings: Error[] = []
+    const listener = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', listener)
+    rmSync(path, { recursive: true })
+    await expectRejection('ERR_FORKSTORE_SNAPSHOT_FAILED', () => store.snapshot())
+    await delay(5)
+    expect(warnings).toEqual([]) // who asked was told
+    store.map('a').set('b', 1)
+    while (store.stats().snapshot.failures < 4) await delay(10)
+    await delay(5)
+    process.off('warning', listener)
+    expect(warnings.map((warning) => warning.name)).toEqual(['ForkstoreWarning'])
+    expect(warnings[0]!.message.startsWith(`${path}: `)).toBe(true)
+  })
+
   test('a listener that throws is an uncaught error of the application, and no failure of the store', async () => {
     const store = await stores.open(stores.directory(), { snapshot: off })
     const before = process.listeners('uncaughtException')

@@ -116,6 +116,12 @@ export function valuesSuite(engine: EngineName): void {
     expectSame(map.get('u'), Uint8Array.of(7, 8))
   })
 
+  test('of an array, its items and nothing else', async () => {
+    const map = (await stores.open()).map('values')
+    map.set('a', Object.assign([1, , 3], { extra: 2, [-1]: 0 })) // prettier-ignore
+    expectSame(map.get('a'), [1, , 3]) // prettier-ignore
+  })
+
   test('objects come back plain and ordinary', async () => {
     const map = (await stores.open()).map('values')
     map.set('a', Object.freeze({ b: 1, c: Object.seal([1]) }))
