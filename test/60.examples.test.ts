@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { open, type OpenOptions } from 'forkstore'
+import ts from 'typescript'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { incrementConcurrently, readCount, serveCounter } from '../examples/counter/main.js'
 import { logIn, newsletterShare, signUp, type User } from '../examples/users/main.js'
@@ -28,6 +30,30 @@ async function runExample(name: string, ...options: string[]): Promise<string> {
   )
   return stdout
 }
+
+it('the first program of the README is TypeScript too', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const program = /## A first program\n\n```js\n(.*?)```/s.exec(readme)![1]!
+  // As if it lay here: the name `forkstore` is resolved as it is for the tests.
+  const file = join(root, 'test', 'first-program.ts')
+  const { options } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config,
+    ts.sys,
+    root,
+  )
+  const check = (text: string): string[] => {
+    const host = ts.createCompilerHost(options)
+    const readFile = host.readFile.bind(host)
+    const fileExists = host.fileExists.bind(host)
+    host.readFile = (path) => (path === file ? text : readFile(path))
+    host.fileExists = (path) => path === file || fileExists(path)
+    const checked = ts.createProgram([file], options, host)
+    const found = ts.getPreEmitDiagnostics(checked, checked.getSourceFile(file)!)
+    return found.map((each) => ts.flattenDiagnosticMessageText(each.messageText, '\n'))
+  }
+  expect(check(program)).toEqual([])
+  expect(check(program.replace("'visits')", '5)')).length).toBe(1)
+})
 
 describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
   const options: OpenOptions = { engine }
