@@ -96,6 +96,22 @@ export function unsupportedValue(mapName: string, key: unknown, steps: Steps, wo
   )
 }
 
+/** Limit of a key in both engines: a text of characters up to 0xFF takes one byte for each, any other two. */
+const MOST_KEY_BYTES = 2 ** 29
+
+/** Whether a text is too long for a key. */
+export function isKeyTooLong(key: string): boolean {
+  return key.length > MOST_KEY_BYTES / 2 && (key.length > MOST_KEY_BYTES || /[^\x00-\xff]/.test(key))
+}
+
+/** The error for such a text. */
+export function keyTooLong(mapName: string, key: unknown): ForkstoreError {
+  return new ForkstoreError(
+    'ERR_FORKSTORE_TOO_LARGE',
+    `${describePath(mapName, key, [])}: a key of more than ${MOST_KEY_BYTES} bytes cannot be stored`,
+  )
+}
+
 /** The error for a key that is not there, of `patch` and `increment`. */
 export function notFound(mapName: string, key: unknown): ForkstoreError {
   return new ForkstoreError('ERR_FORKSTORE_NOT_FOUND', `${describePath(mapName, key, [])} is not there`)

@@ -1,12 +1,17 @@
 import { ForkstoreError } from '../errors.js'
 import { ForkstoreMap } from '../map.js'
 import type { Key } from '../types.js'
-import { describePath, isPlainObject, noNumber, noObject, notFound, unsupportedKey } from '../value-errors.js'
+import {
+  isKeyTooLong,
+  isPlainObject,
+  keyTooLong,
+  noNumber,
+  noObject,
+  notFound,
+  unsupportedKey,
+} from '../value-errors.js'
 import { copyIn, copyOut, defineField, isStoredObject, type Plain } from './copy.js'
 import { CopyingIterator } from './iterator.js'
-
-/** Native limit of a key, in bytes: the same in both engines. */
-const MOST_KEY_BYTES = 2 ** 29
 
 /** What a map needs of its engine. */
 export interface MapOwner {
@@ -153,12 +158,7 @@ export class JsMap extends ForkstoreMap {
       if (typeof key === 'number' || typeof key === 'bigint') return
       throw unsupportedKey(this.name, key)
     }
-    if (key.length > MOST_KEY_BYTES / 2 && Buffer.byteLength(key) !== key.length) {
-      throw new ForkstoreError(
-        'ERR_FORKSTORE_TOO_LARGE',
-        `${describePath(this.name, key, [])}: a key of more than ${MOST_KEY_BYTES} bytes cannot be stored`,
-      )
-    }
+    if (isKeyTooLong(key)) throw keyTooLong(this.name, key)
   }
 }
 

@@ -1,7 +1,16 @@
 import { ForkstoreError } from '../errors.js'
 import { ForkstoreMap, type FieldName, type Fields } from '../map.js'
 import type { Key } from '../types.js'
-import { describePath, isPlainObject, noNumber, noObject, notFound, unsupportedKey } from '../value-errors.js'
+import {
+  describePath,
+  isKeyTooLong,
+  isPlainObject,
+  keyTooLong,
+  noNumber,
+  noObject,
+  notFound,
+  unsupportedKey,
+} from '../value-errors.js'
 import type { NativeMap as Handle } from './binding.js'
 import type { Decoder } from './decoder.js'
 import type { NativeEngine } from './engine.js'
@@ -136,7 +145,10 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
   #find(key: K): number {
     const state = this.#state
     state.check()
-    if (typeof key === 'string') return state.handle.find(key)
+    if (typeof key === 'string') {
+      if (isKeyTooLong(key)) throw keyTooLong(this.name, key)
+      return state.handle.find(key)
+    }
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.#find(key))
     const bytes = writeKey(operation, key, HEAD_BYTES, this.name)

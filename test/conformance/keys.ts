@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { EngineName } from '../support/engines.js'
-import { expectSame, expectEntries } from '../support/expect.js'
+import { expectSame, expectEntries, expectError } from '../support/expect.js'
 import { keys } from '../support/samples.js'
 import { Stores } from '../support/stores.js'
 
@@ -64,6 +64,14 @@ export function keysSuite(engine: EngineName): void {
     expect(map.get(flat)).toBe(1)
     map.set('é', 1).set('e\u0301', 2) // not normalised
     expect(map.size).toBe(3)
+  })
+
+  test('a text that is too long for a key is refused, not looked for', async () => {
+    const map = (await stores.open()).map('keys')
+    const long = 'Ω'.repeat(2 ** 28 + 1)
+    for (const use of [() => map.has(long), () => map.get(long), () => map.getOrInsert(long, 1)]) {
+      expect(expectError('ERR_FORKSTORE_TOO_LARGE', use).message.length).toBeLessThan(200)
+    }
   })
 
   test('100,000 keys that look alike', async () => {
