@@ -1,10 +1,13 @@
 // Any bytes whatever are a legal image file. The first byte says whether the checksums are made good first,
-// without which almost no input would come past the header; the rest is the file.
+// without which almost no input would come past the header; the rest is the file. What can be read is loaded
+// as a store.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "engine/engine.h"
 #include "persist/image_reader.h"
 #include "persist/test_image.h"
 
@@ -26,23 +29,40 @@ bool LayoutOf(std::vector<uint8_t>* image, ImageLayout* layout) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  // Reserved once: what an earlier input has left there does not matter to the reader.
-  static forkstore::Arena* arena = [] {
-    std::unique_ptr<forkstore::Arena> created;
-    if (!forkstore::Arena::Create({forkstore::kMinArenaBytes, false}, &created).ok()) abort();
-    return created.release();
-  }();
+  // The smallest there is: reserving it takes microseconds.
+  std::unique_ptr<forkstore::Arena> arena;
+  if (!forkstore::Arena::Create({forkstore::kMinArenaBytes, false}, &arena).ok()) abort();
   if (size == 0) return 0;
   std::vector<uint8_t> image(data + 1, data + size);
   ImageLayout layout;
   if (data[0] % 2 == 1 && LayoutOf(&image, &layout)) forkstore::RepairChecksums(&image, layout);
   forkstore::ImageInfo info;
   const forkstore::Status status =
-      ReadImage(forkstore::ImageFile::FromMemory(image.data(), image.size()).get(), arena, &info);
+      ReadImage(forkstore::ImageFile::FromMemory(image.data(), image.size()).get(), arena.get(), &info);
+  if (!status.ok()) return 0;
   // What verifies says of itself what it is.
-  if (status.ok() &&
-      (info.file_bytes != image.size() || info.table.size() * forkstore::kUnitBytes > arena->max_bytes())) {
+  if (info.file_bytes != image.size() || info.table.size() * forkstore::kUnitBytes > arena->max_bytes()) {
     abort();
   }
+  // Behind the checksums: what the units hold. A store that loads can be used.
+  std::unique_ptr<forkstore::Engine> engine;
+  if (!forkstore::Engine::Load(std::move(arena), info.table, info.entries, info.writes, &engine).ok())
+    return 0;
+  uint64_t entries = 0;
+  for (uint32_t id = 1; id <= engine->map_count(); ++id) {
+    forkstore::Offset records[64];
+    uint64_t from = 1;
+    for (uint32_t got; (got = engine->map(id)->Scan(from, 64, records)) > 0;) {
+      const forkstore::Heap heap{*engine->arena(), *engine->allocator()};
+      for (uint32_t i = 0; i < got; ++i) {
+        const forkstore::RecordView view = forkstore::ReadRecord(heap, records[i]);
+        if (view.sequence < from || engine->map(id)->Find(view.key) != records[i] + view.value_distance)
+          abort();
+        from = view.sequence + 1;
+        ++entries;
+      }
+    }
+  }
+  if (entries != engine->entries()) abort();
   return 0;
 }
