@@ -1,5 +1,7 @@
 #include "binding/string_argument.h"
 
+#include "memory/layout.h"
+
 namespace forkstore {
 
 namespace {
