@@ -15,8 +15,7 @@ import type { OpenOptions } from './types.js'
  * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`.
  */
 export function open(path: string | URL, options?: OpenOptions): Promise<Store>
-export function open(options: OpenOptions): Promise<Store>
-export function open(): Promise<Store>
+export function open(options?: OpenOptions): Promise<Store>
 export async function open(...given: unknown[]): Promise<Store> {
   const { path, options } = checkArguments(given)
   if (options.engine === 'js') return openWithJs(path, options)

@@ -32,8 +32,11 @@ export function isPlainObject(value: object): boolean {
 }
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array
-const getLength = Object.getOwnPropertyDescriptor(typedArray, 'length')!.get as () => number
-const getBuffer = Object.getOwnPropertyDescriptor(typedArray, 'buffer')!.get as () => ArrayBuffer
+const getterOf = (name: 'length' | 'buffer'): unknown =>
+  Reflect.get(Object.getOwnPropertyDescriptor(typedArray, name)!, 'get')
+// Taken once, before anybody can replace them.
+const getLength = getterOf('length') as (this: Uint8Array) => number
+const getBuffer = getterOf('buffer') as (this: Uint8Array) => ArrayBuffer
 
 /** How many bytes there really are. The `length` of an instance, or of a subclass, may say anything. */
 export function lengthOf(bytes: Uint8Array): number {

@@ -6,8 +6,7 @@ import { openJs } from './engine.js'
 
 /** As `open` of `forkstore`, in pure JavaScript: nothing native is loaded, or looked for. */
 export function open(path: string | URL, options?: OpenOptions): Promise<Store>
-export function open(options: OpenOptions): Promise<Store>
-export function open(): Promise<Store>
+export function open(options?: OpenOptions): Promise<Store>
 export async function open(...given: unknown[]): Promise<Store> {
   const { path, options } = checkArguments(given)
   if (options.engine === 'native') {
