@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import { open, type Store } from './forkstore.js'
+import { open, type ForkstoreMap, type Store } from './forkstore.js'
 import type { Options } from './benchmark.js'
 import { settle, turn } from './machine.js'
 import { keyOf, recordOf, type Customer } from './records.js'
 
 export interface Filled {
   store: Store
-  map: ReturnType<Store['map']>
+  map: ForkstoreMap<Customer, string>
   entries: number
 }
 

@@ -1,4 +1,8 @@
-import type { open as Open, Store as StoreClass } from '../../dist/index.js'
+import type {
+  ForkstoreMap as ForkstoreMapClass,
+  open as Open,
+  Store as StoreClass,
+} from '../../dist/index.js'
 
 // The package under test, as built in the checkout. Named by URL because this file runs from
 // bench/build/lib/, one level deeper than it is kept.
@@ -8,4 +12,5 @@ const library = (await import(new URL('../../../dist/index.js', import.meta.url)
 
 export const open = library.open
 export type Store = StoreClass
+export type ForkstoreMap<V, K extends string> = ForkstoreMapClass<V, K>
 export type Engine = 'native' | 'js' | 'auto'
