@@ -99,8 +99,8 @@ export interface NativeStore {
   /** Frees up to `budget` blocks of cleared maps; true when none are left. */
   reclaim(budget: number): boolean
   /**
-   * Starts a snapshot: false when a helper thread is in the way, to be tried again next turn. Throws
-   * nothing; a fork that fails is reported to `done` as well, on a later turn.
+   * Starts a snapshot: false when a helper thread is in the way, to be tried again next turn. A
+   * fork that fails is reported to `done` as well, on a later turn; throws (SNAPSHOT_FAILED) where there can be no `done`.
    */
   snapshot(keep: number, watchdogMs: number, done: (outcome: NativeSnapshotOutcome) => void): boolean
   stats(): NativeStats
