@@ -68,7 +68,7 @@ test('a connection that the parent closes while a child lives is closed at once'
   socket.resume()
   await gone
   process.kill(child, 'SIGCONT')
-  expect((await server.program.message<Outcome>()).done).toBe(true)
+  expect(await server.program.message<Outcome>()).toMatchObject({ done: true })
   await server.end()
 })
 
@@ -78,7 +78,7 @@ test('signals to the process group: the application handles each once, the child
   const child = await server.stoppedChild()
   process.kill(-server.program.pid, 'SIGINT')
   process.kill(child, 'SIGCONT')
-  expect((await server.program.message<Outcome>()).done).toBe(true)
+  expect(await server.program.message<Outcome>()).toMatchObject({ done: true })
   expect(await server.program.ask('handled')).toMatchObject({ SIGINT: 1, SIGTERM: 0 })
   await server.end()
 })
@@ -86,7 +86,7 @@ test('signals to the process group: the application handles each once, the child
 test('no SIGCHLD handler of the application hears of a snapshot', async () => {
   const server = new Server('sigchld', 30_000)
   await server.program.message()
-  for (let i = 0; i < 5; i++) expect((await server.program.ask<Outcome>('snapshot')).done).toBe(true)
+  for (let i = 0; i < 5; i++) expect(await server.program.ask<Outcome>('snapshot')).toMatchObject({ done: true })
   expect(await server.program.ask('handled')).toEqual({ SIGINT: 0, SIGTERM: 0, SIGCHLD: 0 })
   await server.end()
 })
@@ -98,7 +98,7 @@ test('a child that hangs is killed by the watchdog; the next snapshot works', as
   const outcome = await server.program.message<Outcome>()
   expect(outcome).toMatchObject({ done: false, code: 'ERR_FORKSTORE_SNAPSHOT_FAILED' })
   expect(readdirSync(server.directory).filter((name) => name.endsWith('.tmp'))).toEqual([])
-  expect((await server.program.ask<Outcome>('snapshot')).done).toBe(true)
+  expect(await server.program.ask<Outcome>('snapshot')).toMatchObject({ done: true })
   await server.end()
 })
 
@@ -111,7 +111,7 @@ test('a child that is killed: a typed error that names the signal; the next snap
   expect(outcome).toMatchObject({ done: false, code: 'ERR_FORKSTORE_SNAPSHOT_FAILED' })
   expect(outcome.cause).toMatch(/signal 9|SIGKILL/)
   expect(readdirSync(server.directory).filter((name) => name.endsWith('.tmp'))).toEqual([])
-  expect((await server.program.ask<Outcome>('snapshot')).done).toBe(true)
+  expect(await server.program.ask<Outcome>('snapshot')).toMatchObject({ done: true })
   await server.end()
 })
 

@@ -81,10 +81,11 @@ void PageKeeper::State::Sleep(uint32_t heard, const timespec* at_most) {
 void PageKeeper::State::Run() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   uint32_t heard = bell.load();
-  while (!stop.load()) {
-    // What ends a pause, brings work or stops the thread rings the bell afterwards, so that whatever is
-    // missed by this step is seen by the next.
+  for (;;) {
+    // What ends a pause, brings work or stops the thread rings the bell afterwards. The bell is read first,
+    // so that whatever this round misses keeps the thread from sleeping at its end.
     const uint32_t now = bell.load();
+    if (stop.load()) return;
     if (now != heard) out_of_memory = false;
     heard = now;
     switch (TryStep()) {

@@ -137,6 +137,19 @@ TEST(PageKeeper, MayBeDestroyedPausedOrWithWorkLeft) {
 
 // Collapsing while the owner writes to the very pages loses nothing; page numbers out of range are
 // dropped.
+// A stop that falls between two looks of the thread must not be slept through.
+TEST(PageKeeper, StopsAtWhateverMoment) {
+  auto arena = NewArena(4 << 20);
+  std::mt19937 random(3);
+  for (int round = 0; round < 3000; ++round) {
+    std::unique_ptr<PageKeeper> keeper;
+    ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+    for (uint32_t wait = random() % 20000; wait > 0; --wait) {
+      asm volatile("");  // some microseconds, as the thread gets going
+    }
+  }
+}
+
 TEST(PageKeeper, CollapsesWithoutChangingContents) {
   constexpr uint64_t kBytes = 16 << 20;
   auto arena = NewArena(32 << 20);
