@@ -86,7 +86,8 @@ test('signals to the process group: the application handles each once, the child
 test('no SIGCHLD handler of the application hears of a snapshot', async () => {
   const server = new Server('sigchld', 30_000)
   await server.program.message()
-  for (let i = 0; i < 5; i++) expect(await server.program.ask<Outcome>('snapshot')).toMatchObject({ done: true })
+  for (let i = 0; i < 5; i++)
+    expect(await server.program.ask<Outcome>('snapshot')).toMatchObject({ done: true })
   expect(await server.program.ask('handled')).toEqual({ SIGINT: 0, SIGTERM: 0, SIGCHLD: 0 })
   await server.end()
 })
