@@ -6,7 +6,8 @@ import { open } from '../../dist/index.js'
 const [how, directory] = isMainThread ? process.argv.slice(2) : [workerData.how, workerData.directory]
 
 async function openFilled(path) {
-  const store = await open(path, { engine: 'native', snapshot: { everyMs: 0, afterWrites: 0 } })
+  const options = { engine: 'native', snapshot: { everyMs: 0, afterWrites: 0 } }
+  const store = await (path === undefined ? open(options) : open(path, options))
   const map = store.map('m')
   for (let i = 0; i < 20_000; i++) map.set(i, { i, text: 'some text here' })
   return store
@@ -14,7 +15,7 @@ async function openFilled(path) {
 
 if (!isMainThread) {
   const store = await openFilled(directory)
-  if (how === 'terminate-snapshot') store.snapshot().catch(() => {})
+  if (how === 'terminate-snapshot' && directory !== undefined) store.snapshot().catch(() => {})
   setInterval(() => store.map('m').set('tick', Date.now()), 1)
   const { parentPort } = await import('node:worker_threads')
   parentPort.postMessage('running')
