@@ -43,10 +43,16 @@ class Tree {
 
   // Makes the root, an object without members. REQUIRES: there is none. Errors: kFull.
   Status Create();
-  // Loading: claims and checks every node from the root and from the holders of maps down; nodes that nothing refers
-  // to are taken out of the table. Called after the maps are restored, which report what their records refer
-  // to (see OrderedMap::Restore). Errors: kCorrupt.
-  Status Restore(const std::vector<OrderedMap*>& maps);
+  // Loading: claims and checks every node from the root and from the holders of maps down. Called after all else is
+  // claimed; the maps say what their records refer to (see OrderedMap::Restore). Errors: kCorrupt.
+  struct RestoredMap {
+    OrderedMap* map;
+    std::vector<NodeId> nodes;
+  };
+  Status Restore(const std::vector<RestoredMap>& maps);
+  // Takes nodes that nothing refers to (what had been dropped and was not yet given back) out of the node table.
+  // REQUIRES: called once, after Restore() and then Allocator::FinishRestore(), before anything else.
+  void RemoveUnreferenced();
 
   // The block of an attached node, or kNone.
   Offset Locate(NodeId node) const;
@@ -85,16 +91,25 @@ class Tree {
   void SkipNodes(NodeId next_node);  // REQUIRES: not below next_node()
 
   // For maps, whose records may hold a NODE slot as their value: called with the root slot of a record's value
-  // before it is overwritten or deleted; and before a map is cleared.
+  // before it is overwritten or deleted. Other values are left alone.
   void DropValue(const uint8_t* root_slot);
+  // Before a map with a holder is cleared: detaches all views of its entries at once, and takes over what the map
+  // holds: it is empty afterwards. Without a holder, nothing happens.
   void DropHolder(OrderedMap* map);
 
-  // Gives back up to `budget` blocks of what was dropped; true when nothing is left.
+  // Gives back about `budget` blocks of what was dropped; true when nothing is left. An operation can drop as much as
+  // another one planted: budget that goes with the bytes of values given keeps up.
+  // REQUIRES: no undo scope is open, since the node table is shared with what the scope has changed.
   bool Reclaim(uint32_t budget);
   bool has_garbage() const;
-  // For an undo scope that is taken back: forgets what was dropped since `mark`.
-  uint64_t GarbageMark() const;
-  void ForgetGarbageSince(uint64_t mark);
+  // For an undo scope that is taken back, after its bytes are back: forgets what was dropped since `mark`. Nodes that
+  // moved have moved back: layout_version() changes.
+  struct Mark {
+    uint64_t dropped = 0;
+    uint64_t node_count = 0;
+  };
+  Mark GarbageMark() const;
+  void ForgetGarbageSince(const Mark& mark);
 
  private:
   struct State;

@@ -10,70 +10,12 @@
 #include "data/object_view.h"
 #include "data/shape.h"
 #include "data/value.h"
+#include "data/value_body.h"
 
 namespace forkstore {
 namespace {
 
 constexpr uint32_t kFewFields = 8;  // up to here searching one by one is faster than hashing
-
-Slot ReadSlot(const uint8_t* at) {
-  Slot slot;
-  std::memcpy(&slot, at, sizeof(slot));
-  return slot;
-}
-
-uint32_t ReadHalf(const uint8_t* at) {
-  uint32_t half;
-  std::memcpy(&half, at, sizeof(half));
-  return half;
-}
-
-bool IsReference(Slot slot) {
-  return !slot.IsDouble() && slot.tag() >= kLatin1 && slot.tag() <= kExtended;
-}
-
-// What a slot refers to, up to its own end: of a container the slots, not what they refer to.
-struct Body {
-  uint64_t alignment;
-  uint64_t bytes;
-  uint64_t slots;  // of a container, at the end of the body
-};
-
-// REQUIRES: IsReference(slot); `target` is what it refers to.
-Body ReadBody(Slot slot, const uint8_t* target, const ShapeTable& shapes) {
-  switch (slot.tag()) {
-    case kLatin1:
-      return {1, slot.info(), 0};
-    case kUtf16:
-      return {2, uint64_t{slot.info()} * 2, 0};
-    case kObject: {
-      const uint64_t fields = shapes.FieldCount(slot.info());
-      return {8, fields * 8, fields};
-    }
-    case kArray: {
-      const uint64_t length = ReadHalf(target);
-      return {8, 8 + length * 8, length};
-    }
-    default:
-      break;
-  }
-  switch (slot.info()) {
-    case kLatin1Long:
-      return {4, 4 + uint64_t{ReadHalf(target)}, 0};
-    case kUtf16Long:
-      return {4, 4 + uint64_t{ReadHalf(target)} * 2, 0};
-    case kBigint:
-      return {8, 8 + uint64_t{ReadHalf(target)} * 8, 0};
-    case kDate:
-      return {8, 8, 0};
-    case kDictionary: {
-      const uint64_t slots = uint64_t{ReadHalf(target)} * 2;
-      return {8, 8 + slots * 8, slots};
-    }
-    default:  // kBytes, kBuffer
-      return {8, 8 + uint64_t{ReadHalf(target)}, 0};
-  }
-}
 
 // The end of everything that the slot at `at` refers to, directly or not. Pieces lie in the order of the
 // slots, so the last reference of a container leads to its end.
