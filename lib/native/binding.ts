@@ -12,11 +12,8 @@ export interface NativeOpenOptions {
 
 /** How opening went; the same for a directory and for memory (all empty). */
 export interface NativeRecovery {
-  /** Nothing was there: a new store. */
-  created: boolean
   generation: number
   entries: number
-  bytes: number
   /** Newer generations that did not verify, newest first. */
   skipped: { generation: number; reason: string }[]
   /** The `identity` file was missing or damaged and has been written anew. */
@@ -43,12 +40,12 @@ export interface NativeStats {
   liveBytes: number
   freeBytes: number
   mappedBytes: number
-  populatedBytes: number
   dirtyBytes: number
   maxBytes: number
   entries: number
   writes: number
-  shapes: number
+  /** Objects and arrays that live views can look at, the root among them. */
+  nodes: number
   snapshotBytesWritten: number
 }
 
@@ -73,7 +70,14 @@ export interface NativeStore {
   readonly operationBuffer: ArrayBuffer
   /** The old buffer stays readable; nothing is copied. */
   growOperationBuffer(bytes: number): ArrayBuffer
-  /** result[0]: the number that an INCREMENT gave. */
+  /**
+   * [0] the number that an INCREMENT gave.
+   * [1] the layout version, kept current by every call that can change it: a block or slot that was found under
+   *     the same version is still where it was.
+   * [2] the block of the node that the slot found by the last `findMember` or `findItem` refers to; 0 when that
+   *     slot is none of a node.
+   * [3] unused.
+   */
   readonly result: Float64Array
   /** Applies the whole operation of `size` bytes in the operation buffer: >= 0, or -Code. */
   apply(size: number): number
@@ -87,6 +91,42 @@ export interface NativeStore {
    */
   readBlock(offset: number, out: Uint8Array): number
 
+  // The tree. A block is where a node lies at the moment (`locate`); it must have been found under the current layout
+  // version, else the answer is -Code or belongs to something else. Names are checked as strings only; blocks only
+  // for being blocks of nodes.
+
+  /** The block of a node that is in the tree, or 0 when it is detached. */
+  locate(node: number): number
+  /** Arena offset of the slot of an object's member (in a TABLE: of the record's root slot), or 0; fills result[2]. */
+  findMember(block: number, name: string): number
+  /** The same for an array's item; 0 for a hole, too. */
+  findItem(block: number, index: number): number
+  /** Of an array. */
+  length(block: number): number
+  /** As `NativeMap.scan`, over the members of a TABLE: records in the order of their sequence numbers. */
+  scanTable(block: number, from: number, out: Float64Array): number
+  /** Slots of an array's items from index `from` on, 0 for holes; how many: fewer than `out.length` at the end. */
+  scanItems(block: number, from: number, out: Float64Array): number
+  /** Writes the node as one plain value at the start of `packBuffer`; its bytes, or -Code (12 when it is detached). */
+  pack(node: number): number
+  /** Where `pack` puts values; replaced when it has to grow, and by a small one some time after that. */
+  readonly packBuffer: ArrayBuffer
+  /**
+   * As `NativeMap.apply`, for operations on nodes and ADOPT: code, nodeHigh, collection and valueBytes stand in the
+   * operation buffer's head; key kind, key length and key are filled in.
+   */
+  applyKeyed(valueEnd: number, key: string): number
+
+  /** Opens a transaction, or a savepoint in the one that is open: 0, or -Code. */
+  begin(): number
+  /** Ends the innermost scope and keeps what was done in it: 0, or -Code when none is open. */
+  commit(): number
+  /**
+   * Ends the innermost scope and takes back what was done in it; shapes and maps that it made stay. 0, or -Code
+   * when none is open.
+   */
+  rollback(): number
+
   /** The id of a map, making it when new; or -Code. */
   openMap(name: string): number
   map(id: number): NativeMap
@@ -96,11 +136,12 @@ export interface NativeStore {
   defineShape(names: string[]): number
   shapeNames(id: number): string[]
 
-  /** Frees up to `budget` blocks of cleared maps; true when none are left. */
+  /** Frees up to `budget` blocks of cleared maps and dropped subtrees; true when none are left. */
   reclaim(budget: number): boolean
   /**
-   * Starts a snapshot: false when a helper thread is in the way, to be tried again next turn. A
-   * fork that fails is reported to `done` as well, on a later turn; throws (SNAPSHOT_FAILED) where there can be no `done`.
+   * Starts a snapshot: false when a helper thread is in the way or a transaction is open, to be tried again next
+   * turn. A fork that fails is reported to `done` as well, on a later turn; throws (SNAPSHOT_FAILED) where there
+   * can be no `done`.
    */
   snapshot(keep: number, watchdogMs: number, done: (outcome: NativeSnapshotOutcome) => void): boolean
   stats(): NativeStats

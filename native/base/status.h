@@ -19,6 +19,7 @@ enum class Code {
   kWrongType = 8,  // patch of a non-object, increment of a non-number
   kIo = 9,         // a system call failed; system_errno() says how
   kSnapshotFailed = 10,
+  kDetached = 12,  // an operation on a node that is not in the tree (any more)
 };
 
 class [[nodiscard]] Status {
