@@ -64,6 +64,11 @@ export function refusal(what: unknown): string {
  * ways are shortened, so that a message never grows with the data.
  */
 export function describePath(mapName: string, key: unknown, steps: Steps): string {
+  return `${shorten(mapName)}[${describeKey(key)}]${describeSteps(steps)}`
+}
+
+/** The part of a path behind the entry or the root. */
+export function describeSteps(steps: Steps): string {
   const left = steps.length - MOST_STEPS
   const half = MOST_STEPS / 2
   const way =
@@ -74,7 +79,7 @@ export function describePath(mapName: string, key: unknown, steps: Steps): strin
           ...steps.slice(-half).map(describeStep),
         ]
       : steps.map(describeStep)
-  return `${shorten(mapName)}[${describeKey(key)}]${way.join('')}`
+  return way.join('')
 }
 
 function describeStep(step: string | number): string {
@@ -189,6 +194,7 @@ function quote(text: string): string {
   return JSON.stringify(shorten(text))
 }
 
-function shorten(text: string): string {
+/** A text as it is shown in messages. */
+export function shorten(text: string): string {
   return text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT)}…`
 }

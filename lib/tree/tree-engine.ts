@@ -1,63 +1,107 @@
+import type { Key } from '../types.js'
+
 /**
- * What a storage engine offers to the live views (`view.ts`): objects and arrays that keep their identity while
- * they are in the tree. `lib/native/tree.ts` and `lib/js/tree.ts` implement it; views, array methods, copies and
- * queries are written once, against this.
+ * What a storage engine offers to the live views: objects and arrays that keep their identity while they are in the
+ * tree. `lib/native/tree.ts` and `lib/js/tree.ts` implement it; views, array methods, copies and queries are
+ * written once, against this.
  *
- * Errors of every method: `ERR_FORKSTORE_CLOSED`; `ERR_FORKSTORE_DETACHED` when the node has left the tree. A refused
- * change changes nothing.
+ * A node is what an engine knows of one object or array, and the handler of its view's Proxy at once, so that a
+ * view costs two allocations: engines extend `ObjectNode` (object-view.ts) and `ArrayNode` (array-view.ts), which bring
+ * the traps, by whatever fields they need, and make the Proxy with `makeView(node)`.
+ *
+ * Values that go out: plain ones that hold no others (Dates and byte arrays are copies), and views. Values that come in:
+ * anything; what cannot be stored is refused, and views in it (`viewOf`) are copied as what they show.
+ *
+ * Errors of every method: `ERR_FORKSTORE_CLOSED`; `ERR_FORKSTORE_DETACHED` (`detached(node)` of place.ts) when the node
+ * has left the tree. A refused change changes nothing.
  */
 
 /** There is no such member, or a hole. */
 export const ABSENT: unique symbol = Symbol('absent')
 
-/** One object or array, as an engine knows it. The same object for the same node as long as its view is kept. */
-export abstract class TreeNode {
-  /** Never changes. */
+/** Where something lies, for messages: a node, or a map (no parent; the step is its name). */
+export interface Place {
+  /** From where it was first reached. Undefined: the root, or a map. */
+  readonly parent: Place | undefined
+  /** The name, index or (in a map) key in the parent; 'root'; or the name of a map. */
+  readonly step: Key
+}
+
+/** One object or array: one and the same for a node as long as anybody holds its view. */
+export abstract class TreeNode implements Place {
   abstract readonly isArray: boolean
-  /** A value seen inside a query's callback that is no node of its own: it cannot be changed. */
-  abstract readonly isReadOnly: boolean
-  /** From where it was first reached: for messages. Undefined for the root. */
-  abstract readonly parent: TreeNode | undefined
-  /** Its name or index in the parent when it was reached; the name of the root or of the map. */
-  abstract readonly step: string | number
+  /** A value seen in a query's callback that is no node of the tree: traps refuse to change it. */
+  get isReadOnly(): boolean {
+    return false
+  }
+  /** The Proxy whose handler this is; set by `makeView`. */
+  view: object = undefined as never
+
+  constructor(
+    readonly tree: TreeEngine,
+    readonly parent: Place | undefined,
+    readonly step: Key,
+  ) {}
+}
+
+/** Goes through the members of an object, the items of an array (holes are left out) or the entries of a map. */
+export interface Scan {
+  /**
+   * Goes on to the next one; false when there is none. What is removed before its turn is not visited; what is
+   * added behind the place may be.
+   */
+  next(): boolean
+  /** The current one's name (string), index (number) or key. To be read before anything changes. */
+  name(): Key
+  /** The current one's value, decoded when asked for. To be read before anything changes. */
+  value(): unknown
 }
 
 export interface TreeEngine {
   /** The object behind `store.root`. */
   readonly root: TreeNode
   /**
-   * The view of a node: makes it with `makeView` when none is remembered. The same view for the same node as
-   * long as anybody holds it (docs/design.md, "Views").
+   * Another number after every change (of the tree or anything else), a rollback, and when the store closes: what was
+   * read before may be out of date.
    */
-  view(node: TreeNode): object
-  /** Set once by `view.ts`. */
-  makeView: (node: TreeNode) => object
+  readonly changes: number
 
   // Objects. Names are any strings.
-  /** A plain value that holds no other (Dates and byte arrays are copies), a `TreeNode`, or `ABSENT`. */
+  /** Its value, or `ABSENT`. */
   get(node: TreeNode, name: string): unknown
   has(node: TreeNode, name: string): boolean
   /** In property order: array indexes ascending, then the others as they came. */
   names(node: TreeNode): string[]
-  /** Stores a copy of `value`; views in it are copied as what they show. Errors: those of `map.set`. */
+  /** How many members an object has. */
+  size(node: TreeNode): number
+  /** Stores a copy. Errors: those of `map.set`; messages name the path (place.ts). */
   set(node: TreeNode, name: string, value: unknown): void
   /** Whether it was there. */
   delete(node: TreeNode, name: string): boolean
 
   // Arrays. Indexes are integers from 0 to 2^32 - 2.
   length(node: TreeNode): number
+  /** Its value; `ABSENT` for a hole and beyond the length. */
   item(node: TreeNode, index: number): unknown
+  hasItem(node: TreeNode, index: number): boolean
+  /** The indexes that are no holes, ascending, as strings. */
+  indexes(node: TreeNode): string[]
+  /** Beyond the length: the array grows, with holes. */
   setItem(node: TreeNode, index: number, value: unknown): void
-  /** Leaves a hole. */
+  /** Leaves a hole; whether there was none. */
   deleteItem(node: TreeNode, index: number): boolean
+  /** REQUIRES: an integer from 0 to 2^32 - 1. */
   setLength(node: TreeNode, length: number): void
-  /** In place; `start + deleteCount` is at most the length. Items after it keep their identity. */
+  /**
+   * In place; items behind keep their identity; holes in `items` stay holes. REQUIRES: `start + deleteCount` is at
+   * most the length, and the new length below 2^32.
+   */
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void
-  /** Item i becomes what item order[i] was; each index once. */
+  /** Item i becomes what item order[i] was (holes too). REQUIRES: order holds each index once. */
   permute(node: TreeNode, order: Uint32Array): void
 
   /** The whole subtree as plain data, in one pass. */
   copy(node: TreeNode): unknown
-  /** Members or items, in order, read in batches; holes are left out. Names of items are their indexes. */
-  members(node: TreeNode): Iterator<[name: string | number, value: unknown]>
+  /** Members of an object in property order, or items of an array, those from index `from` on: read in batches. */
+  scan(node: TreeNode, from?: number): Scan
 }

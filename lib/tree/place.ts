@@ -1,0 +1,37 @@
+import { ForkstoreError } from '../errors.js'
+import { describeKey, describeSteps, shorten, type Steps } from '../value-errors.js'
+import { TreeNode, type Place } from './tree-engine.js'
+
+/** Names something in the tree in the way one would write it: `root.users["a@b"].tags[2]`. */
+export function describePlace(place: Place, ...steps: Steps): string {
+  const all: (string | number)[] = [...steps]
+  let at = place
+  for (; at.parent instanceof TreeNode; at = at.parent) all.unshift(at.step as string | number)
+  // Keys of maps are any of three kinds; below them there are names and indexes only.
+  const start =
+    at.parent === undefined
+      ? shorten(String(at.step))
+      : `${shorten(String(at.parent.step))}[${describeKey(at.step)}]`
+  return start + describeSteps(all)
+}
+
+/** The error for a node that has left the tree. */
+export function detached(place: Place): ForkstoreError {
+  return new ForkstoreError(
+    'ERR_FORKSTORE_DETACHED',
+    `${describePlace(place)} was removed or replaced, and this is a view of what was there`,
+  )
+}
+
+/** The error for a value that is refused at `place.name`; `steps` lead on to the part of it. */
+export function unsupportedAt(
+  place: Place,
+  name: string | number,
+  steps: Steps,
+  words: string,
+): ForkstoreError {
+  return new ForkstoreError(
+    'ERR_FORKSTORE_UNSUPPORTED_VALUE',
+    `${describePlace(place, name, ...steps)}: ${words}`,
+  )
+}
