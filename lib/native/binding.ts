@@ -44,6 +44,7 @@ export interface NativeStats {
   maxBytes: number
   entries: number
   writes: number
+  shapes: number
   /** Objects and arrays that live views can look at, the root among them. */
   nodes: number
   snapshotBytesWritten: number
@@ -76,7 +77,7 @@ export interface NativeStore {
    *     the same version is still where it was.
    * [2] the block of the node that the slot found by the last `findMember` or `findItem` refers to; 0 when that
    *     slot is none of a node.
-   * [3] unused.
+   * [3] how often `packBuffer` has been replaced.
    */
   readonly result: Float64Array
   /** Applies the whole operation of `size` bytes in the operation buffer: >= 0, or -Code. */
@@ -109,7 +110,7 @@ export interface NativeStore {
   scanItems(block: number, from: number, out: Float64Array): number
   /** Writes the node as one plain value at the start of `packBuffer`; its bytes, or -Code (12 when it is detached). */
   pack(node: number): number
-  /** Where `pack` puts values; replaced when it has to grow, and by a small one some time after that. */
+  /** Where `pack` puts values; replaced when it has to grow, and by a small one some time after that (result[3]). */
   readonly packBuffer: ArrayBuffer
   /**
    * As `NativeMap.apply`, for operations on nodes and ADOPT: code, nodeHigh, collection and valueBytes stand in the
