@@ -1,5 +1,6 @@
 import type { Recovered, SnapshotResult } from './types.js'
 import type { ForkstoreMap } from './map.js'
+import type { TreeEngine } from './tree/tree-engine.js'
 
 /**
  * What a storage engine must do; `lib/native/` and `lib/js/` each implement it. `Store` (lib/store.ts)
@@ -15,6 +16,13 @@ export interface Engine {
   onWrite: () => void
   /** The map with this name, making it when new: the same object each time. */
   map(name: string): ForkstoreMap
+  /** Errors: `ERR_FORKSTORE_CLOSED`. */
+  readonly tree: TreeEngine
+  /** Opens a scope: `rollback` takes back what was written to maps and the tree since. Scopes nest. */
+  begin(): void
+  /** Ends the innermost scope and keeps what was written. */
+  commit(): void
+  rollback(): void
   /** Takes one snapshot now. Called between turns of the event loop, never twice at once. */
   snapshot(options: { keep: number; watchdogMs: number }): Promise<SnapshotResult>
   /** Does a bounded piece of work in the background; true when there is no more. */
@@ -29,6 +37,8 @@ export interface Engine {
 export interface EngineStats {
   entries: number
   writes: number
+  /** Objects and arrays of the tree, the root and adopted entries of maps included. */
+  nodes: number
   bytes: { live: number; free: number; mapped: number; dirty: number; max: number }
   collections: Record<string, { kind: 'map'; entries: number }>
   snapshotBytesWritten: number

@@ -1,5 +1,6 @@
 import { inspect, type InspectOptions } from 'node:util'
 import { ForkstoreError } from './errors.js'
+import { Queryable } from './query.js'
 import type { Key } from './types.js'
 
 /** Fields that can be patched; any, where the type of the values is not told. */
@@ -9,18 +10,26 @@ export type Fields<V> = unknown extends V ? Record<string, unknown> : Partial<V>
 export type FieldName<V> = unknown extends V ? string : keyof V & string
 
 /**
- * A map of the store: the whole interface of JavaScript's `Map`, and `patch` and `increment`. Values
- * are copied in by `set` and copied out by `get`.
+ * A map of the store: the whole interface of JavaScript's `Map`; `patch`, `increment` and `live`; and the methods of
+ * queries (`filter`, `map`, `count` ...). Values are copied in by `set` and copied out by `get`.
  *
  * Errors, besides those each method names: `ERR_FORKSTORE_CLOSED` after `store.close()`;
  * `ERR_FORKSTORE_UNSUPPORTED_KEY` for a key that is no string, number or bigint.
  */
-export abstract class ForkstoreMap<V = unknown, K extends Key = Key> implements Map<K, V> {
+export abstract class ForkstoreMap<V = unknown, K extends Key = Key>
+  extends Queryable<V, K>
+  implements Map<K, V>
+{
   abstract readonly name: string
   /** Number of entries. */
   abstract get size(): number
   /** A plain copy of the value, or undefined. */
   abstract get(key: K): V | undefined
+  /**
+   * A live view of the value: changing its members changes the entry, in place. undefined when the key is not there; a
+   * copy when the value is no object or array. Views throw `ERR_FORKSTORE_DETACHED` once the entry was set anew or deleted.
+   */
+  abstract live(key: K): V | undefined
   abstract has(key: K): boolean
   /**
    * Stores a copy. A refused value changes nothing. Errors: `ERR_FORKSTORE_UNSUPPORTED_VALUE` (the
