@@ -22,7 +22,7 @@ class HeapForTest {
     EXPECT_TRUE(Allocator::Create(arena_.get(), &allocator_).ok());
   }
 
-  Heap heap() { return Heap{*arena_, *allocator_}; }
+  Heap heap() const { return Heap{*arena_, *allocator_}; }
   Arena& arena() { return *arena_; }
   uint64_t live_blocks() const { return allocator_->stats().live_blocks; }
   uint64_t live_bytes() const { return allocator_->stats().live_bytes; }

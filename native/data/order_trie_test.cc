@@ -18,14 +18,10 @@ class Fixture {
     fields = memory.NewZeros(16);
     empty_blocks = memory.live_blocks();
   }
-  OrderTrie trie() { return OrderTrie(memory.heap(), fields, fields + 8); }
+  OrderTrie trie() const { return OrderTrie(memory.heap(), fields, fields + 8); }
   uint32_t height() { return memory.heap().Read<uint32_t>(fields + 8); }
 
-  bool Append(uint64_t sequence, Offset record) {
-    if (!trie().Reserve(sequence).ok()) return false;
-    trie().Append(sequence, record);
-    return true;
-  }
+  bool Insert(uint64_t sequence, uint64_t payload) { return trie().Insert(sequence, payload).ok(); }
 
   void CheckScan(const Oracle& oracle, uint64_t from, uint32_t limit) {
     std::vector<Offset> found(limit + 1, ~Offset{0});
@@ -38,6 +34,14 @@ class Fixture {
       ASSERT_EQ(found[i], expected->second);
     }
     ASSERT_TRUE(count == limit || expected == oracle.end());
+    std::vector<OrderTrie::Place> places(limit + 1, OrderTrie::Place{0, kNone});
+    ASSERT_EQ(trie().ScanPlaces(from, limit, places.data()), count);
+    ASSERT_EQ(places[count].field, kNone) << "wrote beyond what it returned";
+    expected = oracle.lower_bound(from);
+    for (uint32_t i = 0; i < count; i++, ++expected) {
+      ASSERT_EQ(places[i].sequence, expected->first);
+      ASSERT_EQ(memory.heap().Read<uint64_t>(places[i].field), expected->second);
+    }
   }
 
   void CheckRestores(const Oracle& oracle) {
@@ -72,6 +76,13 @@ class Fixture {
   uint64_t empty_blocks;
 };
 
+void CheckFind(const Fixture& f, const Oracle& oracle, uint64_t sequence) {
+  const auto expected = oracle.find(sequence);
+  ASSERT_EQ(f.trie().Find(sequence), expected == oracle.end() ? 0 : expected->second);
+  const Offset field = f.trie().FindField(sequence);
+  ASSERT_EQ(field == kNone, expected == oracle.end());
+}
+
 void RunProgram(uint32_t seed, uint64_t target, bool jumps, uint32_t removal_pattern) {
   std::mt19937_64 random(seed);
   Fixture f;
@@ -83,7 +94,7 @@ void RunProgram(uint32_t seed, uint64_t target, bool jumps, uint32_t removal_pat
       if (random() % 10 < (growing ? 7u : 2u)) {
         if (jumps && random() % 100 == 0) sequence += random() >> (16 + random() % 48) >> 8;
         ASSERT_LE(sequence, kMaxSequence);
-        ASSERT_TRUE(f.Append(sequence, next_record));
+        ASSERT_TRUE(f.Insert(sequence, next_record));
         oracle[sequence] = next_record;
         sequence++;
         next_record += 8;
@@ -130,12 +141,82 @@ TEST(OrderTrie, LargeProgram) {
   RunProgram(1, 200'000, false, 2);
 }
 
+// Anywhere, in ranges, with payloads that are no offsets.
+void RunAnywhere(uint32_t seed) {
+  std::mt19937_64 random(seed);
+  Fixture f;
+  Oracle oracle;
+  // Where numbers come from: close together, at the upper end, or anywhere.
+  const uint64_t base = seed % 3 == 0 ? 0 : seed % 3 == 1 ? kSequenceLimit - 5000 : uint64_t{1} << 35;
+  const auto any_sequence = [&] {
+    if (seed % 5 == 4 && random() % 3 == 0) return (random() >> 16) >> random() % 48;
+    return base + random() % (seed % 2 == 0 ? 300 : 5000);
+  };
+  const uint64_t rounds = 3000;
+  for (uint64_t round = 0; round < rounds; round++) {
+    const uint64_t sequence = any_sequence();
+    const bool growing = round / 500 % 2 == 0;
+    const uint64_t dice = random() % 100;
+    if (dice < (growing ? 70u : 30u)) {
+      const uint64_t payload = random();
+      if (oracle.contains(sequence)) {
+        f.trie().Replace(sequence, payload);
+      } else {
+        ASSERT_TRUE(f.Insert(sequence, payload));
+      }
+      oracle[sequence] = payload;
+    } else if (dice < 90) {
+      const auto victim = oracle.lower_bound(sequence);
+      if (victim == oracle.end()) continue;
+      f.trie().Remove(victim->first);
+      oracle.erase(victim);
+    } else if (dice < (growing ? 92u : 97u)) {
+      uint64_t last = dice % 2 == 0 ? any_sequence() : sequence + random() % 200;
+      if (random() % 50 == 0) last = ~uint64_t{0};
+      std::vector<uint64_t> expected;
+      for (auto i = oracle.lower_bound(sequence); i != oracle.end() && i->first <= last;) {
+        expected.push_back(i->second);
+        i = oracle.erase(i);
+      }
+      std::vector<uint64_t> released;
+      const uint64_t removed = f.trie().RemoveRange(
+          sequence, last,
+          [](void* context, uint64_t payload) {
+            static_cast<std::vector<uint64_t>*>(context)->push_back(payload);
+          },
+          &released);
+      ASSERT_EQ(removed, expected.size());
+      ASSERT_EQ(released, expected);
+    } else {
+      ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, any_sequence(), static_cast<uint32_t>(random() % 200)));
+    }
+    ASSERT_NO_FATAL_FAILURE(CheckFind(f, oracle, any_sequence()));
+    ASSERT_NO_FATAL_FAILURE(CheckFind(f, oracle, random() >> random() % 64));
+    if (round % 400 == 0) {
+      ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+    }
+  }
+  for (const auto& [sequence, payload] : oracle) ASSERT_EQ(f.trie().Find(sequence), payload);
+  ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, 0, static_cast<uint32_t>(oracle.size() + 1)));
+  ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+  ASSERT_EQ(f.trie().RemoveRange(0, ~uint64_t{0}, nullptr, nullptr), oracle.size());
+  ASSERT_EQ(f.memory.live_blocks(), f.empty_blocks);
+  ASSERT_TRUE(f.trie().empty());
+}
+
+TEST(OrderTrie, InsertAnywhere) {
+  for (uint32_t seed = 0; seed < 60; seed++) {
+    SCOPED_TRACE(seed);
+    ASSERT_NO_FATAL_FAILURE(RunAnywhere(seed));
+  }
+}
+
 TEST(OrderTrie, EveryHeight) {
   Fixture f;
   Oracle oracle;
   for (uint32_t bits = 0; bits <= 48; bits++) {
     const uint64_t sequence = (uint64_t{1} << bits) - 1;  // 0, 1, 3, ... kMaxSequence
-    ASSERT_TRUE(f.Append(sequence, (bits + 1) * 8));
+    ASSERT_TRUE(f.Insert(sequence, (bits + 1) * 8));
     oracle[sequence] = (bits + 1) * 8;
     ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, 0, 100));
   }
@@ -154,14 +235,14 @@ TEST(OrderTrie, EveryHeight) {
 TEST(OrderTrie, ScanOfNothing) {
   Fixture f;
   EXPECT_EQ(f.trie().Scan(0, 10, nullptr), 0u);
-  ASSERT_TRUE(f.Append(5, 8));
+  ASSERT_TRUE(f.Insert(5, 8));
   EXPECT_EQ(f.trie().Scan(0, 0, nullptr), 0u);
   EXPECT_EQ(f.trie().Scan(6, 10, nullptr), 0u);
 }
 
 TEST(OrderTrie, AFullLeafIsDense) {
   Fixture f;
-  for (uint64_t sequence = 0; sequence < 64 * 64; sequence++) ASSERT_TRUE(f.Append(sequence, 8));
+  for (uint64_t sequence = 0; sequence < 64 * 64; sequence++) ASSERT_TRUE(f.Insert(sequence, 8));
   // 64 leaves of 520 bytes and the node above: little more than 8 bytes an entry.
   EXPECT_EQ(f.memory.live_bytes() - 16, 65u * 520);
 }
@@ -183,9 +264,12 @@ TEST(OrderTrie, RunningOutOfMemoryChangesNothing) {
         for (const Offset block : kept) f.memory.heap().Free(block);
         if (random() % 2 == 0) sequence += random() >> (20 + random() % 40);
         if (sequence > kMaxSequence) break;
-        if (f.Append(sequence, sequence * 8)) {
-          oracle[sequence] = sequence * 8;
-          sequence++;
+        uint64_t place = sequence;  // at the end, or somewhere before it
+        if (random() % 2 == 0) place = random() % (sequence + 1);
+        if (oracle.contains(place)) place = sequence;
+        if (f.Insert(place, place * 8)) {
+          oracle[place] = place * 8;
+          sequence = std::max(sequence, place + 1);
         } else {
           refusals++;
         }
@@ -194,7 +278,7 @@ TEST(OrderTrie, RunningOutOfMemoryChangesNothing) {
         ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
         continue;
       }
-      ASSERT_TRUE(f.Append(sequence, sequence * 8));
+      ASSERT_TRUE(f.Insert(sequence, sequence * 8));
       oracle[sequence] = sequence * 8;
       sequence++;
     }
@@ -216,14 +300,15 @@ TEST(OrderTrie, ReclaimTakesTheStepsItIsGiven) {
       Fixture f;
       const uint64_t before = f.memory.live_blocks();
       for (uint64_t i = 0; i < entries; i++) {
-        ASSERT_TRUE(f.Append(i * 3 + (i == entries - 1 ? uint64_t{1} << 40 : 0), f.memory.NewZeros(16)));
+        ASSERT_TRUE(f.Insert(i * 3 + (i == entries - 1 ? uint64_t{1} << 40 : 0), f.memory.NewZeros(16)));
       }
       Offset top = f.memory.heap().Read<uint64_t>(f.fields);
       uint32_t height = f.height();
       for (;;) {
         const uint64_t blocks = f.memory.live_blocks();
         uint32_t budget = step;
-        const bool done = OrderTrie::Reclaim(f.memory.heap(), &top, &height, &budget);
+        Heap heap = f.memory.heap();
+        const bool done = OrderTrie::Reclaim(heap, &top, &height, &budget, &OrderTrie::FreePayload, &heap);
         ASSERT_EQ(blocks - f.memory.live_blocks(), step - budget);
         if (done) break;
         ASSERT_EQ(budget, 0u);
@@ -237,7 +322,7 @@ TEST(OrderTrie, ReclaimTakesTheStepsItIsGiven) {
 
 TEST(OrderTrie, RestoreStopsWhenAskedTo) {
   Fixture f;
-  for (uint64_t i = 1; i < 300; i++) ASSERT_TRUE(f.Append(i, i * 8));
+  for (uint64_t i = 1; i < 300; i++) ASSERT_TRUE(f.Insert(i, i * 8));
   HeapForTest other;
   other.Load(f.memory.Save());
   uint32_t visits = 0;
@@ -255,8 +340,8 @@ TEST(OrderTrie, RestoreStopsWhenAskedTo) {
 // A node without children would never be freed.
 TEST(OrderTrie, AnEmptyNodeIsRefused) {
   Fixture f;
-  ASSERT_TRUE(f.Append(1, 8));
-  ASSERT_TRUE(f.trie().Reserve(100).ok());
+  ASSERT_TRUE(f.Insert(1, 8));
+  f.memory.heap().Mutate<uint64_t>(f.memory.heap().Read<uint64_t>(f.fields)) = 0;
   HeapForTest other;
   other.Load(f.memory.Save());
   const Status status = OrderTrie(other.heap(), f.fields, f.fields + 8)
@@ -267,7 +352,7 @@ TEST(OrderTrie, AnEmptyNodeIsRefused) {
 TEST(OrderTrie, DamageIsRefusedOrHarmless) {
   std::mt19937_64 random(13);
   Fixture f(kMinArenaBytes);
-  for (uint64_t i = 1; i < 600; i++) ASSERT_TRUE(f.Append(i * i, f.memory.NewZeros(16)));
+  for (uint64_t i = 1; i < 600; i++) ASSERT_TRUE(f.Insert(i * i, f.memory.NewZeros(16)));
   const HeapForTest::Image image = f.memory.Save();
   uint32_t refused = 0;
   uint32_t accepted = 0;
@@ -320,7 +405,8 @@ TEST(OrderTrie, DamageIsRefusedOrHarmless) {
     Offset top = other.heap().Read<uint64_t>(f.fields);
     uint32_t height = other.heap().Read<uint32_t>(f.fields + 8);
     uint32_t budget = ~0u;
-    ASSERT_TRUE(OrderTrie::Reclaim(other.heap(), &top, &height, &budget));
+    Heap heap = other.heap();
+    ASSERT_TRUE(OrderTrie::Reclaim(heap, &top, &height, &budget, &OrderTrie::FreePayload, &heap));
     ASSERT_EQ(other.live_blocks(), 1u);
   }
   EXPECT_GT(refused, 300u);

@@ -88,8 +88,7 @@ class HandMade : public testing::Test {
     std::memcpy(bytes + BuildRecordHead(bytes, sequence, key), value.data(), 8);
     EXPECT_TRUE(index.Reserve(key.Hash(kTestSeed)).ok());
     index.Insert(key.Hash(kTestSeed), record);
-    EXPECT_TRUE(order.Reserve(sequence).ok());
-    order.Append(sequence, record);
+    EXPECT_TRUE(order.Insert(sequence, record).ok());
     return record;
   }
   bool Restores(Offset claimed_already = kNone) {
