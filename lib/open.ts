@@ -3,19 +3,22 @@ import { openJs } from './js/engine.js'
 import { checkArguments, refuseOtherEngine } from './open-arguments.js'
 import type { ResolvedOptions } from './options.js'
 import { Store } from './store.js'
-import type { OpenOptions } from './types.js'
+import type { AnyRoot, OpenOptions } from './types.js'
 
 /**
  * Opens a store. With a path, or a `file:` URL: the directory is made when it is missing, and what it holds
- * is loaded. `open()` and `open(options)`: memory only. A path that is there but undefined is refused.
+ * is loaded. `Root` is the type of `store.root`; nothing checks it. `open()` and `open(options)`: memory only. A path that is there but undefined is refused.
  *
  * Rejects with a `ForkstoreError`; besides `ERR_FORKSTORE_INVALID_ARGUMENT`: `ERR_FORKSTORE_LOCKED` while
  * somebody has the directory open, `ERR_FORKSTORE_CORRUPT` when nothing in it can be used (never an empty
  * store in place of data), `ERR_FORKSTORE_VERSION` when another release or the other engine wrote it,
  * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`.
  */
-export function open(path: string | URL, options?: OpenOptions): Promise<Store>
-export function open(options?: OpenOptions): Promise<Store>
+export function open<Root extends object = AnyRoot>(
+  path: string | URL,
+  options?: OpenOptions,
+): Promise<Store<Root>>
+export function open<Root extends object = AnyRoot>(options?: OpenOptions): Promise<Store<Root>>
 export async function open(...given: unknown[]): Promise<Store> {
   const { path, options } = checkArguments(given)
   if (options.engine === 'js') return openWithJs(path, options)

@@ -5,7 +5,8 @@ import { IdleWork } from './idle-work.js'
 import type { ForkstoreMap } from './map.js'
 import type { ResolvedOptions } from './options.js'
 import { SnapshotScheduler } from './snapshot-scheduler.js'
-import type { Key, Recovered, SnapshotResult, StoreEvents, StoreStats } from './types.js'
+import { checkTransaction, closedWithin, refuseThenable } from './transaction.js'
+import type { AnyRoot, Key, Recovered, SnapshotResult, StoreEvents, StoreStats } from './types.js'
 
 /**
  * An open store; made by `open`. After `close()` every method throws
@@ -15,7 +16,7 @@ import type { Key, Recovered, SnapshotResult, StoreEvents, StoreStats } from './
  * after `open`. Where nobody listens, the process is warned (`ForkstoreWarning`) of what was recovered, and
  * of the first in a row of automatic snapshots that fail.
  */
-export class Store extends EventEmitter<StoreEvents> {
+export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEvents> {
   /** Absolute path of the directory; undefined: memory only. */
   readonly path: string | undefined
   /** Which engine runs. */
@@ -27,6 +28,7 @@ export class Store extends EventEmitter<StoreEvents> {
   readonly #idleWork: IdleWork
   readonly #snapshotOnClose: boolean
   #closing: Promise<void> | undefined
+  #transactions = 0
 
   /** For `open` only. */
   constructor(engine: Engine, options: ResolvedOptions, warning?: Error) {
@@ -59,6 +61,40 @@ export class Store extends EventEmitter<StoreEvents> {
     if (warning !== undefined) setImmediate(() => this.#warn(warning))
   }
 
+  /**
+   * The live tree: an object whose members, at any depth, are objects and arrays that live in the store, read and
+   * changed with ordinary syntax. Assigning copies; what is read is a live view (docs/design.md, "Views").
+   */
+  get root(): Root {
+    this.#assertOpen()
+    return this.#engine.tree.root.view as Root
+  }
+
+  /**
+   * All or nothing: runs `change` and returns its result; when it throws, everything that it wrote to the tree and to
+   * maps is taken back, and the error goes on. Within one another, the inner is a part that can be taken back by itself.
+   * Maps that were made stay. Errors: `ERR_FORKSTORE_TRANSACTION` for an async function, and for one that returns a
+   * promise, whose changes are taken back: nothing of a transaction can wait.
+   */
+  transaction<Result>(change: () => Result): Result {
+    this.#assertOpen()
+    checkTransaction(change)
+    this.#engine.begin()
+    this.#transactions++
+    let result: Result
+    try {
+      result = change()
+      refuseThenable(result)
+    } catch (error) {
+      this.#transactions--
+      this.#engine.rollback()
+      throw error
+    }
+    this.#transactions--
+    this.#engine.commit()
+    return result
+  }
+
   /** The map with this name, made when it is new. The same object each time. */
   map<V = unknown, K extends Key = Key>(name: string): ForkstoreMap<V, K> {
     this.#assertOpen()
@@ -83,12 +119,13 @@ export class Store extends EventEmitter<StoreEvents> {
 
   stats(): StoreStats {
     this.#assertOpen()
-    const { entries, writes, bytes, collections, snapshotBytesWritten } = this.#engine.stats()
+    const { entries, writes, nodes, bytes, collections, snapshotBytesWritten } = this.#engine.stats()
     const { isRunning, last, failures } = this.#scheduler
     return {
       engine: this.engine,
       entries,
       writes,
+      nodes,
       bytes,
       collections,
       snapshot: { running: isRunning, bytesWritten: snapshotBytesWritten, last, failures },
@@ -98,9 +135,11 @@ export class Store extends EventEmitter<StoreEvents> {
   /**
    * Refuses everything from now on, waits for a running snapshot, takes a last one if something was written
    * since (`snapshot.onClose`), and gives memory and lock back. Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED`
-   * when the last snapshot failed; the store is closed then too. Further calls return the same promise.
+   * when the last snapshot failed; the store is closed then too. Further calls return the same promise. Within a
+   * transaction: `ERR_FORKSTORE_TRANSACTION`, and the store stays open.
    */
   close(): Promise<void> {
+    if (this.#transactions > 0) return Promise.reject(closedWithin())
     this.#closing ??= this.#close()
     return this.#closing
   }

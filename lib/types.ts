@@ -14,6 +14,10 @@ export type Value =
   | readonly Value[]
   | { readonly [key: string]: Value }
 
+/** The type of `store.root` where `open` is not told one. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- so that `root.users[email].visits` can be written
+export type AnyRoot = Record<string, any>
+
 /** Keys of a map. `1`, `'1'` and `1n` are different keys; `NaN` equals itself, `-0` equals `0`. */
 export type Key = string | number | bigint
 

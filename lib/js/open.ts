@@ -1,12 +1,15 @@
 import { ForkstoreError } from '../errors.js'
 import { checkArguments, refuseOtherEngine } from '../open-arguments.js'
 import { Store } from '../store.js'
-import type { OpenOptions } from '../types.js'
+import type { AnyRoot, OpenOptions } from '../types.js'
 import { openJs } from './engine.js'
 
 /** As `open` of `forkstore`, in pure JavaScript: nothing native is loaded, or looked for. */
-export function open(path: string | URL, options?: OpenOptions): Promise<Store>
-export function open(options?: OpenOptions): Promise<Store>
+export function open<Root extends object = AnyRoot>(
+  path: string | URL,
+  options?: OpenOptions,
+): Promise<Store<Root>>
+export function open<Root extends object = AnyRoot>(options?: OpenOptions): Promise<Store<Root>>
 export async function open(...given: unknown[]): Promise<Store> {
   const { path, options } = checkArguments(given)
   if (options.engine === 'native') {
