@@ -53,6 +53,38 @@ function pause(size: number): Target {
   }
 }
 
+/** The tree of a million users against the same objects in plain JavaScript. */
+function tree(
+  what: string,
+  wanted: string,
+  atMost: number,
+  metric: string,
+  others: Partial<Target> = {},
+): Target {
+  return {
+    what: `tree: ${what} (1M)`,
+    wanted,
+    bound: { atMost },
+    benchmark: 'tree',
+    metric,
+    ours: (rows) => rows('tree', metric, million),
+    theirs: (rows) => rows('plain', metric, million),
+    ...others,
+  }
+}
+
+function transaction(contender: string, where: string): Target {
+  return {
+    what: `a transaction of 10 writes, against 10 bare writes (${where})`,
+    wanted: '1.5x the time',
+    bound: { atMost: 1.5 },
+    benchmark: 'transaction',
+    metric: 'transactionNs',
+    ours: (rows) => rows(contender, 'transactionNs', million),
+    theirs: (rows) => rows(contender, 'bareNs', million),
+  }
+}
+
 const targets: Target[] = [
   pause(million),
   pause(5 * million),
@@ -124,6 +156,18 @@ const targets: Target[] = [
     ours: (rows) => rows('forkstore', 'openMs', million),
     theirs: (rows) => rows('json-parse', 'openMs', million),
   },
+  tree('root.users[email].visits, against plain objects', '2x the time', 2, 'readNs'),
+  tree('root.users[email].visits++, against plain objects', '3x the time', 3, 'incrementNs'),
+  tree('newsletter share by query(), against Object.values', '2x the time', 2, 'countNs'),
+  tree('newsletter share by map.count(), against Object.values', '2x the time', 2, 'countNs', {
+    ours: (rows) => rows('map', 'countNs', million),
+  }),
+  tree('memory of a user (resident), against plain objects (heap)', '0.6x', 0.6, 'residentPerUserBytes', {
+    theirs: (rows) => rows('plain', 'heapPerUserBytes', million),
+  }),
+  tree('full GC with the tree in place, against plain objects', '0.05x', 0.05, 'collectionMs'),
+  transaction('map', 'a map'),
+  transaction('tree', 'the tree'),
 ]
 
 function lookUp(result: Result): Rows {

@@ -1,6 +1,7 @@
 import type {
   ForkstoreMap as ForkstoreMapClass,
   open as Open,
+  query as Query,
   Store as StoreClass,
 } from '../../dist/index.js'
 
@@ -8,9 +9,11 @@ import type {
 // bench/build/lib/, one level deeper than it is kept.
 const library = (await import(new URL('../../../dist/index.js', import.meta.url).href)) as {
   open: typeof Open
+  query: typeof Query
 }
 
 export const open = library.open
-export type Store = StoreClass
+export const query = library.query
+export type Store<Root = unknown> = StoreClass<Root>
 export type ForkstoreMap<V, K extends string> = ForkstoreMapClass<V, K>
 export type Engine = 'native' | 'js' | 'auto'

@@ -29,6 +29,33 @@ export function recordOf(i: number, version = 0): Customer {
   return { name: `Ada ${id % 1_000_000}`, email, visits: (i + version) & 1023, active }
 }
 
+/** An object in an object, as in the tree of a server's users. */
+export interface User {
+  name: string
+  visits: number
+  options: { newsletter: boolean; theme: string; language: string; pageSize: number }
+}
+
+/** The key of user `i`: 22 characters, a new string at each call. */
+export function emailOf(i: number): string {
+  return `${scatter(i)}@example.org`
+}
+
+/** User `i`; one in four takes the newsletter. */
+export function userOf(i: number): User {
+  const id = scatter(i)
+  return {
+    name: `Ada ${id % 1_000_000}`,
+    visits: i & 1023,
+    options: {
+      newsletter: (i & 3) === 0,
+      theme: (i & 4) === 0 ? 'dark' : 'light',
+      language: (i & 8) === 0 ? 'en' : 'de',
+      pageSize: 20 + (i & 31),
+    },
+  }
+}
+
 /** Reads every field, so that nobody gains by leaving one undecoded. */
 export function consume(record: Customer): number {
   return record.name.length + record.email.length + record.visits + (record.active ? 1 : 0)
