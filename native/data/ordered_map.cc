@@ -3,24 +3,47 @@
 #include <cstring>
 #include <vector>
 
+#include "data/value_body.h"
+
 namespace forkstore {
 
-void Graveyard::Bury(uint64_t index, Offset order_top, uint32_t order_height) {
-  if (index == kNone && order_top == kNone) return;
-  graves_.push_back(Grave{index, order_top, order_height});
+void Graveyard::Bury(const MapContents& contents) {
+  if (contents.index == kNone && contents.order_top == kNone) return;
+  graves_.push_back(contents);
+  ++buried_;
 }
 
-bool Graveyard::Reclaim(uint32_t budget) {
-  while (!graves_.empty()) {
-    Grave& grave = graves_.front();
-    if (!OrderTrie::Reclaim(heap_, &grave.order_top, &grave.order_height, &budget)) return false;
+bool Graveyard::ReclaimBefore(uint64_t mark, uint32_t budget) {
+  while (!graves_.empty() && buried_ - graves_.size() < mark) {
+    MapContents& grave = graves_.front();
+    if (!OrderTrie::Reclaim(heap_, &grave.order_top, &grave.order_height, &budget, &OrderTrie::FreePayload,
+                            &heap_)) {
+      return false;
+    }
     if (!HashIndex::Reclaim(heap_, &grave.index, &budget)) return false;
     graves_.pop_front();
   }
   return true;
 }
 
-Status OrderedMap::Set(const Key& key, const uint8_t* value, uint64_t value_bytes, bool* inserted) {
+void Graveyard::ForgetSince(uint64_t mark) {
+  for (; buried_ > mark; --buried_) graves_.pop_back();
+}
+
+bool IndexOfName(const Key& name, uint32_t* index) {
+  if (name.kind != KeyKind::kLatin1 || name.bytes == 0 || name.bytes > 10) return false;
+  if (name.data[0] == '0' && name.bytes > 1) return false;
+  uint64_t number = 0;
+  for (uint64_t i = 0; i < name.bytes; ++i) {
+    if (name.data[i] < '0' || name.data[i] > '9') return false;
+    number = number * 10 + (name.data[i] - '0');
+  }
+  *index = static_cast<uint32_t>(number);
+  return number < 0xFFFFFFFF;
+}
+
+Status OrderedMap::Set(const Key& key, const uint8_t* value, uint64_t value_bytes, bool* inserted,
+                       uint64_t sequence) {
   if (key.bytes > kMaxKeyBytes || value_bytes > kMaxValueBytes ||
       RecordBytes(key.bytes, value_bytes) > kSegmentBytes) {
     return Status(Code::kTooLarge, "an entry of over 1 GiB");
@@ -28,7 +51,7 @@ Status OrderedMap::Set(const Key& key, const uint8_t* value, uint64_t value_byte
   const uint64_t hash = key.Hash(seed_);
   const Offset record = Index().Find(hash, key);
   *inserted = record == kNone;
-  return record == kNone ? Insert(hash, key, value, value_bytes)
+  return record == kNone ? Insert(hash, key, value, value_bytes, sequence)
                          : Overwrite(hash, record, key, value, value_bytes);
 }
 
@@ -42,16 +65,17 @@ Offset OrderedMap::NewRecord(uint64_t sequence, const Key& key, const uint8_t* v
   return record;
 }
 
-Status OrderedMap::Insert(uint64_t hash, const Key& key, const uint8_t* value, uint64_t value_bytes) {
-  const uint64_t sequence = heap_.Read<MapHeader>(header_).next_sequence;
+Status OrderedMap::Insert(uint64_t hash, const Key& key, const uint8_t* value, uint64_t value_bytes,
+                          uint64_t sequence) {
+  const bool at_end = sequence == kAtEnd;
+  if (at_end) sequence = heap_.Read<MapHeader>(header_).next_sequence;
   if (sequence > kMaxSequence) return Status(Code::kFull, "the map's sequence numbers are used up");
   const Offset record = NewRecord(sequence, key, value, value_bytes);
   if (record == kNone) return Status(Code::kFull, "no memory for an entry");
   HashIndex index = Index();
-  OrderTrie order = Order();
   Status status = index.Reserve(hash);
   if (status.ok()) {
-    status = order.Reserve(sequence);
+    status = Order().Insert(sequence, record);
     if (!status.ok()) index.Unreserve(hash);
   }
   if (!status.ok()) {
@@ -59,10 +83,10 @@ Status OrderedMap::Insert(uint64_t hash, const Key& key, const uint8_t* value, u
     return status;
   }
   index.Insert(hash, record);
-  order.Append(sequence, record);
-  MapHeader& header = Header();
-  header.next_sequence = sequence + 1;
-  header.entries++;
+  if (at_end) {
+    Field<uint64_t>(offsetof(MapHeader, next_sequence)) = sequence + 1;
+  }
+  ++Field<uint64_t>(offsetof(MapHeader, entries));
   return Status::Ok();
 }
 
@@ -97,18 +121,18 @@ bool OrderedMap::Delete(const Key& key) {
   index.Remove(hash, record);
   Order().Remove(LoadWord(heap_.At(record)) & kMaxSequence);
   heap_.Free(record);
-  Header().entries--;
+  --Field<uint64_t>(offsetof(MapHeader, entries));
   return true;
 }
 
-void OrderedMap::Clear(Graveyard* graveyard) {
-  MapHeader& header = Header();
-  graveyard->Bury(header.index, header.order, header.order_height);
+MapContents OrderedMap::Detach() {
+  const MapHeader header = heap_.Read<MapHeader>(header_);
   // next_sequence stays: an iteration under way goes on with what is added from now on.
-  header.entries = 0;
-  header.index = kNone;
-  header.order = kNone;
-  header.order_height = 0;
+  Field<uint64_t>(offsetof(MapHeader, entries)) = 0;
+  Field<uint64_t>(offsetof(MapHeader, index)) = kNone;
+  Field<uint64_t>(offsetof(MapHeader, order)) = kNone;
+  Field<uint32_t>(offsetof(MapHeader, order_height)) = 0;
+  return MapContents{header.index, header.order, header.order_height};
 }
 
 uint32_t OrderedMap::Scan(uint64_t from_sequence, uint32_t limit, Offset* records) const {
@@ -123,12 +147,23 @@ struct OrderedMap::Restoring {
   const OrderedMap* map;
   const ShapeTable* shapes;
   ValueScratch* scratch;
+  std::vector<NodeId>* nodes;
+  bool is_table;
   uint64_t next_sequence;
   uint64_t entries = 0;
   uint32_t pending = 0;
   uint64_t hashes[kBatch];
   Offset records[kBatch];
   std::vector<Offset> suspects;  // another record might hide these
+
+  // Whether an entry with this key may stand at this place.
+  bool InPlace(const Key& key, uint64_t sequence) const {
+    if (!is_table) return sequence > 0 && sequence < next_sequence;
+    if (key.kind > KeyKind::kUtf16) return false;
+    uint32_t index = 0;
+    if (IndexOfName(key, &index)) return sequence == index;
+    return sequence >= kFirstNameSequence && sequence < next_sequence;
+  }
 
   bool LookUpPending() {
     const HashIndex index = map->Index();
@@ -151,12 +186,22 @@ bool OrderedMap::RestoreRecord(void* context, uint64_t sequence, Offset record) 
   RecordView view;
   const uint8_t* bytes = heap.At(record);
   if (!ReadUncheckedRecord(bytes, capacity, &view)) return false;
-  if (view.sequence != sequence || sequence == 0 || sequence >= restoring->next_sequence) return false;
-  if (!CheckKey(view.key).ok()) return false;
+  if (view.sequence != sequence || !CheckKey(view.key).ok() || !restoring->InPlace(view.key, sequence)) {
+    return false;
+  }
   uint64_t value_bytes = 0;
-  Status status = CheckValue(bytes + view.value_distance, capacity - view.value_distance, *restoring->shapes,
-                             restoring->scratch, &value_bytes);
-  if (!status.ok()) return false;
+  const uint8_t* value = bytes + view.value_distance;
+  Slot slot{};
+  if (capacity - view.value_distance >= sizeof(slot)) std::memcpy(&slot, value, sizeof(slot));
+  if (restoring->nodes != nullptr && IsNodeSlot(slot)) {
+    value_bytes = sizeof(slot);
+    restoring->nodes->push_back(SlotNode(slot));
+  } else {
+    Status status = CheckValue(value, capacity - view.value_distance, *restoring->shapes, restoring->scratch,
+                               &value_bytes);
+    // In a TABLE every container is a node.
+    if (!status.ok() || (restoring->is_table && IsContainer(slot))) return false;
+  }
   if (!heap.allocator.MarkLive(record, view.value_distance + value_bytes)) return false;
   restoring->entries++;
   restoring->hashes[restoring->pending] = view.key.Hash(restoring->map->seed_);
@@ -165,27 +210,42 @@ bool OrderedMap::RestoreRecord(void* context, uint64_t sequence, Offset record) 
   return restoring->pending < Restoring::kBatch || restoring->LookUpPending();
 }
 
-Status OrderedMap::Restore(const ShapeTable& shapes, ValueScratch* scratch) {
+Status OrderedMap::Restore(const ShapeTable& shapes, ValueScratch* scratch, std::vector<NodeId>* nodes) {
+  Restoring restoring{};
+  restoring.shapes = &shapes;
+  restoring.scratch = scratch;
+  restoring.nodes = nodes;
+  return RestoreEntries(&restoring);
+}
+
+Status OrderedMap::RestoreTable(const ShapeTable& shapes, ValueScratch* scratch, std::vector<NodeId>* nodes) {
+  Restoring restoring{};
+  restoring.shapes = &shapes;
+  restoring.scratch = scratch;
+  restoring.nodes = nodes;
+  restoring.is_table = true;
+  return RestoreEntries(&restoring);
+}
+
+Status OrderedMap::RestoreEntries(Restoring* restoring) {
   const MapHeader header = heap_.Read<MapHeader>(header_);
-  if (header.next_sequence == 0 || header.next_sequence > kMaxSequence + 1) {
+  const uint64_t first = restoring->is_table ? kFirstNameSequence : 1;
+  if (header.next_sequence < first || header.next_sequence > kMaxSequence + 1) {
     return Status(Code::kCorrupt, "map: bad next sequence number");
   }
+  restoring->map = this;
+  restoring->next_sequence = header.next_sequence;
   uint64_t index_entries = 0;
   Status status = Index().Restore(&index_entries);
   if (!status.ok()) return status;
-  Restoring restoring{};
-  restoring.map = this;
-  restoring.shapes = &shapes;
-  restoring.scratch = scratch;
-  restoring.next_sequence = header.next_sequence;
-  status = Order().Restore(&RestoreRecord, &restoring);
+  status = Order().Restore(&RestoreRecord, restoring);
   if (!status.ok()) return status;
-  if (!restoring.LookUpPending()) return Status(Code::kCorrupt, "map: an entry is not in the index");
-  if (restoring.entries != index_entries || restoring.entries != header.entries) {
+  if (!restoring->LookUpPending()) return Status(Code::kCorrupt, "map: an entry is not in the index");
+  if (restoring->entries != index_entries || restoring->entries != header.entries) {
     return Status(Code::kCorrupt, "map: counts differ");
   }
   // Every record is checked by now, so that keys may be compared.
-  for (const Offset record : restoring.suspects) {
+  for (const Offset record : restoring->suspects) {
     if (FindRecord(ReadRecord(heap_, record).key) != record) {
       return Status(Code::kCorrupt, "map: two entries with the same key");
     }

@@ -1,0 +1,45 @@
+// SmallObject: how the members of a small object are ordered, and which form it takes: SHAPED, DICTIONARY, or (when it
+// is too large for either) TABLE. Members are added and removed in the form of a DICTIONARY; Settle() then says what
+// the node becomes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/status.h"
+#include "data/shape.h"
+#include "data/small_node.h"
+
+namespace forkstore {
+
+inline constexpr uint32_t kMaxOwnShapeFields = 8;  // of a shape that is defined for a changed object
+inline constexpr uint32_t kMaxOwnShapes = 1024;    // beyond as many shapes, none is
+
+// Whether the names of a shape are in property order (docs/format.md, section 4 "Nodes").
+bool IsInPropertyOrder(const ShapeTable& shapes, uint32_t shape);
+
+class SmallObject {
+ public:
+  SmallObject(ShapeTable* shapes, SmallNode* node) : shapes_(shapes), node_(node) {}
+
+  // From SHAPED to DICTIONARY, whatever the lengths of the names.
+  void SpellOut();
+  // All of these: REQUIRES: a DICTIONARY.
+  // Puts a member where property order has it. REQUIRES: at most 64 members; none of this name.
+  void Add(const StringBytes& name, const Piece& value);
+  void Remove(uint32_t member) { node_->Erase(member * 2, 2); }
+  const StringBytes& Name(uint32_t member, StringBytes* storage) const {
+    return PieceName((*node_)[member * 2], storage);
+  }
+  // Makes it SHAPED when there is a shape with its names, or one may be defined; leaves it a DICTIONARY
+  // otherwise. Errors: kFull.
+  Status TryShape(std::vector<uint8_t>* name_list);
+  // Whether neither SHAPED nor DICTIONARY can hold it. Any small object.
+  bool NeedsTable() const;
+
+ private:
+  ShapeTable* shapes_;
+  SmallNode* node_;
+};
+
+}  // namespace forkstore

@@ -1,0 +1,149 @@
+#include "data/tree_garbage.h"
+
+#include <bit>
+#include <cstring>
+
+#include "data/small_node.h"
+
+namespace forkstore {
+namespace {
+
+constexpr uint32_t kAtOnce = 64;  // blocks that a drop gives back itself
+
+void Spend(uint32_t* budget, uint32_t blocks) {
+  *budget -= blocks < *budget ? blocks : *budget;
+}
+
+}  // namespace
+
+void TreeGarbage::DropSlot(Slot slot) {
+  if (IsBoxSlot(slot)) heap_.Free(SlotBox(slot));
+  if (IsNodeSlot(slot)) DropNode(SlotNode(slot));
+}
+
+void TreeGarbage::DropNode(NodeId node) {
+  ++nodes_->layout_version;
+  Bury(Grave{Kind::kNode, 0, nodes_->Remove(node), 0});
+}
+
+void TreeGarbage::DropTable(const MapContents& contents) {
+  if (contents.order_top == kNone) return;
+  Bury(Grave{Kind::kTable, contents.order_height, contents.order_top, contents.index});
+}
+
+void TreeGarbage::DropItems(Offset top, uint32_t height) {
+  if (top != kNone) Bury(Grave{Kind::kItems, height, top, 0});
+}
+
+void TreeGarbage::Bury(const Grave& grave) {
+  Graves graves;
+  graves.swap(work_);
+  graves.push_back(grave);
+  uint32_t budget = kAtOnce;
+  Work(&graves, &budget);
+  for (const Grave& left : graves) {
+    graves_.push_back(left);
+    ++dropped_;
+  }
+  graves.clear();
+  graves.swap(work_);
+}
+
+bool TreeGarbage::Reclaim(uint32_t budget) {
+  Graves graves;
+  graves.swap(work_);
+  while (!graves_.empty() && budget > 0) {
+    graves.push_back(graves_.front());
+    graves_.pop_front();
+    Work(&graves, &budget);
+    for (const Grave& left : graves) graves_.push_front(left);
+    graves.clear();
+  }
+  graves.swap(work_);
+  return graves_.empty();
+}
+
+void TreeGarbage::ForgetSince(uint64_t dropped) {
+  for (; dropped_ > dropped && !graves_.empty(); --dropped_) graves_.pop_back();
+}
+
+// A node's block is read for its children, which leave the table before it goes.
+void TreeGarbage::Release(Slot slot, Graves* graves) {
+  if (IsBoxSlot(slot)) heap_.Free(SlotBox(slot));
+  if (IsNodeSlot(slot)) graves->push_back(Grave{Kind::kNode, 0, nodes_->Remove(SlotNode(slot)), 0});
+}
+
+void TreeGarbage::FreeNode(Offset block, Graves* graves, uint32_t* budget) {
+  switch (NodeHead::Of(heap_.Read<uint64_t>(block)).kind) {
+    case NodeKind::kTable: {
+      const MapHeader& header = heap_.Read<MapHeader>(block);
+      if (header.order != kNone) {
+        graves->push_back(Grave{Kind::kTable, header.order_height, header.order, header.index});
+      }
+      break;
+    }
+    case NodeKind::kSequence: {
+      const SequenceBlock& sequence = heap_.Read<SequenceBlock>(block);
+      if (sequence.items != kNone) {
+        graves->push_back(Grave{Kind::kItems, sequence.items_height, sequence.items, 0});
+      }
+      break;
+    }
+    default: {
+      const NodeKind kind = NodeHead::Of(heap_.Read<uint64_t>(block)).kind;
+      const Offset first = block + SlotsDistance(kind);
+      const Offset end = first + uint64_t{SlotCount(heap_, block, *shapes_)} * 8;
+      for (Offset at = first; at < end; at += 8) {
+        const Slot slot = heap_.Read<Slot>(at);
+        if (!IsBoxSlot(slot) && !IsNodeSlot(slot)) continue;
+        Release(slot, graves);
+        Spend(budget, 1);
+      }
+    }
+  }
+  heap_.Free(block);
+  Spend(budget, 1);
+}
+
+struct TreeGarbage::Releasing {
+  TreeGarbage* garbage;
+  Graves* graves;
+};
+
+void TreeGarbage::ReleaseRecord(void* context, uint64_t record) {
+  auto* releasing = static_cast<Releasing*>(context);
+  TreeGarbage* garbage = releasing->garbage;
+  const uint8_t* bytes = garbage->heap_.At(record);
+  Slot slot;
+  std::memcpy(&slot, bytes + RecordValueDistance(bytes), sizeof(slot));
+  garbage->Release(slot, releasing->graves);
+  garbage->heap_.Free(record);
+}
+
+void TreeGarbage::ReleaseItem(void* context, uint64_t item) {
+  auto* releasing = static_cast<Releasing*>(context);
+  releasing->garbage->Release(std::bit_cast<Slot>(item), releasing->graves);
+}
+
+void TreeGarbage::Work(Graves* graves, uint32_t* budget) {
+  Graves children;
+  while (!graves->empty() && *budget > 0) {
+    Grave grave = graves->back();
+    graves->pop_back();
+    if (grave.kind == Kind::kNode) {
+      FreeNode(grave.block, graves, budget);
+      continue;
+    }
+    Releasing releasing{this, &children};
+    const OrderTrie::Release release = grave.kind == Kind::kTable ? &ReleaseRecord : &ReleaseItem;
+    const bool done =
+        OrderTrie::Reclaim(heap_, &grave.block, &grave.height, budget, release, &releasing) &&
+        (grave.kind == Kind::kItems || HashIndex::Reclaim(heap_, &grave.index, budget));
+    // Children first: so that what is waiting does not become more than the tree is deep and a step is wide.
+    if (!done) graves->push_back(grave);
+    graves->insert(graves->end(), children.begin(), children.end());
+    children.clear();
+  }
+}
+
+}  // namespace forkstore
