@@ -8,6 +8,7 @@
 #include <bit>
 
 #include "memory/allocator_state.h"
+#include "memory/undo.h"
 
 namespace forkstore {
 namespace {
@@ -141,6 +142,7 @@ Offset Allocator::State::AllocateLarge(uint64_t bytes) {
   std::fill(table + first + 1, table + first + count, kUnitLargeFurther);
   live_bytes += count * kUnitBytes;
   ++live_blocks;
+  if (undo != nullptr) undo->RecordAllocation(first * kUnitBytes, count * kUnitBytes);
   return first * kUnitBytes;
 }
 
@@ -181,11 +183,20 @@ Offset Allocator::Allocate(uint64_t bytes) {
   }
   s.live_bytes += c.bytes;
   ++s.live_blocks;
-  return unit * kUnitBytes + uint64_t{block} * c.bytes;
+  const Offset allocated = unit * kUnitBytes + uint64_t{block} * c.bytes;
+  if (s.undo != nullptr) [[unlikely]]
+    s.undo->RecordAllocation(allocated, c.bytes);
+  return allocated;
+}
+
+void Allocator::SetUndo(Undo* undo) {
+  state_->undo = undo;
 }
 
 void Allocator::Free(Offset block) {
   State& s = *state_;
+  if (s.undo != nullptr) [[unlikely]]
+    return s.undo->KeepBack(block);
   const uint64_t unit = block / kUnitBytes;
   const uint32_t entry = s.table[unit];
   if (UnitKind(entry) != kUnitSmall) [[unlikely]]

@@ -23,6 +23,8 @@
 
 namespace forkstore {
 
+class Undo;
+
 struct AllocatorStats {
   uint64_t live_bytes = 0;  // in blocks handed out, rounding included
   uint64_t live_blocks = 0;
@@ -42,6 +44,7 @@ class Allocator {
   // full.
   Offset Allocate(uint64_t bytes);
   // REQUIRES: `block` came from Allocate and has not been freed since.
+  // In an undo scope the block stays as it is, and counts as live, until the outermost scope ends.
   void Free(Offset block);
   // The usable size of a live block, >= what was asked for.
   uint64_t Capacity(Offset block) const;
@@ -51,6 +54,9 @@ class Allocator {
   uint64_t BytesToBlockEnd(Offset offset) const;
 
   AllocatorStats stats() const;
+
+  // What is told of allocations, and keeps blocks that are freed, at present; nullptr: nothing (see undo.h).
+  void SetUndo(Undo* undo);
 
   // The unit table as an image stores it: one u32 for each unit below the frontier.
   const uint32_t* table() const;

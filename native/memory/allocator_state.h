@@ -44,6 +44,7 @@ struct Allocator::State {
   };
 
   Arena* arena = nullptr;
+  Undo* undo = nullptr;
   uint32_t* table = nullptr;
   Unit* states = nullptr;
   uint64_t* bitmaps = nullptr;

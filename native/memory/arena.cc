@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "memory/undo.h"
+
 namespace forkstore {
 namespace {
 
@@ -82,6 +84,10 @@ Status Arena::Create(const ArenaOptions& options, std::unique_ptr<Arena>* arena)
 
 Arena::~Arena() {
   if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
+}
+
+void Arena::RecordWrite(Offset offset, uint64_t bytes) {
+  undo_->RecordWrite(offset, bytes);
 }
 
 uint64_t Arena::AheadBytes() const {

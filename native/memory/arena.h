@@ -5,7 +5,10 @@
 //
 // Invariants
 //  1. The range is 2 MiB aligned, mapped once, never moved; what is inside refers by offset.
-//  2. Every change of a byte goes through Write(), which marks the 4 KiB pages it covers.
+//  2. Every change of a byte goes through Write(), which marks the 4 KiB pages it covers, and while an undo
+//  scope
+//     is open has the old bytes saved: so no byte beside the range that was announced may be changed, nor
+//     one inside it after the next scope began.
 //  3. No byte at or beyond the frontier holds data.
 //  4. The range is MADV_DONTFORK except between ExposeToFork() and HideFromFork(), so that children
 //     which the application spawns do not pay for it.
@@ -24,6 +27,8 @@
 #include "memory/scratch.h"
 
 namespace forkstore {
+
+class Undo;
 
 struct ArenaOptions {
   uint64_t max_bytes = uint64_t{64} << 30;  // rounded up to 2 MiB, at most kMaxArenaBytes
@@ -49,6 +54,8 @@ class Arena {
 
   // The choke point. REQUIRES: [offset, offset + bytes) lies below max_bytes(), bytes > 0.
   uint8_t* Write(Offset offset, uint64_t bytes) {
+    if (undo_ != nullptr) [[unlikely]]
+      RecordWrite(offset, bytes);
     uint64_t first = offset / kPageBytes;
     const uint64_t last = (offset + bytes - 1) / kPageBytes;
     do {
@@ -60,6 +67,10 @@ class Arena {
   T& Mutate(Offset offset) {
     return *reinterpret_cast<T*>(Write(offset, sizeof(T)));
   }
+
+  // What records the writes at present (see undo.h); nullptr when nothing does.
+  Undo* undo() const { return undo_; }
+  void SetUndo(Undo* undo) { undo_ = undo; }
 
   // The frontier moves up when the allocator takes fresh units, and down when the topmost units
   // are freed. A multiple of kUnitBytes.
@@ -97,8 +108,10 @@ class Arena {
 
  private:
   Arena() = default;
+  void RecordWrite(Offset offset, uint64_t bytes);
 
   uint8_t* base_ = nullptr;
+  Undo* undo_ = nullptr;
   uint64_t max_bytes_ = 0;
   void* mapping_ = nullptr;  // the reservation, before alignment
   uint64_t mapping_bytes_ = 0;
