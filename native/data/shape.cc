@@ -7,6 +7,7 @@
 
 #include "data/name_table.h"
 #include "data/text.h"
+#include "memory/undo.h"
 
 namespace forkstore {
 namespace {
@@ -187,6 +188,8 @@ Status ShapeTable::Define(std::span<const uint8_t> name_list, uint32_t count, ui
   if (HasRepeatedName(parsed.names)) return Status(Code::kInvalid, "a name list repeats a name");
   if (state.shapes.size() >= kMaxShapes) return Status(Code::kTooLarge, "the store's shapes are used up");
 
+  // Who has seen a shape goes on using it, whatever becomes of the operation that defined it.
+  const Undo::Suspended suspended(state.heap.arena.undo());
   const uint64_t list_bytes = name_list.size();
   parsed.block = state.heap.Allocate(kHeadBytes + list_bytes);
   if (parsed.block == kNone) return Status(Code::kFull, "no memory for a shape");
@@ -211,6 +214,8 @@ Status ShapeTable::Define(std::span<const uint8_t> name_list, uint32_t count, ui
 
 void ShapeTable::Truncate(uint32_t count) {
   State& state = *state_;
+  if (state.shapes.size() <= count) return;
+  const Undo::Suspended suspended(state.heap.arena.undo());
   while (state.shapes.size() > count) {
     const uint32_t id = static_cast<uint32_t>(state.shapes.size() - 1);
     const ParsedShape& newest = state.shapes.back();

@@ -2,6 +2,8 @@
 // classes, after Self's maps: Chambers, Ungar, Lee 1989). A shape is never changed or freed; their
 // number is bounded, so that keys chosen by users cannot fill memory with them.
 //
+// Undo scopes (memory/undo.h) do not cover them: a shape that was defined in one outlives its rollback.
+//
 // The list of shapes lives in the arena (docs/format.md, section 4); an index from names to ids and the
 // parsed names live in scratch memory and are rebuilt on loading.
 #pragma once

@@ -96,6 +96,9 @@ Status CheckValue(const uint8_t* bytes, uint64_t size, const ShapeTable& shapes,
 // The length of a value that is checked already. Looks at one container a level, not at the whole value.
 uint64_t CheckedValueBytes(const uint8_t* value, const ShapeTable& shapes);
 
+// The slot at `slot` of a checked value, with all that it refers to, as a value of its own.
+void CopyValue(const uint8_t* slot, const ShapeTable& shapes, std::vector<uint64_t>* out);
+
 // PATCH. `current` and `patch` are checked values; both roots must be objects (else kWrongType). The
 // result, in *out, is `current` with the patch's fields replaced, and those it lacks added behind, in
 // the patch's order. A patch without fields changes nothing. A result that needs a shape the table lacks

@@ -248,6 +248,20 @@ uint64_t CheckedValueBytes(const uint8_t* value, const ShapeTable& shapes) {
   return RoundUp(static_cast<uint64_t>(SubtreeEnd(value, shapes) - value), 8);
 }
 
+void CopyValue(const uint8_t* slot, const ShapeTable& shapes, std::vector<uint64_t>* out) {
+  Slot root = ReadSlot(slot);
+  uint64_t bytes = 0;  // behind the slot
+  const uint8_t* source = nullptr;
+  if (IsReference(root)) {
+    source = slot + root.low;
+    bytes = static_cast<uint64_t>(SubtreeEnd(slot, shapes) - source);
+    root.low = sizeof(root);  // a multiple of 8, as every alignment asks for
+  }
+  out->assign(1 + RoundUp(bytes, 8) / 8, 0);
+  std::memcpy(out->data(), &root, sizeof(root));
+  if (bytes > 0) std::memcpy(out->data() + 1, source, bytes);
+}
+
 Status PatchValue(const uint8_t* current, uint64_t current_bytes, const uint8_t* patch, uint64_t patch_bytes,
                   ShapeTable* shapes, ValueScratch* scratch, std::vector<uint8_t>* out) {
   out->clear();
