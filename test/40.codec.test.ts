@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import vm from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { Site } from '../lib/native/writers.js'
+import { Operation } from '../lib/native/operation.js'
+import { SHAPES_AT_FIRST_SIGHT } from '../lib/native/shape-tree.js'
+import { MapSite, type Site } from '../lib/native/writers.js'
 import { checkCodec, makeCodec } from './support/codec-check.js'
 import { referenceEncode } from './support/reference-encoder.js'
 import { sameValue } from './support/values.js'
@@ -101,13 +103,32 @@ describe('objects', () => {
     sameValue(roundTrip(known), known)
   })
 
-  it('get a shape that exists even when the tree of names is full', () => {
-    const { encode, store } = makeCodec()
-    store.defineShape(['late'])
+  it('get a shape at first sight while there are few, then at the second, whatever was seen in between', () => {
+    const { encode, decode, store } = makeCodec()
+    const isShaped = (value: object): boolean => encode(value).readUInt16LE(6) === 0xfffc
+    for (let i = 0; i < SHAPES_AT_FIRST_SIGHT; i++) expect(isShaped({ [`early${i}`]: i })).toBe(true)
+    expect(isShaped({ once: 1 })).toBe(false)
+    // More names than the tree holds, each once: it begins anew, and no shape is defined.
     for (let i = 0; i < 70_000; i++) encode({ [`user${i}`]: i })
-    expect(store.shapes.length).toBe(4096)
-    expect(encode({ late: 1 }).readUInt16LE(6)).toBe(0xfffc)
-    expect(encode({ later: 1 }).readUInt16LE(6)).toBe(0xfffe)
+    expect(store.shapes.length).toBe(SHAPES_AT_FIRST_SIGHT)
+    for (let i = 0; i < SHAPES_AT_FIRST_SIGHT; i++) encode({ [`early${i}`]: i })
+    expect(isShaped({ early5: 1 })).toBe(true)
+    expect(isShaped({ twice: 1, again: { twice: 2 } })).toBe(false)
+    expect(isShaped({ twice: 1, again: { twice: 2 } })).toBe(true)
+    expect(isShaped({})).toBe(true)
+    sameValue(decode(encode({ twice: 1 })), { twice: 1 })
+    // Two lists that are written alike when their names are joined are two.
+    encode({ ab: 1, c: 1 })
+    expect(isShaped({ a: 1, bc: 1 })).toBe(false)
+  })
+
+  it('keep their shapes when a store is opened again that has many', () => {
+    const { store } = makeCodec()
+    for (let i = 0; i < SHAPES_AT_FIRST_SIGHT; i++) store.defineShape([`early${i}`, 'x'])
+    const operation = new Operation(store)
+    const end = operation.encoder.encode({ early7: 1, x: 2 }, 16, new MapSite('users'), 'key')
+    expect(operation.bytes.subarray(16, end).readUInt16LE(6)).toBe(0xfffc)
+    expect(store.shapes.length).toBe(SHAPES_AT_FIRST_SIGHT)
   })
 
   it('give their own enumerable string keys only', () => {
@@ -164,7 +185,7 @@ describe('a site that has seen many objects of one shape', () => {
     encode: (value: unknown) => Buffer
   } => {
     const codec = makeCodec({ operationBytes: 256 })
-    const site = new Site('users')
+    const site = new MapSite('users')
     const encode = (value: unknown): Buffer => {
       const end = codec.operation.encoder.encode(value, 16, site, 'key')
       return Buffer.from(codec.operation.bytes.subarray(16, end))
@@ -308,7 +329,7 @@ describe('refused', () => {
     const { operation, encode } = makeCodec()
     let error: unknown
     try {
-      operation.encoder.encode(value, 16, new Site('users'), 'a@b')
+      operation.encoder.encode(value, 16, new MapSite('users'), 'a@b')
     } catch (thrown) {
       error = thrown
     }
@@ -424,7 +445,7 @@ describe('code that runs while a value is read', () => {
     const results: unknown[] = []
     const inner = (value: unknown): void => {
       operation.nested(() => {
-        const end = operation.encoder.encode(value, 16, new Site('map'), 'inner')
+        const end = operation.encoder.encode(value, 16, new MapSite('map'), 'inner')
         results.push(decode(operation.bytes.slice(16, end)))
       })
     }
@@ -451,7 +472,7 @@ describe('code that runs while a value is read', () => {
         return ['last']
       },
     }
-    const end = operation.encoder.encode(value, 16, new Site('map'), 'outer')
+    const end = operation.encoder.encode(value, 16, new MapSite('map'), 'outer')
     sameValue(decode(operation.bytes.slice(16, end)), {
       list: ['some string that is long', 2, { x: 'y' }],
       nested: { first: 'first', second: 'second string, long too' },

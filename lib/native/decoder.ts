@@ -18,6 +18,9 @@ const EXTENDED = -2
 const DICTIONARY_KIND = 6
 const HOLE_LOW = 4
 const HOLE_HIGH = 0xfff80000 | 0
+// Of the second word of SPECIAL slots in nodes and records; docs/format.md, section 4, "Nodes".
+const NODE_BIT = 0x8000
+const BOX_BIT = 0x4000
 
 /** The length field of a record's header when the length follows it; docs/format.md, section 4. */
 const LONG_KEY = 0x3fff
@@ -29,6 +32,8 @@ const LONG_KEY = 0x3fff
  * copied into a scratch buffer by a call, and read from there.
  */
 export class Decoder {
+  /** The plain copy of a node: what a record shows that refers to one. */
+  copyNode: (node: number) => unknown = () => undefined
   /** `slot` left out a container that is too deep, and its caller must call `defer`. */
   missed = false
   readonly #store: NativeStore
@@ -45,18 +50,53 @@ export class Decoder {
     this.#store = store
   }
 
+  /** A window that holds the rest of the block of the byte at this arena offset; its `base` is of its first byte. */
+  window(offset: number): Window {
+    return this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+  }
+
+  /** Whether windows stay what they are: else one is good only until the next call of any method here. */
+  get hasWindows(): boolean {
+    return this.#scratch === undefined
+  }
+
   /** The value whose root slot is at this arena offset. */
   value(offset: number): unknown {
     const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
     return this.#root(window, offset - window.base)
   }
 
-  /** Whether the value whose root slot is at this arena offset is a plain object. */
+  /** As `window`, and good for as long as the block's bytes are. */
+  lastingWindow(offset: number): Window {
+    const window = this.window(offset)
+    if (this.#scratch === undefined) return window
+    const length = this.#store.readBlock(offset, window.bytes)
+    return new Window(window.bytes.buffer.slice(0, length) as ArrayBuffer, offset)
+  }
+
+  /** The value whose root slot is at byte `at` of this window. */
+  valueIn(window: Window, at: number): unknown {
+    return this.#root(window, at)
+  }
+
+  /** Whether the value whose root slot is at this arena offset is a plain object, as far as the slot tells. */
   isObject(offset: number): boolean {
     const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
     const high = window.words[((offset - window.base) >> 2) + 1] as number
     const tag = high >> 16
     return tag === OBJECT || (tag === EXTENDED && (high & 0xffff) === DICTIONARY_KIND)
+  }
+
+  /** Whether the value whose root slot is at this arena offset is packed and holds others. */
+  isContainer(offset: number): boolean {
+    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    return isContainer(window.words[((offset - window.base) >> 2) + 1] as number)
+  }
+
+  /** The node that the slot at this arena offset refers to, or 0. */
+  nodeAt(offset: number): number {
+    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    return slotNode(window, offset - window.base)
   }
 
   /** The key of the record at this arena offset. */
@@ -70,6 +110,12 @@ export class Decoder {
     const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
     const at = offset - window.base
     return this.#root(window, valueStart(window.words, at))
+  }
+
+  /** The arena offset of the root slot of the value of the record at this one. */
+  recordSlot(offset: number): number {
+    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    return window.base + valueStart(window.words, offset - window.base)
   }
 
   /** Key and value of the record at this arena offset. */
@@ -93,6 +139,7 @@ export class Decoder {
     const high = words[(at >> 2) + 1] as number
     switch (high >> 16) {
       case -8:
+        if ((high & (NODE_BIT | BOX_BIT)) !== 0) return this.#referred(low, high)
         return low === 0 ? undefined : low === 1 ? null : low === 3
       case -7:
         return low
@@ -125,8 +172,7 @@ export class Decoder {
     for (let index = 0; index < count; index++) {
       const slot = slots + stride * index
       const high = window.words[(slot >> 2) + 1] as number
-      const tag = high >> 16
-      if (tag === OBJECT || tag === ARRAY || (tag === EXTENDED && (high & 0xffff) === DICTIONARY_KIND)) {
+      if (isContainer(high)) {
         this.#targets.push(target)
         this.#names.push(names === undefined ? index : (names[index] as string))
         this.#slots.push(slot)
@@ -150,6 +196,13 @@ export class Decoder {
     }
     if (this.#slots.length !== 0) this.#finish(window)
     return value
+  }
+
+  /** What a slot shows that refers to a node or box. */
+  #referred(low: number, high: number): unknown {
+    const below = low >>> 0
+    if ((high & NODE_BIT) !== 0) return this.copyNode((high & 0x7fff) * 2 ** 32 + below)
+    return this.value(((high & 0x3fff) * 2 ** 32 + below) * 8)
   }
 
   /** Decodes what was left out, until nothing is. */
@@ -279,4 +332,17 @@ function valueStart(words: Int32Array, at: number): number {
   const length = (words[(at >> 2) + 1] as number) >>> 18
   if (length === LONG_KEY) return (at + 12 + (words[(at >> 2) + 2] as number) + 7) & ~7
   return (at + 8 + length + 7) & ~7
+}
+
+/** The node that the slot at `at` refers to, or 0. */
+export function slotNode(window: Window, at: number): number {
+  const high = window.words[(at >> 2) + 1] as number
+  // SPECIAL with NODE_BIT.
+  return high >> 15 === -15 ? (high & 0x7fff) * 2 ** 32 + ((window.words[at >> 2] as number) >>> 0) : 0
+}
+
+/** Whether a packed slot with this second word is of a value that holds others. */
+export function isContainer(high: number): boolean {
+  const tag = high >> 16
+  return tag === OBJECT || tag === ARRAY || (tag === EXTENDED && (high & 0xffff) === DICTIONARY_KIND)
 }

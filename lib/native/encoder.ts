@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { CYCLE, describePath, isDetached, isPlainObject, refusal, unsupportedValue } from '../value-errors.js'
+import { CYCLE, isDetached, isPlainObject, refusal } from '../value-errors.js'
 import { ForkstoreError } from '../errors.js'
 import * as format from './format.js'
 import { MAX_VALUE_BYTES, TooLarge } from './operation.js'
@@ -54,7 +54,7 @@ export class Encoder extends ValueWriter {
   #rootNode: ShapeNode | undefined = undefined
   readonly #ancestors = new Set<object>()
   /** Slots of objects whose shapes are still to be defined. */
-  readonly #undefined: { at: number; node: ShapeNode; names: string[] | undefined }[] = []
+  readonly #undefined: { at: number; node: ShapeNode }[] = []
 
   /**
    * Writes `value` with its root slot at byte `at`, a multiple of 8; returns where it ends. `key` is for
@@ -89,9 +89,12 @@ export class Encoder extends ValueWriter {
       this.busy = false
       this.#release()
       this.operation.settle()
-      if (error instanceof Refusal) throw unsupportedValue(site.name, key, steps, error.words)
+      if (error instanceof Refusal) {
+        const message = `${site.describe(key, steps)}: ${error.words}`
+        throw new ForkstoreError('ERR_FORKSTORE_UNSUPPORTED_VALUE', message)
+      }
       if (error instanceof TooLarge) {
-        const message = `${describePath(site.name, key, [])}: a value of more than ${MAX_VALUE_BYTES} bytes cannot be stored`
+        const message = `${site.describe(key, [])}: a value of more than ${MAX_VALUE_BYTES} bytes cannot be stored`
         throw new ForkstoreError('ERR_FORKSTORE_TOO_LARGE', message)
       }
       throw error
@@ -132,8 +135,8 @@ export class Encoder extends ValueWriter {
   #defineShapes(): boolean {
     const { shapes, words } = this.operation
     let isFull = false
-    for (const { at, node, names } of this.#undefined) {
-      const shape = names === undefined ? shapes.define(node) : shapes.defineNames(names)
+    for (const { at, node } of this.#undefined) {
+      const shape = shapes.define(node)
       if (shape === NO_SHAPE) isFull = true
       else words[(at >> 2) + 1] = format.OBJECT | shape
     }
@@ -207,7 +210,11 @@ export class Encoder extends ValueWriter {
   }
 
   #object(value: object, at: number): boolean {
-    if (isProxy(value)) throw new Refusal(refusal(value))
+    if (isProxy(value)) {
+      const copy = this.operation.copyView(value)
+      if (copy === undefined) throw new Refusal(refusal(value))
+      value = copy
+    }
     if (Array.isArray(value)) return this.#array(value, at)
     if (getPrototypeOf(value) === Object.prototype) return this.#fields(value, at)
     if (types.isDate(value)) {
@@ -242,7 +249,7 @@ export class Encoder extends ValueWriter {
     const base = this.#top
     let top = base
     let node = shapes.root
-    // Only when the tree does not go as far as the object.
+    // Only when no shape goes as far as the object.
     let names: string[] | undefined
     for (const name in value) {
       // Should somebody have put enumerable properties on Object.prototype.
@@ -256,11 +263,11 @@ export class Encoder extends ValueWriter {
       }
       values[top++] = (value as Record<string, unknown>)[name]
     }
-    const shape = names === undefined ? shapes.shapeOf(node) : shapes.shapeOfNames(names)
+    const shape = names === undefined ? shapes.shapeOf(node) : NO_SHAPE
     if (shape === NO_SHAPE) return this.#dictionary(value, at, names ?? shapes.names(node))
-    if (shape === NOT_DEFINED) this.#undefined.push({ at, node, names })
+    if (shape === NOT_DEFINED) this.#undefined.push({ at, node })
 
-    if (this.#depth === 0 && names === undefined) this.#rootNode = node
+    if (this.#depth === 0) this.#rootNode = node
     this.#top = top
     const count = top - base
     const start = this.align(7)
@@ -283,7 +290,7 @@ export class Encoder extends ValueWriter {
     frame.next = index
     frame.base = base
     frame.node = node
-    frame.names = names
+    frame.names = undefined
     frame.dictionary = false
     return false
   }

@@ -8,6 +8,10 @@ import { errorFromCode } from './errors.js'
 import { loadBinding } from './load.js'
 import { NativeMap } from './map.js'
 import { Operation } from './operation.js'
+import { PackedTree } from './packed.js'
+import { Shapes } from './shapes.js'
+import { NativeTree } from './tree.js'
+import { viewOf } from '../tree/view.js'
 
 /** Blocks of cleared maps that one call of `idle` frees: some 50 us. */
 const IDLE_BLOCKS = 256
@@ -40,6 +44,10 @@ export class NativeEngine implements Engine {
   sealed = false
   readonly operation: Operation
   readonly decoder: Decoder
+  readonly tree: NativeTree
+  readonly packed: PackedTree
+  /** Another number after every change, of whatever it may be. */
+  changes = 0
   readonly #store: NativeStore
   #closed = false
   readonly #maps = new Map<string, NativeMap>()
@@ -49,6 +57,13 @@ export class NativeEngine implements Engine {
     this.#store = store
     this.operation = new Operation(store)
     this.decoder = new Decoder(store)
+    const shapes = new Shapes(store)
+    this.tree = new NativeTree(this, store, shapes)
+    this.packed = new PackedTree(this, shapes)
+    this.operation.copyView = (proxy) => {
+      const node = viewOf(proxy)
+      return node === undefined ? undefined : (node.tree.copy(node) as object)
+    }
     const { generation, entries, skipped, identityRestored } = store.recovery
     this.recovered =
       skipped.length > 0 || identityRestored ? { generation, entries, skipped, identityRestored } : undefined
@@ -57,13 +72,31 @@ export class NativeEngine implements Engine {
   map(name: string): ForkstoreMap {
     let map = this.#maps.get(name)
     if (map === undefined) {
-      if (this.sealed) throw closedError()
+      this.check()
       const id = this.#store.openMap(name)
       if (id < 0) throw errorFromCode(-id, this.#store.lastMessage())
       map = new NativeMap(name, id, this.#store.map(id), this)
       this.#maps.set(name, map)
     }
     return map
+  }
+
+  begin(): void {
+    this.check()
+    this.#scope(this.#store.begin())
+  }
+
+  commit(): void {
+    this.check()
+    this.#scope(this.#store.commit())
+  }
+
+  rollback(): void {
+    this.check()
+    this.#scope(this.#store.rollback())
+    for (const map of this.#maps.values()) map.rolledBack()
+    this.tree.foreign++
+    this.changes++
   }
 
   snapshot(options: { keep: number; watchdogMs: number }): Promise<SnapshotResult> {
@@ -74,7 +107,7 @@ export class NativeEngine implements Engine {
       }
       const attempt = (): void => {
         try {
-          this.#check()
+          this.#assertMapped()
           if (!this.#store.snapshot(options.keep, options.watchdogMs, done)) setImmediate(attempt)
         } catch (error) {
           reject(fromNative(error) as Error)
@@ -89,7 +122,7 @@ export class NativeEngine implements Engine {
   }
 
   stats(): EngineStats {
-    this.#check()
+    this.#assertMapped()
     const stats = this.#store.stats()
     const collections: EngineStats['collections'] = Object.create(null)
     for (const { name, entries } of this.#store.maps()) {
@@ -98,6 +131,7 @@ export class NativeEngine implements Engine {
     return {
       entries: stats.entries,
       writes: stats.writes,
+      nodes: stats.nodes,
       bytes: {
         live: stats.liveBytes,
         free: stats.freeBytes,
@@ -120,8 +154,23 @@ export class NativeEngine implements Engine {
     this.#store.close()
   }
 
-  #check(): void {
+  /** Throws when the store is closed to its users. */
+  check(): void {
+    if (this.sealed) throw closedError()
+  }
+
+  /** Called after each operation that changed something. */
+  wrote(): void {
+    this.changes++
+    this.onWrite()
+  }
+
+  #assertMapped(): void {
     if (this.#closed) throw closedError()
+  }
+
+  #scope(result: number): void {
+    if (result < 0) throw errorFromCode(-result, this.#store.lastMessage())
   }
 }
 

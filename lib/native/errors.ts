@@ -13,6 +13,8 @@ const CODES: readonly ForkstoreErrorCode[] = [
   'ERR_FORKSTORE_WRONG_TYPE',
   'ERR_FORKSTORE_IO',
   'ERR_FORKSTORE_SNAPSHOT_FAILED',
+  'ERR_FORKSTORE_IO',
+  'ERR_FORKSTORE_DETACHED',
 ]
 
 /** The error for one of the addon's codes (a positive number); with the system's error as its cause. */

@@ -1,7 +1,7 @@
 import type { NativeMap as Handle } from './binding.js'
 import type { Decoder } from './decoder.js'
 
-/** What an iterator needs of its map. */
+/** What a way through a map needs of it. */
 export interface IterationSource {
   readonly handle: Handle
   readonly decoder: Decoder
@@ -19,13 +19,14 @@ const LEAST_BATCH = 8
 const MOST_BATCH = 256
 
 /**
- * Iterates as a JavaScript Map does: in the order of insertion, over what is there when its turn comes;
- * entries added while iterating are visited, removed ones are not. The place is kept as a sequence
- * number, so an iterator costs the map nothing and may be abandoned at any point.
+ * Goes through the records of a map as a JavaScript Map is gone through: in the order of insertion, over what is
+ * there when its turn comes; entries added on the way are visited, removed ones are not. The place is kept
+ * as a sequence number, so a way costs the map nothing and may be abandoned at any point.
  */
-class NativeMapIterator<Result> {
+export class RecordWay {
+  /** Arena offset of the current record; good until the map changes. */
+  record = 0
   readonly #source: IterationSource
-  readonly #kind: number
   /** Sequence number from which on entries have not been visited. */
   #from = 1
   #batch: Float64Array = new Float64Array(LEAST_BATCH)
@@ -35,34 +36,24 @@ class NativeMapIterator<Result> {
   #started = false
   #done = false
 
-  constructor(source: IterationSource, kind: number) {
+  constructor(source: IterationSource) {
     this.#source = source
-    this.#kind = kind
     this.#changes = source.changes
   }
 
-  next(): IteratorResult<Result, undefined> {
+  /** Goes on to the next record; false when there is none, and then for good. */
+  step(): boolean {
     const source = this.#source
-    if (this.#done) return { value: undefined, done: true }
+    if (this.#done) return false
     source.check()
     if ((this.#next === this.#count || this.#changes !== source.changes) && !this.#refill()) {
       this.#done = true
-      return { value: undefined, done: true }
+      return false
     }
     const record = this.#batch[this.#next++] as number
-    const decoder = source.decoder
-    this.#from = decoder.recordSequence(record) + 1
-    const value =
-      this.#kind === KEYS
-        ? decoder.recordKey(record)
-        : this.#kind === VALUES
-          ? decoder.recordValue(record)
-          : decoder.recordEntry(record)
-    return { value: value as Result, done: false }
-  }
-
-  get [Symbol.toStringTag](): string {
-    return 'Map Iterator'
+    this.record = record
+    this.#from = source.decoder.recordSequence(record) + 1
+    return true
   }
 
   #refill(): boolean {
@@ -79,6 +70,35 @@ class NativeMapIterator<Result> {
     this.#next = 0
     this.#count = source.handle.scan(this.#from, this.#batch)
     return this.#count > 0
+  }
+}
+
+class NativeMapIterator<Result> {
+  readonly #way: RecordWay
+  readonly #decoder: Decoder
+  readonly #kind: number
+
+  constructor(source: IterationSource, kind: number) {
+    this.#way = new RecordWay(source)
+    this.#decoder = source.decoder
+    this.#kind = kind
+  }
+
+  next(): IteratorResult<Result, undefined> {
+    const way = this.#way
+    if (!way.step()) return { value: undefined, done: true }
+    const decoder = this.#decoder
+    const value =
+      this.#kind === KEYS
+        ? decoder.recordKey(way.record)
+        : this.#kind === VALUES
+          ? decoder.recordValue(way.record)
+          : decoder.recordEntry(way.record)
+    return { value: value as Result, done: false }
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Map Iterator'
   }
 }
 

@@ -1,5 +1,6 @@
 import { ForkstoreError } from '../errors.js'
 import { ForkstoreMap, type FieldName, type Fields } from '../map.js'
+import type { Place, Scan } from '../tree/tree-engine.js'
 import type { Key } from '../types.js'
 import {
   describePath,
@@ -16,8 +17,9 @@ import type { Decoder } from './decoder.js'
 import type { NativeEngine } from './engine.js'
 import { ENTRIES, iterate, KEYS, VALUES, type IterationSource } from './iterator.js'
 import { keyKind, writeKey } from './keys.js'
-import { CLEAR, DELETE, HEAD_BYTES, INCREMENT, PATCH, SET, type Operation } from './operation.js'
-import { Site } from './writers.js'
+import { MapRows } from './map-rows.js'
+import { ADOPT, CLEAR, DELETE, HEAD_BYTES, INCREMENT, PATCH, SET, type Operation } from './operation.js'
+import { MapSite, type Site } from './writers.js'
 
 /** What a map shares with its iterators. */
 class MapState implements IterationSource {
@@ -30,7 +32,14 @@ class MapState implements IterationSource {
   ) {}
 
   check(): void {
-    if (this.engine.sealed) throw new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+    this.engine.check()
+  }
+
+  /** Called after each operation on the map that changed something. */
+  wrote(): void {
+    this.changes++
+    this.engine.tree.foreign++
+    this.engine.wrote()
   }
 }
 
@@ -43,6 +52,7 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
   readonly #id: number
   readonly #state: MapState
   readonly #operation: Operation
+  readonly #place: Place
   readonly #setSite: Site
   readonly #patchSite: Site
 
@@ -52,8 +62,9 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     this.#id = id
     this.#state = new MapState(engine, handle, engine.decoder)
     this.#operation = engine.operation
-    this.#setSite = new Site(name)
-    this.#patchSite = new Site(name)
+    this.#place = { parent: undefined, step: name }
+    this.#setSite = new MapSite(name)
+    this.#patchSite = new MapSite(name)
   }
 
   get size(): number {
@@ -122,8 +133,20 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     operation.head(CLEAR, this.#id, 0)
     const result = operation.store.apply(HEAD_BYTES)
     if (result < 0) throw operation.failure(result, this.name)
-    state.changes++
-    state.engine.onWrite()
+    state.wrote()
+  }
+
+  live(key: K): V | undefined {
+    const { decoder, engine } = this.#state
+    let offset = this.#find(key)
+    if (offset === 0) return undefined
+    if (decoder.isContainer(offset)) {
+      this.#adopt(key)
+      offset = this.#find(key)
+    } else if (decoder.nodeAt(offset) === 0) {
+      return decoder.value(offset) as V
+    }
+    return engine.tree.valueAt(offset, this.#place, key) as V
   }
 
   keys(): MapIterator<K> {
@@ -139,6 +162,22 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
   entries(): MapIterator<[K, V]> {
     this.#state.check()
     return iterate<[K, V]>(this.#state, ENTRIES)
+  }
+
+  /** Called after a rollback, which may have changed any map. */
+  rolledBack(): void {
+    this.#state.changes++
+  }
+
+  protected override rows(): Scan {
+    return new MapRows(this.#state.engine, this.#place, this.#state)
+  }
+
+  /** Makes the entry's container nodes of their own. */
+  #adopt(key: K): void {
+    const operation = this.#operation
+    if (operation.encoder.busy) return operation.nested(() => this.#adopt(key))
+    this.#apply(ADOPT, HEAD_BYTES, key)
   }
 
   /** Arena offset of the value; 0 when the key is not there. */
@@ -161,7 +200,10 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
   #assertObject(key: K): void {
     const offset = this.#find(key)
     if (offset === 0) throw notFound(this.name, key)
-    if (!this.#state.decoder.isObject(offset)) throw noObject(this.name, key)
+    const { decoder, engine } = this.#state
+    const node = decoder.nodeAt(offset)
+    const isObject = node === 0 ? decoder.isObject(offset) : !engine.tree.isArray(node)
+    if (!isObject) throw noObject(this.name, key)
   }
 
   #write(code: number, key: K, value: unknown): void {
@@ -199,8 +241,7 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     if (result < 0) this.#fail(result, key, field)
     // SET says whether the key is new: it is a change when it is not, too. A PATCH may have no fields.
     if (code === DELETE ? result === 0 : code === PATCH && end === HEAD_BYTES + 8) return false
-    state.changes++
-    state.engine.onWrite()
+    state.wrote()
     return true
   }
 

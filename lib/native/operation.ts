@@ -11,6 +11,14 @@ export const DELETE = 4
 export const CLEAR = 5
 export const PATCH = 6
 export const INCREMENT = 7
+export const SET_MEMBER = 8
+export const DELETE_MEMBER = 9
+export const SET_ITEM = 10
+export const DELETE_ITEM = 11
+export const SET_LENGTH = 12
+export const SPLICE = 13
+export const PERMUTE = 14
+export const ADOPT = 15
 
 /** Where an operation's value begins. */
 export const HEAD_BYTES = 16
@@ -35,6 +43,8 @@ export class Operation {
   readonly store: NativeStore
   readonly shapes: ShapeTree
   encoder: Encoder
+  /** The plain copy of what a Proxy shows, when that is a live view. Never writes to the buffer. */
+  copyView: (proxy: object) => object | undefined = () => undefined
   /** Bytes that can be written without `reserve`. */
   capacity = 0
   declare bytes: Bytes
@@ -75,6 +85,15 @@ export class Operation {
     const words = this.words
     words[0] = code
     words[1] = collection
+    words[2] = valueBytes
+    words[3] = 0
+  }
+
+  /** The same for an operation on a node. */
+  nodeHead(code: number, node: number, valueBytes: number): void {
+    const words = this.words
+    words[0] = code | ((node / 2 ** 32) << 16)
+    words[1] = node | 0
     words[2] = valueBytes
     words[3] = 0
   }

@@ -3,6 +3,7 @@ import type { Encoder } from './encoder.js'
 import * as format from './format.js'
 import type { Operation } from './operation.js'
 import type { ShapeNode, ShapeTree } from './shape-tree.js'
+import { describePath, type Steps } from '../value-errors.js'
 
 /**
  * Writes the object `value` with its root slot at `at`; false when it has not the writer's shape, and then
@@ -13,14 +14,14 @@ export type Writer = (encoder: Encoder, operation: Operation, value: object, at:
 /** Generating a writer costs some 100 us: only after so many values of one shape in a row. */
 const USES_BEFORE_GENERATION = 16
 
-/** A place that values come from, which mostly have the same shape: a map. */
-export class Site {
+/** A place that values go to, which mostly have the same shape. */
+export abstract class Site {
   writer: Writer | undefined = undefined
   #last: ShapeNode | undefined = undefined
   #uses = 0
 
-  /** `name` is for messages. */
-  constructor(readonly name: string) {}
+  /** Names a part of a value, for messages: `key` as given to `encode`, and the way from there. */
+  abstract describe(key: unknown, steps: Steps): string
 
   /** Is told the shape of a value that the writer did not write. */
   learn(node: ShapeNode, shapes: ShapeTree): void {
@@ -30,6 +31,17 @@ export class Site {
     } else if (++this.#uses === USES_BEFORE_GENERATION) {
       this.writer = node.writer ??= generateWriter(node, shapes.names(node))
     }
+  }
+}
+
+/** A map. */
+export class MapSite extends Site {
+  constructor(readonly name: string) {
+    super()
+  }
+
+  describe(key: unknown, steps: Steps): string {
+    return describePath(this.name, key, steps)
   }
 }
 

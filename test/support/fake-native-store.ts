@@ -1,4 +1,4 @@
-import type { NativeStore } from '../../lib/native/binding.js'
+import type { NativeStats, NativeStore } from '../../lib/native/binding.js'
 
 /**
  * Just enough of the addon for the codec: an arena of one segment into which `put` copies bytes, a table of
@@ -40,6 +40,7 @@ export function fakeNativeStore(options: FakeOptions = {}): FakeNativeStore {
       return operationBuffer
     },
     lastMessage: () => 'fake',
+    stats: () => ({ shapes: shapes.length }) as NativeStats,
     segment: (index: number) => (options.windows === false || index !== 0 ? undefined : arena),
     readBlock(offset: number, out: Uint8Array) {
       for (const [start, length] of lengths) {

@@ -1,0 +1,41 @@
+import type { Place, Scan } from '../tree/tree-engine.js'
+import type { Key } from '../types.js'
+import { slotNode } from './decoder.js'
+import type { NativeEngine } from './engine.js'
+import { RecordWay, type IterationSource } from './iterator.js'
+
+/** The entries of a map, for queries: containers are views that can only be read. */
+export class MapRows implements Scan {
+  readonly #way: RecordWay
+  #key: Key | undefined
+
+  constructor(
+    readonly engine: NativeEngine,
+    readonly place: Place,
+    source: IterationSource,
+  ) {
+    source.check()
+    this.#way = new RecordWay(source)
+  }
+
+  next(): boolean {
+    this.#key = undefined
+    return this.#way.step()
+  }
+
+  name(): Key {
+    return (this.#key ??= this.engine.decoder.recordKey(this.#way.record))
+  }
+
+  value(): unknown {
+    const { engine, place } = this
+    const { decoder, tree, packed } = engine
+    const slot = decoder.recordSlot(this.#way.record)
+    const name = this.name()
+    const window = decoder.lastingWindow(slot)
+    const id = slotNode(window, slot - window.base)
+    // An adopted entry: what its nodes show.
+    if (id !== 0) return packed.value(tree.packedWindow(id, { parent: place, step: name }), 0, place, name)
+    return packed.value(window, slot - window.base, place, name)
+  }
+}

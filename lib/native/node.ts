@@ -1,0 +1,96 @@
+import { ArrayNode } from '../tree/array-view.js'
+import { ObjectNode } from '../tree/object-view.js'
+import { describePlace } from '../tree/place.js'
+import type { Place } from '../tree/tree-engine.js'
+import type { Key } from '../types.js'
+import { describeSteps, type Steps } from '../value-errors.js'
+import type { NativeTree } from './tree.js'
+import type { Window } from './window.js'
+import { Site } from './writers.js'
+
+/**
+ * What is known of a node beside its number: where its block was found, and under which layout version. The first
+ * word of a block says the kind; docs/format.md, section 4, "Nodes".
+ */
+export interface NativeNode {
+  /** Never used again for another node. */
+  readonly id: number
+  /** Arena offset; good only under `version`. */
+  block: number
+  version: number
+  /** Over the block, at byte `at`; undefined where there are no windows. */
+  window: Window | undefined
+  at: number
+  /** Counts what was written to this node: places of members found before may be wrong. */
+  writes: number
+  /** Of values that were written here by the general encoder. */
+  site: Site | undefined
+  /** The view cache's. */
+  page: object | undefined
+}
+
+/** A node that is an object. */
+export class NativeObject extends ObjectNode implements NativeNode {
+  block = 0
+  version = -1
+  window: Window | undefined = undefined
+  at = 0
+  writes = 0
+  site: Site | undefined = undefined
+  page: object | undefined = undefined
+
+  constructor(
+    tree: NativeTree,
+    parent: Place | undefined,
+    step: Key,
+    readonly id: number,
+  ) {
+    super(tree, parent, step)
+  }
+}
+
+/** A node that is an array. */
+export class NativeArray extends ArrayNode implements NativeNode {
+  block = 0
+  version = -1
+  window: Window | undefined = undefined
+  at = 0
+  writes = 0
+  site: Site | undefined = undefined
+  page: object | undefined = undefined
+
+  constructor(
+    tree: NativeTree,
+    parent: Place | undefined,
+    step: Key,
+    readonly id: number,
+  ) {
+    super(tree, parent, step)
+  }
+}
+
+/** A node that values are assigned to the members of. Keys are names and indexes. */
+export class NodeSite extends Site {
+  constructor(readonly node: Place) {
+    super()
+  }
+
+  describe(key: unknown, steps: Steps): string {
+    return describePlace(this.node) + describeSteps([key as string | number, ...steps])
+  }
+}
+
+/** An array that gets items from `key` on: the way begins with the place among them. */
+export class SpliceSite extends Site {
+  constructor(readonly node: Place) {
+    super()
+  }
+
+  describe(key: unknown, steps: Steps): string {
+    const [first, ...rest] = steps
+    return (
+      describePlace(this.node) +
+      (first === undefined ? '' : describeSteps([(key as number) + (first as number), ...rest]))
+    )
+  }
+}
