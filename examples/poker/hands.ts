@@ -32,7 +32,7 @@ function strengthOfFive(cards: readonly Card[]): number {
   const groups = [...counts].sort(([rankA, a], [rankB, b]) => b - a || rankB - rankA)
   const [first, second] = groups.map(([, count]) => count)
 
-  const isFlush = cards.every((card) => card[1] === cards[0]![1])
+  const isFlush = new Set(cards.map((card) => card[1])).size === 1
   const isWheel = groups.length === 5 && ranks[0] === 12 && ranks[1] === 3 // A 5 4 3 2
   const isStraight = groups.length === 5 && (ranks[0]! - ranks[4]! === 4 || isWheel)
   let category = 0

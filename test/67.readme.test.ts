@@ -1,0 +1,122 @@
+// The code that the documentation shows is correct: every block of JavaScript or TypeScript compiles, and those that are
+// programs (they import forkstore) run, from `dist/` as a user's would, and print what is said beside them:
+//   console.log(users.size) // 1       what a program prints, line by line
+//   the second run says `1 user`       in the text after a program: what it prints when it is run again
+
+import { execFile } from 'node:child_process'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import ts from 'typescript'
+import { afterAll, describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const run = promisify(execFile)
+const base = mkdtempSync(join(tmpdir(), 'forkstore-readme-'))
+afterAll(() => rmSync(base, { recursive: true, force: true }))
+
+interface Block {
+  where: string
+  code: string
+  isProgram: boolean
+  /** Undefined where nothing is said. */
+  prints: string | undefined
+  printsAgain: string | undefined
+}
+
+/** For parts of programs: what they may take as given. */
+const GIVEN = `import { copy, ForkstoreError, open, query } from 'forkstore'
+const store = await open()
+const { root } = store
+const users = store.map<any, string>('users')
+const email = 'ada@example.com'
+`
+
+function blocksOf(file: string): Block[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  const found = text.matchAll(/^```(?:js|ts|javascript|typescript)\n(.*?)^```\n(.*?)(?=^```|(?![^]))/gms)
+  return [...found].map(({ 1: code = '', 2: after = '', index }) => ({
+    where: `${file}:${text.slice(0, index).split('\n').length}`,
+    code,
+    isProgram: /from 'forkstore/.test(code),
+    prints: printedBy(code),
+    printsAgain: /the second run says `([^`]+)`/.exec(after)?.[1],
+  }))
+}
+
+function printedBy(code: string): string | undefined {
+  const lines = [...code.matchAll(/console\.log\(.*\) \/\/ (.+)$/gm)].map(([, line]) => line)
+  return lines.length === 0 ? undefined : lines.join('\n')
+}
+
+const files = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
+const blocks = files.filter((name) => name.endsWith('.md')).flatMap(blocksOf)
+const programs = blocks.filter((block) => block.isProgram)
+
+/** What TypeScript has to say about a module that lies in `test/`, where the name `forkstore` is resolved. */
+function diagnose(code: string): string[] {
+  const file = join(root, 'test', 'shown-in-the-documentation.ts')
+  const config = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path))
+    .config as unknown
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  const host = ts.createCompilerHost(options)
+  const readFile = host.readFile.bind(host)
+  const fileExists = host.fileExists.bind(host)
+  host.readFile = (path) => (path === file ? code : readFile(path))
+  host.fileExists = (path) => path === file || fileExists(path)
+  const program = ts.createProgram([file], options, host)
+  const found = ts.getPreEmitDiagnostics(program, program.getSourceFile(file)!)
+  return found.map((each) => ts.flattenDiagnosticMessageText(each.messageText, '\n'))
+}
+
+/** An application of its own, with the package as it is published. */
+function newApplication(name: string): string {
+  const folder = join(base, name)
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  symlinkSync(root, join(folder, 'node_modules', 'forkstore'))
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  return folder
+}
+
+async function printed(folder: string, file: string): Promise<string> {
+  const typescript = ['--import', import.meta.resolve('tsx')]
+  const { stdout } = await run(process.execPath, [...typescript, file], { cwd: folder, timeout: 60_000 })
+  return stdout.trimEnd()
+}
+
+describe('what the documentation shows', () => {
+  it('is found: the README has programs, and says what they print', () => {
+    expect(programs.filter((block) => block.where.startsWith('README.md')).length).toBeGreaterThan(0)
+    expect(blocks.some((block) => (block.prints ?? block.printsAgain) !== undefined)).toBe(true)
+  })
+
+  it('is checked: an error in it is seen', () => {
+    expect(diagnose(`${GIVEN}store.map('a').set('key', 1)`)).toEqual([])
+    expect(diagnose(`${GIVEN}store.map('a').increment('key', 5)`)).toHaveLength(1)
+  })
+
+  it.each(blocks)('$where compiles', ({ code, isProgram }) => {
+    // A part may have names of its own for what is given.
+    expect(diagnose(isProgram ? code : `${GIVEN}{\n${code}}\n`)).toEqual([])
+  })
+
+  it.each(programs)('$where runs', async ({ where, code, prints, printsAgain }) => {
+    const folder = newApplication(where.replace(/\W/g, '-'))
+    writeFileSync(join(folder, 'program.ts'), code)
+    const first = await printed(folder, 'program.ts')
+    if (prints !== undefined) expect(first).toBe(prints)
+    // A program can be run again, over the data that it has left.
+    const second = await printed(folder, 'program.ts')
+    if (printsAgain !== undefined) expect(second).toBe(printsAgain)
+  })
+})
