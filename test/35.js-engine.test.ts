@@ -110,9 +110,9 @@ describe('files of forkstore/js', () => {
 
   test('another version is an error of its own, where the digest is right', async () => {
     const path = stores.directory()
-    writeStore(path, [['something', 'new']], { version: 2 })
+    writeStore(path, [['something', 'new']], { version: 3 })
     const error = await expectRejection('ERR_FORKSTORE_VERSION', () => open(path))
-    expect(error.message).toContain('version 2')
+    expect(error.message).toContain('version 3')
     const file = join(path, 'snapshot-00000000000000000001.json')
     writeFileSync(file, `${readFileSync(file, 'utf8')}\n`)
     await expectRejection('ERR_FORKSTORE_CORRUPT', () => open(path))

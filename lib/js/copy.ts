@@ -1,14 +1,7 @@
 import { types } from 'node:util'
 import { ForkstoreError } from '../errors.js'
-import {
-  CYCLE,
-  describePath,
-  isDetached,
-  isPlainObject,
-  lengthOf,
-  refusal,
-  unsupportedValue,
-} from '../value-errors.js'
+import { viewOf } from '../tree/view.js'
+import { CYCLE, isDetached, isPlainObject, lengthOf, refusal, type Steps } from '../value-errors.js'
 
 /** The most that one value may take, in bytes of docs/format.md section 1; about the same in both engines. */
 const MOST_BYTES = 2 ** 30 - 2 ** 20
@@ -44,25 +37,26 @@ export function defineField(target: Plain, name: string, value: unknown): void {
   }
 }
 
+/** Names a part of the value, for messages. */
+export type DescribePart = (steps: Steps) => string
+
 /**
- * Checks a value and copies it, without recursion. Code of the value's (getters) may run and may do
- * anything, so nothing of the store's may be half changed when this is called.
+ * Checks a value and copies it, without recursion; of live views, what they show. Code of the value's (getters) may
+ * run and may do anything, so nothing of the store's may be half changed when this is called.
  */
-export function copyIn(mapName: string, key: unknown, root: unknown): Copied {
-  return new Copier(mapName, key).run(root)
+export function copyIn(describe: DescribePart, root: unknown): Copied {
+  return new Copier(describe).run(root)
 }
 
 class Copier {
-  readonly #mapName: string
-  readonly #key: unknown
+  readonly #describe: DescribePart
   readonly #stack: Frame[] = []
   #ancestors: Set<unknown> | undefined
   #isJson = true
   #bytes = 0
 
-  constructor(mapName: string, key: unknown) {
-    this.#mapName = mapName
-    this.#key = key
+  constructor(describe: DescribePart) {
+    this.#describe = describe
   }
 
   run(root: unknown): Copied {
@@ -125,9 +119,14 @@ class Copier {
     }
   }
 
-  #copyObject(value: object): unknown {
+  #copyObject(given: object): unknown {
+    let value = given
+    if (types.isProxy(value)) {
+      const node = viewOf(value)
+      if (node === undefined) return this.#refuse(refusal(value))
+      value = node.tree.copy(node) as object
+    }
     if (Array.isArray(value)) {
-      if (types.isProxy(value)) return this.#refuse(refusal(value))
       this.#charge(8 + 8 * value.length)
       return this.#enter(value, new Array<unknown>(value.length), undefined)
     }
@@ -166,13 +165,13 @@ class Copier {
     if (this.#bytes <= MOST_BYTES) return
     throw new ForkstoreError(
       'ERR_FORKSTORE_TOO_LARGE',
-      `${describePath(this.#mapName, this.#key, [])}: a value of more than ${MOST_BYTES} bytes cannot be stored`,
+      `${this.#describe([])}: a value of more than ${MOST_BYTES} bytes cannot be stored`,
     )
   }
 
   #refuse(words: string): never {
     const steps = this.#stack.map((frame) => frame.names?.[frame.next - 1] ?? frame.next - 1)
-    throw unsupportedValue(this.#mapName, this.#key, steps, words)
+    throw new ForkstoreError('ERR_FORKSTORE_UNSUPPORTED_VALUE', `${this.#describe(steps)}: ${words}`)
   }
 }
 
@@ -205,15 +204,16 @@ export function copyOut(root: unknown): unknown {
   return result
 }
 
+/** Whether a value of the store's own is an object or array. */
+export function isContainer(value: unknown): value is Plain | unknown[] {
+  return (
+    typeof value === 'object' && value !== null && !(value instanceof Date) && !(value instanceof Uint8Array)
+  )
+}
+
 /** Whether a value of the store's own is an object with fields. */
 export function isStoredObject(value: unknown): value is Plain {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Date) &&
-    !(value instanceof Uint8Array)
-  )
+  return isContainer(value) && !Array.isArray(value)
 }
 
 function copyDate(date: Date): Date {

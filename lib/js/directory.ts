@@ -15,11 +15,14 @@ import { open, readdir, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import type { Recovered } from '../types.js'
-import { BadSnapshot, FORMAT, VERSION, readSnapshot, type ReadMap } from './snapshot-file.js'
+import type { Plain } from './copy.js'
+import { BadSnapshot, FORMAT, readSnapshot, type ReadMap } from './snapshot-file.js'
 import { isAbandonedDraft } from './lock.js'
 import { isSystemError } from './system.js'
 
 const IDENTITY = 'identity.json'
+/** Of the identity file. */
+const VERSION = 1
 const SNAPSHOT = /^snapshot-(\d{20})\.json$/
 const TEMPORARY = /^(snapshot-\d{20}|identity)\.json\.tmp$/
 
@@ -29,6 +32,7 @@ export interface Loaded {
   newest: number
   writes: number
   maps: Map<string, ReadMap>
+  root: Plain
   recovered: Recovered | undefined
   /** Generations that turned out unusable. */
   damaged: Set<number>
@@ -85,7 +89,15 @@ export function loadDirectory(path: string): Loaded {
       )
     }
     const storeId = randomBytes(16).toString('hex')
-    return { storeId, newest: 0, writes: 0, maps: new Map(), recovered: undefined, damaged: new Set() }
+    return {
+      storeId,
+      newest: 0,
+      writes: 0,
+      maps: new Map(),
+      root: {},
+      recovered: undefined,
+      damaged: new Set(),
+    }
   }
   return loadNewest(path, generations, identity)
 }
@@ -94,7 +106,7 @@ function loadNewest(path: string, generations: number[], identity: string | unde
   const skipped: Recovered['skipped'] = []
   for (const generation of generations) {
     try {
-      const { header, maps } = readSnapshot(join(path, snapshotName(generation)))
+      const { header, maps, root } = readSnapshot(join(path, snapshotName(generation)))
       if (header.generation !== generation)
         throw new BadSnapshot('the file has the name of another generation')
       if (identity !== undefined && header.storeId !== identity) {
@@ -108,6 +120,7 @@ function loadNewest(path: string, generations: number[], identity: string | unde
         newest: generations[0]!,
         writes: header.writes,
         maps,
+        root,
         recovered: skipped.length > 0 || identityRestored ? recovered : undefined,
         damaged: new Set(skipped.map((each) => each.generation)),
       }

@@ -12,6 +12,9 @@ import { DirectoryLock } from './lock.js'
 import { JsMap, type MapOwner } from './map.js'
 import { writeSnapshot } from './snapshot-file.js'
 import { isSystemError } from './system.js'
+import { countContainers } from './containers.js'
+import { JsTree } from './tree.js'
+import { Undo } from './undo.js'
 
 /** Opens a directory, or memory only. */
 export async function openJs(path: string | undefined): Promise<Engine> {
@@ -37,6 +40,9 @@ class JsEngine implements Engine, MapOwner {
   readonly name = 'js'
   readonly recovered: Recovered | undefined
   onWrite: () => void = () => undefined
+  readonly undo = new Undo()
+  readonly tree: JsTree
+  changes = 0
   readonly #lock: DirectoryLock | undefined
   readonly #maps = new Map<string, JsMap>()
   readonly #storeId: string
@@ -57,6 +63,7 @@ class JsEngine implements Engine, MapOwner {
     this.#damaged = loaded?.damaged ?? new Set()
     this.#newest = loaded?.newest ?? 0
     this.#writes = loaded?.writes ?? 0
+    this.tree = new JsTree(this, loaded?.root ?? {})
     for (const read of loaded?.maps.values() ?? []) {
       this.#maps.set(read.name, new JsMap(read.name, this, read.stored, read.notJson))
     }
@@ -96,7 +103,12 @@ class JsEngine implements Engine, MapOwner {
         maps: this.#maps.size,
         entries,
       }
-      const { bytes, durable } = writeSnapshot(join(path, temporary), header, this.#maps.values())
+      const { bytes, durable } = writeSnapshot(
+        join(path, temporary),
+        header,
+        this.#maps.values(),
+        this.tree.data,
+      )
       const pauseMs = performance.now() - startMs
       await durable
       await publish(path, temporary, name)
@@ -119,6 +131,22 @@ class JsEngine implements Engine, MapOwner {
     }
   }
 
+  begin(): void {
+    this.undo.begin()
+    const writes = this.#writes
+    // Taken back, they have not been.
+    this.undo.record(() => (this.#writes = writes))
+  }
+
+  commit(): void {
+    this.undo.commit()
+  }
+
+  rollback(): void {
+    this.undo.rollback()
+    this.changes++
+  }
+
   idle(): boolean {
     return true
   }
@@ -131,6 +159,7 @@ class JsEngine implements Engine, MapOwner {
     return {
       entries: this.#entries(),
       writes: this.#writes,
+      nodes: countContainers(this.tree.data),
       bytes: { live: 0, free: 0, mapped: 0, dirty: 0, max: 0 },
       collections,
       snapshotBytesWritten: 0,
@@ -139,12 +168,14 @@ class JsEngine implements Engine, MapOwner {
 
   seal(): void {
     this.#isSealed = true
+    this.changes++
   }
 
   close(): void {
     this.#isSealed = true
     // Whoever still holds a map or an iterator of it shall not hold the data.
     for (const map of this.#maps.values()) map.forget()
+    this.tree.forget()
     this.#maps.clear()
     this.#lock?.release()
   }
@@ -155,6 +186,7 @@ class JsEngine implements Engine, MapOwner {
 
   wrote(): void {
     this.#writes++
+    this.changes++
     this.onWrite()
   }
 

@@ -1,7 +1,9 @@
 import { ForkstoreError } from '../errors.js'
 import { ForkstoreMap } from '../map.js'
 import type { Key } from '../types.js'
+import type { Scan } from '../tree/tree-engine.js'
 import {
+  describePath,
   isKeyTooLong,
   isPlainObject,
   keyTooLong,
@@ -10,15 +12,13 @@ import {
   notFound,
   unsupportedKey,
 } from '../value-errors.js'
-import { copyIn, copyOut, defineField, isStoredObject, type Plain } from './copy.js'
+import { copyIn, copyOut, isStoredObject, type Plain } from './copy.js'
 import { CopyingIterator } from './iterator.js'
+import type { Holder, JsTree, TreeOwner } from './tree.js'
 
 /** What a map needs of its engine. */
-export interface MapOwner {
-  /** Throws ERR_FORKSTORE_CLOSED when the engine is closed. */
-  assertOpen(): void
-  /** Counts one write. */
-  wrote(): void
+export interface MapOwner extends TreeOwner {
+  readonly tree: JsTree
 }
 
 /** A map over a JavaScript Map of deep copies. */
@@ -28,6 +28,8 @@ export class JsMap extends ForkstoreMap {
   /** Keys of the entries that JSON alone would not bring back; mostly few or none. */
   readonly notJson: Set<Key>
   readonly #owner: MapOwner
+  /** The map as the place of its entries. */
+  readonly #holder: Holder
 
   constructor(
     override readonly name: string,
@@ -39,6 +41,12 @@ export class JsMap extends ForkstoreMap {
     this.#owner = owner
     this.stored = stored
     this.notJson = notJson
+    this.#holder = {
+      parent: undefined,
+      step: name,
+      // Whatever was changed there: tables can say it.
+      changed: (key) => this.#markNotJson(key),
+    }
   }
 
   /** Lets go of the data. REQUIRES: the owner is closed. */
@@ -57,6 +65,11 @@ export class JsMap extends ForkstoreMap {
     return copyOut(this.stored.get(key))
   }
 
+  override live(key: Key): unknown {
+    this.#check(key)
+    return this.#owner.tree.liveOf(this.#holder, key === 0 ? 0 : key, this.stored.get(key))
+  }
+
   override has(key: Key): boolean {
     this.#check(key)
     return this.stored.has(key)
@@ -64,7 +77,7 @@ export class JsMap extends ForkstoreMap {
 
   override set(key: Key, value: unknown): this {
     this.#check(key)
-    const copied = copyIn(this.name, key, value)
+    const copied = copyIn((steps) => describePath(this.name, key, steps), value)
     this.#owner.assertOpen() // a getter of the value's may have closed the store
     this.#store(key, copied.value, copied.isJson)
     return this
@@ -72,15 +85,46 @@ export class JsMap extends ForkstoreMap {
 
   override delete(key: Key): boolean {
     this.#check(key)
-    if (!this.stored.delete(key)) return false
+    if (!this.stored.has(key)) return false
+    const { tree, undo } = this.#owner
+    const value = this.stored.get(key)
+    if (undo.active) {
+      const entries = [...this.stored]
+      const wasNotJson = this.notJson.has(key)
+      const behind = entries.slice(entries.findIndex(([each]) => Object.is(each, key === 0 ? 0 : key)) + 1)
+      undo.record(() => {
+        this.stored.set(key, value)
+        for (const [each, kept] of behind) {
+          this.stored.delete(each)
+          this.stored.set(each, kept)
+        }
+        if (wasNotJson) this.notJson.add(key)
+        tree.attach(value)
+      })
+    }
+    this.stored.delete(key)
     this.notJson.delete(key)
+    tree.detach(value)
     this.#owner.wrote()
     return true
   }
 
   override clear(): void {
+    const { tree, undo } = this.#owner
     this.#owner.assertOpen()
     if (this.stored.size === 0) return
+    if (undo.active) {
+      const entries = [...this.stored]
+      const notJson = [...this.notJson]
+      undo.record(() => {
+        for (const [key, value] of entries) {
+          this.stored.set(key, value)
+          tree.attach(value)
+        }
+        for (const key of notJson) this.notJson.add(key)
+      })
+    }
+    for (const value of this.stored.values()) tree.detach(value)
     this.stored.clear()
     this.notJson.clear()
     this.#owner.wrote()
@@ -92,13 +136,14 @@ export class JsMap extends ForkstoreMap {
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'patch: the fields must be a plain object')
     }
     this.#object(key)
-    const copied = copyIn(this.name, key, fields)
+    const copied = copyIn((steps) => describePath(this.name, key, steps), fields)
     this.#owner.assertOpen()
     const value = this.#object(key) // a getter of the fields may have changed it
     const names = Object.keys(copied.value as Plain)
     if (names.length === 0) return this
-    for (const name of names) defineField(value, name, (copied.value as Plain)[name])
-    this.#store(key, value, copied.isJson && !this.notJson.has(key))
+    for (const name of names) this.#owner.tree.setField(value, name, (copied.value as Plain)[name])
+    if (!copied.isJson) this.#markNotJson(key)
+    this.#owner.wrote()
     return this
   }
 
@@ -116,8 +161,9 @@ export class JsMap extends ForkstoreMap {
       throw noNumber(this.name, key, field)
     }
     const after = (before ?? 0) + by
-    defineField(value, field, after)
-    this.#store(key, value, Number.isFinite(after) && !Object.is(after, -0) && !this.notJson.has(key))
+    this.#owner.tree.setField(value, field, after)
+    if (!Number.isFinite(after) || Object.is(after, -0)) this.#markNotJson(key)
+    this.#owner.wrote()
     return after
   }
 
@@ -133,16 +179,41 @@ export class JsMap extends ForkstoreMap {
     return this.#iterate((entry) => [entry[0], copyOut(entry[1])])
   }
 
+  protected override rows(): Scan {
+    this.#owner.assertOpen()
+    return new RowScan(this.stored.entries(), this.#holder, this.#owner)
+  }
+
   #iterate<T>(select: (entry: [Key, unknown]) => T): MapIterator<T> {
     this.#owner.assertOpen()
     return new CopyingIterator(this.stored.entries(), select, this.#owner) as unknown as MapIterator<T>
   }
 
   #store(key: Key, value: unknown, isJson: boolean): void {
+    const { tree, undo } = this.#owner
+    const before = this.stored.get(key)
+    if (undo.active) {
+      const wasThere = this.stored.has(key)
+      const wasNotJson = this.notJson.has(key)
+      undo.record(() => {
+        if (wasThere) this.stored.set(key, before)
+        else this.stored.delete(key)
+        if (wasNotJson) this.notJson.add(key)
+        else this.notJson.delete(key)
+        tree.detach(value)
+        tree.attach(before)
+      })
+    }
     if (!isJson || !isJsonKey(key)) this.notJson.add(key)
     else if (this.notJson.size > 0) this.notJson.delete(key)
     this.stored.set(key, value)
+    tree.detach(before)
     this.#owner.wrote()
+  }
+
+  /** Not taken back: a table can say what JSON can, too. */
+  #markNotJson(key: Key): void {
+    this.notJson.add(key)
   }
 
   #object(key: Key): Plain {
@@ -159,6 +230,33 @@ export class JsMap extends ForkstoreMap {
       throw unsupportedKey(this.name, key)
     }
     if (isKeyTooLong(key)) throw keyTooLong(this.name, key)
+  }
+}
+
+/** The entries for a query's callbacks. */
+class RowScan implements Scan {
+  #entry: [Key, unknown] | undefined
+
+  constructor(
+    readonly entries: Iterator<[Key, unknown]>,
+    readonly holder: Holder,
+    readonly owner: MapOwner,
+  ) {}
+
+  next(): boolean {
+    this.owner.assertOpen()
+    const step = this.entries.next()
+    this.#entry = step.done === true ? undefined : step.value
+    return step.done !== true
+  }
+
+  name(): Key {
+    return (this.#entry as [Key, unknown])[0]
+  }
+
+  value(): unknown {
+    const [key, value] = this.#entry as [Key, unknown]
+    return this.owner.tree.readOnlyOf(this.holder, key, value)
   }
 }
 

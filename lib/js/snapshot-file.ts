@@ -2,22 +2,27 @@ import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Key } from '../types.js'
-import { BadTable, fromTagged, toTagged } from './tagged.js'
+import { isStoredObject, type Plain } from './copy.js'
+import { BadTable, fromTagged, joinParts, taggedParts, toTagged, type Tagged } from './tagged.js'
 
 /**
  * A snapshot of the JS engine is text, one JSON value a line:
  *
  * ```
- * {"format":"forkstore-js","version":1,"sha256":"...", "storeId", "generation", "writes", "maps", "entries"}
+ * {"format":"forkstore-js","version":2,"sha256":"...", "storeId", "generation", "writes", "maps", "entries"}
  * ["map","users"]                          the lines after it belong to this map
  * ["json","ada@x",{"visits":1}, ...]       key, value, key, value: as JSON has them
  * ["tagged",key,value, ...]                key and value as the tables of tagged.ts
+ * ["tree",part, ...]                       parts of the nodes of the live tree, as tagged.ts has them
  * ```
+ *
+ * The lines of the tree come last; version 1 has none.
  *
  * The digest covers the whole file, itself read as 64 zeros.
  */
 export const FORMAT = 'forkstore-js'
-export const VERSION = 1
+export const VERSION = 2
+const VERSIONS: readonly unknown[] = [1, VERSION]
 const ZERO_DIGEST = '0'.repeat(64)
 const BATCH_ENTRIES = 512
 const BATCH_CHARACTERS = 2 ** 26
@@ -63,6 +68,7 @@ export function writeSnapshot(
   path: string,
   header: SnapshotHeader,
   maps: Iterable<WrittenMap>,
+  root: Plain,
 ): { bytes: number; durable: Promise<void> } {
   const file = openSync(path, 'w')
   let bytes = 0
@@ -90,6 +96,7 @@ export function writeSnapshot(
       line(JSON.stringify(['map', map.name]))
       writeEntries(map, line)
     }
+    writeTree(root, line)
     flush()
     writeFully(file, Buffer.from(headerLine(hash.digest('hex'))), 0)
   } finally {
@@ -119,6 +126,23 @@ function writeEntries(map: WrittenMap, line: (text: string) => void): void {
     batchCharacters += characters
     if (isJson) batch.push(key, value)
     else batch.push(toTagged(key), toTagged(value))
+  }
+  flush()
+}
+
+function writeTree(root: Plain, line: (text: string) => void): void {
+  let parts: string[] = []
+  let characters = 0
+  const flush = (): void => {
+    if (parts.length > 0) line(`["tree",${parts.join(',')}]`)
+    parts = []
+    characters = 0
+  }
+  for (const part of taggedParts(root)) {
+    const text = JSON.stringify(part)
+    if (characters + text.length > BATCH_CHARACTERS || parts.length >= BATCH_ENTRIES) flush()
+    parts.push(text)
+    characters += text.length
   }
   flush()
 }
@@ -153,8 +177,14 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
+export interface ReadStore {
+  header: SnapshotHeader
+  maps: Map<string, ReadMap>
+  root: Plain
+}
+
 /** Reads and checks a whole file. Throws BadSnapshot for contents that cannot be used. */
-export function readSnapshot(path: string): { header: SnapshotHeader; maps: Map<string, ReadMap> } {
+export function readSnapshot(path: string): ReadStore {
   const lines = readLines(path)
   try {
     return readContents(lines)
@@ -163,24 +193,26 @@ export function readSnapshot(path: string): { header: SnapshotHeader; maps: Map<
   }
 }
 
-function readContents(lines: Generator<Buffer, string, void>): {
-  header: SnapshotHeader
-  maps: Map<string, ReadMap>
-} {
+function readContents(lines: Generator<Buffer, string, void>): ReadStore {
   const first = lines.next()
   if (first.done) throw new BadSnapshot('the file is empty')
   const firstLine = parse(first.value) as Record<string, unknown> | null
   if (firstLine?.['format'] !== FORMAT) throw new BadSnapshot('the header is damaged')
-  if (firstLine['version'] !== VERSION) throw otherVersion(firstLine, lines)
+  if (!VERSIONS.includes(firstLine['version'])) throw otherVersion(firstLine, lines)
   const header = checkHeader(firstLine)
   const maps = new Map<string, ReadMap>()
   let map: ReadMap | undefined
+  const tree: Tagged = [['r', 0]]
   let entries = 0
   let step = lines.next()
   for (; !step.done; step = lines.next()) {
     const line = parse(step.value)
     if (!Array.isArray(line)) throw new BadSnapshot('a line is no list')
-    if (line[0] === 'map') {
+    if (line[0] === 'tree') {
+      readTree(tree, line)
+    } else if (tree.length > 1) {
+      throw new BadSnapshot('a line behind the tree')
+    } else if (line[0] === 'map') {
       const name: unknown = line[1]
       if (typeof name !== 'string' || name === '' || maps.has(name))
         throw new BadSnapshot('a bad name of a map')
@@ -197,7 +229,18 @@ function readContents(lines: Generator<Buffer, string, void>): {
   if (entries !== header.entries || stored !== entries || maps.size !== header.maps) {
     throw new BadSnapshot('the counts do not match')
   }
-  return { header, maps }
+  const root = tree.length === 1 ? {} : readTagged(tree)
+  if (!isStoredObject(root)) throw new BadSnapshot('the root is no object')
+  return { header, maps, root }
+}
+
+function readTree(tree: Tagged, line: unknown[]): void {
+  try {
+    joinParts(tree, line.slice(1))
+  } catch (error) {
+    if (error instanceof BadTable) throw new BadSnapshot(error.message)
+    throw error
+  }
 }
 
 function readEntries(line: unknown[], map: ReadMap): void {

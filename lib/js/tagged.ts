@@ -1,3 +1,4 @@
+import { nextItem } from './containers.js'
 import { defineField, type Plain } from './copy.js'
 
 /**
@@ -21,8 +22,75 @@ export class BadTable extends Error {}
 
 export function toTagged(root: unknown): Tagged {
   const containers: object[] = []
-  const table: Tagged = []
-  const slot = (value: unknown): unknown => {
+  const slot = slotWriter(containers)
+  const table: Tagged = [slot(root)]
+  // More are added on the way.
+  for (const container of containers) {
+    const node: unknown[] = []
+    for (const part of partsOf(container, slot)) node.push(...(node.length === 0 ? part : part.slice(1)))
+    table.push(node)
+  }
+  return table
+}
+
+/**
+ * The nodes of the table of a container that may be large, in parts: what follows the first part of a node begins with
+ * "+" in place of its kind. Node 0 is the container itself.
+ */
+export function* taggedParts(root: object): Generator<unknown[], undefined> {
+  const containers = [root]
+  const slot = slotWriter(containers)
+  for (const container of containers) yield* partsOf(container, slot)
+  return undefined
+}
+
+/** Puts parts together again. */
+export function joinParts(table: Tagged, parts: readonly unknown[]): void {
+  for (const part of parts) {
+    if (!Array.isArray(part)) throw new BadTable('a node of unknown kind')
+    if (part[0] !== '+') {
+      table.push(part)
+      continue
+    }
+    const node = table[table.length - 1]
+    if (!Array.isArray(node) || table.length === 1) throw new BadTable('a part of no node')
+    for (let at = 1; at < part.length; at++) node.push(part[at])
+  }
+}
+
+/** Of a part, in slots and names: few enough to be arguments of a call. */
+const MOST_IN_PART = 4096
+
+function* partsOf(container: object, slot: (value: unknown) => unknown): Generator<unknown[], undefined> {
+  let part: unknown[]
+  if (Array.isArray(container)) {
+    part = ['a']
+    let next = 0
+    for (let index = nextItem(container, 0); index !== -1; index = nextItem(container, index + 1)) {
+      if (index > next) part.push(['h', index - next])
+      part.push(slot(container[index]))
+      next = index + 1
+      if (part.length < MOST_IN_PART) continue
+      yield part
+      part = ['+']
+    }
+    if (container.length > next) part.push(['h', container.length - next])
+  } else {
+    part = ['o']
+    for (const name of Object.keys(container)) {
+      part.push(name, slot((container as Plain)[name]))
+      if (part.length < MOST_IN_PART) continue
+      yield part
+      part = ['+']
+    }
+  }
+  if (part.length > 1 || part[0] !== '+') yield part
+  return undefined
+}
+
+/** Makes slots; containers that it meets are added to the list. */
+function slotWriter(containers: object[]): (value: unknown) => unknown {
+  return (value) => {
     switch (typeof value) {
       case 'undefined':
         return ['u']
@@ -42,27 +110,6 @@ export function toTagged(root: unknown): Tagged {
         return value
     }
   }
-  table.push(slot(root))
-  // More are added on the way.
-  for (const container of containers) {
-    const node: unknown[] = [Array.isArray(container) ? 'a' : 'o']
-    if (Array.isArray(container)) {
-      for (let index = 0; index < container.length; index++) {
-        let holes = 0
-        while (index + holes < container.length && !Object.hasOwn(container, index + holes)) holes++
-        if (holes > 0) {
-          node.push(['h', holes])
-          index += holes - 1
-        } else {
-          node.push(slot(container[index]))
-        }
-      }
-    } else {
-      for (const name of Object.keys(container)) node.push(name, slot((container as Plain)[name]))
-    }
-    table.push(node)
-  }
-  return table
 }
 
 export function fromTagged(table: unknown): unknown {
@@ -113,7 +160,7 @@ function fillArray(array: unknown[], node: unknown[], slot: (stored: unknown) =>
     const stored = node[index]
     if (Array.isArray(stored) && stored[0] === 'h') {
       const holes: unknown = stored[1]
-      if (!Number.isInteger(holes) || (holes as number) < 1 || array.length + (holes as number) > 2 ** 27) {
+      if (!Number.isInteger(holes) || (holes as number) < 1 || array.length + (holes as number) >= 2 ** 32) {
         throw new BadTable('a bad number of holes')
       }
       array.length += holes as number

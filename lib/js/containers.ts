@@ -1,0 +1,73 @@
+import { defineField, isContainer, type Plain } from './copy.js'
+
+/** Changes of plain objects and arrays that keep what JavaScript has no word for: orders and holes. */
+
+/** Removes a member; what it returns puts it back where it was. */
+export function removeField(object: Plain, name: string): () => void {
+  const value = object[name]
+  const names = Object.keys(object)
+  const behind = names.slice(names.indexOf(name) + 1)
+  Reflect.deleteProperty(object, name)
+  return () => {
+    defineField(object, name, value)
+    for (const other of behind) {
+      const kept = object[other]
+      Reflect.deleteProperty(object, other)
+      defineField(object, other, kept)
+    }
+  }
+}
+
+/** Arguments of one call; more may be too many for the stack. */
+const MOST_ARGUMENTS = 1000
+
+/** As Array.prototype.splice, with holes among the new items staying holes. */
+export function spliceItems(
+  array: unknown[],
+  start: number,
+  deleteCount: number,
+  items: readonly unknown[],
+): unknown[] {
+  const isSimple = items.length <= MOST_ARGUMENTS && Object.keys(items).length === items.length
+  if (isSimple) return array.splice(start, deleteCount, ...items)
+  const tail = array.slice(start + deleteCount)
+  const removed = array.slice(start, start + deleteCount)
+  array.length = start
+  appendItems(array, items)
+  appendItems(array, tail)
+  return removed
+}
+
+export function appendItems(array: unknown[], items: readonly unknown[]): void {
+  const start = array.length
+  array.length = start + items.length
+  // forEach: it leaves holes out.
+  items.forEach((item, index) => (array[start + index] = item))
+}
+
+/** Makes the array what `items` is, holes included. */
+export function replaceItems(array: unknown[], items: readonly unknown[]): void {
+  array.length = 0
+  appendItems(array, items)
+}
+
+const MANY_HOLES = 4096
+
+/** The index of the first item from `from` on that is no hole; -1 when there is none. */
+export function nextItem(array: readonly unknown[], from: number): number {
+  const last = Math.min(array.length, from + MANY_HOLES)
+  for (let index = from; index < last; index++) if (Object.hasOwn(array, index)) return index
+  if (last === array.length) return -1
+  // Length is only a number: there may be four thousand million holes.
+  for (const name of Object.keys(array)) if (Number(name) >= from) return Number(name)
+  return -1
+}
+
+/** How many objects and arrays there are from `root` down. */
+export function countContainers(root: object): number {
+  const found = [root]
+  for (const container of found) {
+    for (const value of Object.values(container)) if (isContainer(value)) found.push(value)
+  }
+  return found.length
+}

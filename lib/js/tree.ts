@@ -1,0 +1,432 @@
+import { ForkstoreError } from '../errors.js'
+import { ArrayNode } from '../tree/array-view.js'
+import { ObjectNode } from '../tree/object-view.js'
+import { describePlace, detached } from '../tree/place.js'
+import { ABSENT, type Place, type Scan, type TreeEngine, type TreeNode } from '../tree/tree-engine.js'
+import { makeView } from '../tree/view.js'
+import type { Key } from '../types.js'
+import { isKeyTooLong } from '../value-errors.js'
+import { nextItem, removeField, replaceItems, spliceItems } from './containers.js'
+import { copyIn, copyOut, defineField, isContainer, type Plain } from './copy.js'
+import type { Undo } from './undo.js'
+
+/** What the tree needs of its engine. */
+export interface TreeOwner {
+  /** Another number after each change and when the engine closes. */
+  readonly changes: number
+  readonly undo: Undo
+  /** Throws ERR_FORKSTORE_CLOSED when the engine is closed. */
+  assertOpen(): void
+  /** Counts one write. */
+  wrote(): void
+}
+
+/** Is told that what lies below an entry was changed. */
+export interface Holder extends Place {
+  changed(key: Key): void
+}
+
+/**
+ * What both kinds of nodes have. The data are the store's own plain objects and arrays. A container lies in one place
+ * as long as it is in the store at all, since assigning copies: so `owner` never changes, and a node is detached when
+ * it or one of its owners was taken out.
+ */
+interface JsNode extends TreeNode {
+  readonly data: Plain | unknown[]
+  /** The node of the container that this one lies in. */
+  readonly owner: JsNode | undefined
+  /** Set of what was itself taken out. */
+  isDetached: boolean
+  /** Of a read-only node: `changes` when it was made. Of a live one: NaN. */
+  readonly stamp: number
+}
+
+class JsObject extends ObjectNode implements JsNode {
+  isDetached = false
+
+  constructor(
+    tree: JsTree,
+    readonly data: Plain,
+    readonly owner: JsNode | undefined,
+    parent: Place | undefined,
+    step: Key,
+    readonly stamp: number,
+  ) {
+    super(tree, parent, step)
+  }
+
+  override get isReadOnly(): boolean {
+    return this.stamp >= 0
+  }
+}
+
+class JsArray extends ArrayNode implements JsNode {
+  isDetached = false
+
+  constructor(
+    tree: JsTree,
+    readonly data: unknown[],
+    readonly owner: JsNode | undefined,
+    parent: Place | undefined,
+    step: Key,
+    readonly stamp: number,
+  ) {
+    super(tree, parent, step)
+  }
+
+  override get isReadOnly(): boolean {
+    return this.stamp >= 0
+  }
+}
+
+/** The live tree over plain objects and arrays, and the live views of what maps hold. */
+export class JsTree implements TreeEngine {
+  readonly root: TreeNode
+  readonly #owner: TreeOwner
+  /** Nodes of the containers that were looked at: the same view for the same container. */
+  readonly #nodes = new WeakMap<object, JsNode>()
+
+  constructor(
+    owner: TreeOwner,
+    readonly data: Plain,
+  ) {
+    this.#owner = owner
+    this.root = this.#live(data, undefined, undefined, 'root')
+  }
+
+  get changes(): number {
+    return this.#owner.changes
+  }
+
+  get(node: TreeNode, name: string): unknown {
+    const data = this.#object(node)
+    return Object.hasOwn(data, name) ? this.#out(node, name, data[name]) : ABSENT
+  }
+
+  has(node: TreeNode, name: string): boolean {
+    return Object.hasOwn(this.#object(node), name)
+  }
+
+  names(node: TreeNode): string[] {
+    return Object.keys(this.#object(node))
+  }
+
+  size(node: TreeNode): number {
+    return Object.keys(this.#object(node)).length
+  }
+
+  set(node: TreeNode, name: string, value: unknown): void {
+    this.#object(node)
+    if (isKeyTooLong(name)) {
+      throw new ForkstoreError(
+        'ERR_FORKSTORE_TOO_LARGE',
+        `${describePlace(node, name)}: the name is too long`,
+      )
+    }
+    const copied = copyIn((steps) => describePlace(node, name, ...steps), value).value
+    this.setField(this.#object(node), name, copied) // a getter of the value's may have changed anything
+    this.#wrote(node)
+  }
+
+  delete(node: TreeNode, name: string): boolean {
+    const data = this.#object(node)
+    if (!Object.hasOwn(data, name)) return false
+    const value = data[name]
+    const { undo } = this.#owner
+    if (undo.active) {
+      const restore = removeField(data, name)
+      undo.record(() => {
+        restore()
+        this.attach(value)
+      })
+    } else {
+      Reflect.deleteProperty(data, name)
+    }
+    this.detach(value)
+    this.#wrote(node)
+    return true
+  }
+
+  length(node: TreeNode): number {
+    return this.#array(node).length
+  }
+
+  item(node: TreeNode, index: number): unknown {
+    const data = this.#array(node)
+    return Object.hasOwn(data, index) ? this.#out(node, index, data[index]) : ABSENT
+  }
+
+  hasItem(node: TreeNode, index: number): boolean {
+    return Object.hasOwn(this.#array(node), index)
+  }
+
+  indexes(node: TreeNode): string[] {
+    return Object.keys(this.#array(node))
+  }
+
+  setItem(node: TreeNode, index: number, value: unknown): void {
+    this.#array(node)
+    const copied = copyIn((steps) => describePlace(node, index, ...steps), value).value
+    const data = this.#array(node)
+    const { undo } = this.#owner
+    const { length } = data
+    const wasThere = Object.hasOwn(data, index)
+    const before = data[index]
+    data[index] = copied
+    this.detach(before)
+    if (undo.active) {
+      undo.record(() => {
+        if (wasThere) data[index] = before
+        else Reflect.deleteProperty(data, index)
+        data.length = length
+        this.detach(copied)
+        this.attach(before)
+      })
+    }
+    this.#wrote(node)
+  }
+
+  deleteItem(node: TreeNode, index: number): boolean {
+    const data = this.#array(node)
+    if (!Object.hasOwn(data, index)) return false
+    const before = data[index]
+    Reflect.deleteProperty(data, index)
+    this.detach(before)
+    if (this.#owner.undo.active) {
+      this.#owner.undo.record(() => {
+        data[index] = before
+        this.attach(before)
+      })
+    }
+    this.#wrote(node)
+    return true
+  }
+
+  setLength(node: TreeNode, length: number): void {
+    const data = this.#array(node)
+    const before = data.length
+    if (length === before) return
+    const removed = length < before ? data.slice(length) : []
+    data.length = length
+    removed.forEach((value) => this.detach(value))
+    if (this.#owner.undo.active) {
+      this.#owner.undo.record(() => {
+        data.length = before
+        removed.forEach((value, index) => {
+          data[length + index] = value
+          this.attach(value)
+        })
+      })
+    }
+    this.#wrote(node)
+  }
+
+  splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void {
+    this.#array(node)
+    const path = ([index, ...steps]: readonly (string | number)[]): string =>
+      describePlace(node, start + ((index as number | undefined) ?? 0), ...steps)
+    const added = items.length === 0 ? [] : (copyIn(path, items).value as unknown[])
+    const data = this.#array(node)
+    if (start + deleteCount > data.length) throw changedMeanwhile(node)
+    const removed = spliceItems(data, start, deleteCount, added)
+    removed.forEach((value) => this.detach(value))
+    if (this.#owner.undo.active) {
+      this.#owner.undo.record(() => {
+        spliceItems(data, start, added.length, removed)
+        added.forEach((value) => this.detach(value))
+        removed.forEach((value) => this.attach(value))
+      })
+    }
+    this.#wrote(node)
+  }
+
+  permute(node: TreeNode, order: Uint32Array): void {
+    const data = this.#array(node)
+    const before = data.slice()
+    const after = new Array<unknown>(before.length)
+    order.forEach((from, to) => {
+      if (Object.hasOwn(before, from)) after[to] = before[from]
+    })
+    replaceItems(data, after)
+    if (this.#owner.undo.active) this.#owner.undo.record(() => replaceItems(data, before))
+    this.#wrote(node)
+  }
+
+  copy(node: TreeNode): unknown {
+    return copyOut(this.#check(node as JsNode).data)
+  }
+
+  scan(node: TreeNode, from = 0): Scan {
+    this.#check(node as JsNode)
+    return node.isArray ? new ItemScan(this, node, from) : new MemberScan(this, node)
+  }
+
+  /** The index of the first item from `from` on that is no hole; -1 when there is none. */
+  nextItem(node: TreeNode, from: number): number {
+    return nextItem(this.#array(node), from)
+  }
+
+  /** Lets go of the data. REQUIRES: the owner is closed. */
+  forget(): void {
+    for (const name of Object.keys(this.data)) Reflect.deleteProperty(this.data, name)
+  }
+
+  // For maps.
+
+  /** The view of a container in a map; a copy of any other value. */
+  liveOf(holder: Holder, key: Key, value: unknown): unknown {
+    return isContainer(value) ? this.#live(value, undefined, holder, key).view : copyOut(value)
+  }
+
+  /** What a query's callback is given: a view that can be read until the next change, or a copy. */
+  readOnlyOf(holder: Place, key: Key, value: unknown): unknown {
+    return isContainer(value) ? this.#make(value, undefined, holder, key, this.changes).view : copyOut(value)
+  }
+
+  /** Sets a member of a container of the store's own, whose value is the store's own. */
+  setField(data: Plain, name: string, value: unknown): void {
+    const { undo } = this.#owner
+    const wasThere = Object.hasOwn(data, name)
+    const before = wasThere ? data[name] : undefined
+    defineField(data, name, value)
+    this.detach(before)
+    if (!undo.active) return
+    undo.record(() => {
+      if (wasThere) defineField(data, name, before)
+      else Reflect.deleteProperty(data, name)
+      this.detach(value)
+      this.attach(before)
+    })
+  }
+
+  /** Says that a value has left the place where it was. */
+  detach(value: unknown): void {
+    this.#mark(value, true)
+  }
+
+  /** Says that it has come back there. */
+  attach(value: unknown): void {
+    this.#mark(value, false)
+  }
+
+  #mark(value: unknown, isDetached: boolean): void {
+    const node = typeof value === 'object' && value !== null ? this.#nodes.get(value) : undefined
+    if (node !== undefined) node.isDetached = isDetached
+  }
+
+  #object(node: TreeNode): Plain {
+    return this.#check(node as JsNode).data as Plain
+  }
+
+  #array(node: TreeNode): unknown[] {
+    return this.#check(node as JsNode).data as unknown[]
+  }
+
+  #check(node: JsNode): JsNode {
+    this.#owner.assertOpen()
+    if (node.isReadOnly && node.stamp !== this.changes) throw detached(node)
+    for (let at: JsNode | undefined = node; at !== undefined; at = at.owner) {
+      if (at.isDetached) throw detached(node)
+    }
+    return node
+  }
+
+  #out(node: TreeNode, step: string | number, value: unknown): unknown {
+    if (!isContainer(value)) return copyOut(value)
+    const owner = node as JsNode
+    if (owner.isReadOnly) return this.#make(value, owner, owner, step, owner.stamp).view
+    return this.#live(value, owner, owner, step).view
+  }
+
+  #live(data: Plain | unknown[], owner: JsNode | undefined, parent: Place | undefined, step: Key): JsNode {
+    let node = this.#nodes.get(data)
+    if (node === undefined) {
+      node = this.#make(data, owner, parent, step, NaN)
+      this.#nodes.set(data, node)
+    }
+    return node
+  }
+
+  #make(
+    data: Plain | unknown[],
+    owner: JsNode | undefined,
+    parent: Place | undefined,
+    step: Key,
+    stamp: number,
+  ): JsNode {
+    const node = Array.isArray(data)
+      ? new JsArray(this, data, owner, parent, step, stamp)
+      : new JsObject(this, data, owner, parent, step, stamp)
+    makeView(node)
+    return node
+  }
+
+  #wrote(node: TreeNode): void {
+    let top = node as JsNode
+    while (top.owner !== undefined) top = top.owner
+    if (top.parent !== undefined) (top.parent as Holder).changed(top.step)
+    this.#owner.wrote()
+  }
+}
+
+/** Names as they were at the beginning; those that are gone meanwhile are passed over. */
+class MemberScan implements Scan {
+  readonly #names: string[]
+  #next = 0
+
+  constructor(
+    readonly tree: JsTree,
+    readonly node: TreeNode,
+  ) {
+    this.#names = tree.names(node)
+  }
+
+  next(): boolean {
+    while (this.#next < this.#names.length) {
+      if (this.tree.has(this.node, this.#names[this.#next++] as string)) return true
+    }
+    return false
+  }
+
+  name(): string {
+    return this.#names[this.#next - 1] as string
+  }
+
+  value(): unknown {
+    return this.tree.get(this.node, this.name())
+  }
+}
+
+class ItemScan implements Scan {
+  #index: number
+
+  constructor(
+    readonly tree: JsTree,
+    readonly node: TreeNode,
+    from: number,
+  ) {
+    this.#index = from - 1
+  }
+
+  next(): boolean {
+    if (this.#index === Infinity) return false
+    const found = this.tree.nextItem(this.node, this.#index + 1)
+    this.#index = found === -1 ? Infinity : found
+    return found !== -1
+  }
+
+  name(): number {
+    return this.#index
+  }
+
+  value(): unknown {
+    return this.tree.item(this.node, this.#index)
+  }
+}
+
+function changedMeanwhile(node: TreeNode): ForkstoreError {
+  return new ForkstoreError(
+    'ERR_FORKSTORE_INVALID_ARGUMENT',
+    `${describePlace(node)}: the array became shorter while the new items were read`,
+  )
+}
