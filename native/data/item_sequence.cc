@@ -1,0 +1,215 @@
+#include "data/item_sequence.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace forkstore {
+
+void ItemSequence::SetField(size_t distance, uint64_t value) {
+  if (heap_.Read<uint64_t>(block_ + distance) != value) heap_.Mutate<uint64_t>(block_ + distance) = value;
+}
+
+template <typename Each>
+void ItemSequence::ForEach(uint64_t from, uint64_t to, Each each) const {
+  constexpr uint32_t kPiece = 64;
+  OrderTrie::Place places[kPiece];
+  while (from < to) {
+    // Up to where positions wrap around.
+    const uint64_t first = Position(from);
+    const uint64_t count = std::min(to - from, kSequenceLimit - first);
+    for (uint64_t next = first; next < first + count;) {
+      const uint32_t found = items_.ScanPlaces(next, kPiece, places);
+      for (uint32_t i = 0; i < found; i++) {
+        const uint64_t distance = places[i].sequence - first;
+        if (distance >= count) break;
+        if (!each(static_cast<uint32_t>(from + distance), places[i].field)) return;
+      }
+      if (found < kPiece) break;
+      next = places[kPiece - 1].sequence + 1;
+    }
+    from += count;
+  }
+}
+
+void ItemSequence::RemoveItems(uint64_t from, uint64_t to, Release release, void* context) {
+  while (from < to) {
+    const uint64_t first = Position(from);
+    const uint64_t count = std::min(to - from, kSequenceLimit - first);
+    items_.RemoveRange(first, first + count - 1, release, context);
+    from += count;
+  }
+}
+
+// Keeps the trie of a queue low, whose origin goes up and up.
+void ItemSequence::ResetOriginIfEmpty() {
+  if (length() == 0) SetField(offsetof(SequenceBlock, origin), kFirstOrigin);
+}
+
+Status ItemSequence::Set(uint32_t index, uint64_t slot) {
+  const Offset field = Find(index);
+  if (field != kNone) {
+    heap_.Mutate<uint64_t>(field) = slot;
+    return Status::Ok();
+  }
+  Status status = items_.Insert(Position(index), slot);
+  if (status.ok() && index >= length()) SetField(offsetof(SequenceBlock, length), uint64_t{index} + 1);
+  return status;
+}
+
+bool ItemSequence::Remove(uint32_t index) {
+  if (Find(index) == kNone) return false;
+  items_.Remove(Position(index));
+  return true;
+}
+
+void ItemSequence::SetLength(uint32_t length_now, Release release, void* context) {
+  RemoveItems(length_now, length(), release, context);
+  SetField(offsetof(SequenceBlock, length), length_now);
+  ResetOriginIfEmpty();
+}
+
+std::vector<ItemSequence::Moving> ItemSequence::TakeOut(uint64_t from, uint64_t to) {
+  std::vector<Moving> moving;
+  ForEach(from, to, [&](uint32_t index, Offset slot) {
+    moving.push_back(Moving{index, heap_.Read<uint64_t>(slot)});
+    return true;
+  });
+  if (!moving.empty()) RemoveItems(from, to, nullptr, nullptr);
+  return moving;
+}
+
+Status ItemSequence::Splice(uint32_t start, uint32_t delete_count, const uint64_t* slots, uint32_t count,
+                            Release release, void* context) {
+  const uint64_t length_before = length();
+  const uint64_t behind = length_before - start - delete_count;
+  const int64_t growth = int64_t{count} - int64_t{delete_count};
+  RemoveItems(start, uint64_t{start} + delete_count, release, context);
+  const uint64_t old_origin = origin();
+  uint64_t new_origin = old_origin;
+  std::vector<Moving> moving;
+  int64_t index_change = 0;
+  if (growth != 0 && behind <= start) {
+    moving = TakeOut(start + delete_count, length_before);
+    index_change = growth;
+  } else if (growth != 0) {
+    moving = TakeOut(0, start);
+    new_origin = (old_origin - static_cast<uint64_t>(growth)) & (kSequenceLimit - 1);
+  }
+  // The block is changed last, so that what fails before anything has moved has changed nothing.
+  const auto insert = [&](uint64_t index, uint64_t slot) {
+    return items_.Insert((new_origin + index) & (kSequenceLimit - 1), slot);
+  };
+  for (const Moving& item : moving) {
+    Status status = insert(item.index + static_cast<uint64_t>(index_change), item.slot);
+    if (!status.ok()) return status;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    if (slots[i] == kHoleSlot) continue;
+    Status status = insert(uint64_t{start} + i, slots[i]);
+    if (!status.ok()) return status;
+  }
+  SetField(offsetof(SequenceBlock, origin), new_origin);
+  SetField(offsetof(SequenceBlock, length), length_before + static_cast<uint64_t>(growth));
+  ResetOriginIfEmpty();
+  return Status::Ok();
+}
+
+Status ItemSequence::Permute(const uint32_t* order) {
+  const uint32_t count = length();
+  std::vector<uint64_t> slots(count, kHoleSlot);
+  uint32_t present = 0;
+  ForEach(0, count, [&](uint32_t index, Offset slot) {
+    slots[index] = heap_.Read<uint64_t>(slot);
+    present++;
+    return true;
+  });
+  if (present != count) {
+    RemoveItems(0, count, nullptr, nullptr);
+    for (uint32_t i = 0; i < count; i++) {
+      if (slots[order[i]] == kHoleSlot) continue;
+      Status status = items_.Insert(Position(i), slots[order[i]]);
+      if (!status.ok()) return status;
+    }
+    return Status::Ok();
+  }
+  // Neighbours in a leaf are written together.
+  std::vector<uint64_t> run;
+  Offset run_start = kNone;
+  const auto write_run = [&] {
+    if (run.empty()) return;
+    const uint64_t bytes = run.size() * sizeof(uint64_t);
+    std::memcpy(heap_.Write(run_start, bytes), run.data(), bytes);
+    run.clear();
+  };
+  ForEach(0, count, [&](uint32_t index, Offset slot) {
+    if (slot != run_start + run.size() * sizeof(uint64_t)) {
+      write_run();
+      run_start = slot;
+    }
+    run.push_back(slots[order[index]]);
+    return true;
+  });
+  write_run();
+  return Status::Ok();
+}
+
+uint32_t ItemSequence::Scan(uint32_t from, uint32_t limit, Offset* slots) const {
+  const uint32_t end = length();
+  if (from >= end) return 0;
+  const uint32_t count = std::min(limit, end - from);
+  std::fill_n(slots, count, kNone);
+  ForEach(from, uint64_t{from} + count, [&](uint32_t index, Offset slot) {
+    slots[index - from] = slot;
+    return true;
+  });
+  return count;
+}
+
+uint32_t ItemSequence::ScanPresent(uint32_t from, uint32_t limit, Item* items) const {
+  uint32_t found = 0;
+  if (limit == 0) return 0;
+  ForEach(from, length(), [&](uint32_t index, Offset slot) {
+    items[found++] = Item{index, slot};
+    return found < limit;
+  });
+  return found;
+}
+
+bool ItemSequence::Reclaim(uint32_t* budget, Release release, void* context) {
+  Offset top = heap_.Read<SequenceBlock>(block_).items;
+  uint32_t height = heap_.Read<SequenceBlock>(block_).items_height;
+  if (!OrderTrie::Reclaim(heap_, &top, &height, budget, release, context)) return false;
+  SetField(offsetof(SequenceBlock, length), 0);
+  SetField(offsetof(SequenceBlock, origin), kFirstOrigin);
+  SetField(offsetof(SequenceBlock, items), kNone);
+  heap_.Mutate<uint32_t>(block_ + offsetof(SequenceBlock, items_height)) = 0;
+  return true;
+}
+
+namespace {
+
+struct Restoring {
+  ItemSequence::Visit visit;
+  void* context;
+  uint64_t origin;
+  uint64_t length;
+};
+
+}  // namespace
+
+Status ItemSequence::Restore(Visit visit, void* context) {
+  const SequenceBlock block = heap_.Read<SequenceBlock>(block_);
+  if (block.length > kMaxItems || block.origin >= kSequenceLimit || block.zero != 0) {
+    return Status(Code::kCorrupt, "items: bad length or origin");
+  }
+  Restoring restoring{visit, context, block.origin, block.length};
+  return items_.Restore(
+      [](void* raw, uint64_t position, uint64_t slot) {
+        const Restoring* r = static_cast<const Restoring*>(raw);
+        const uint64_t index = (position - r->origin) & (kSequenceLimit - 1);
+        return index < r->length && r->visit(r->context, static_cast<uint32_t>(index), slot);
+      },
+      &restoring);
+}
+
+}  // namespace forkstore
