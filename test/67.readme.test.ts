@@ -69,6 +69,7 @@ function diagnose(code: string): string[] {
   const config = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path))
     .config as unknown
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  options.useUnknownInCatchVariables = false // as in JavaScript: `error.code` is read without a check
   const host = ts.createCompilerHost(options)
   const readFile = host.readFile.bind(host)
   const fileExists = host.fileExists.bind(host)

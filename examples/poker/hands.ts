@@ -34,7 +34,7 @@ function strengthOfFive(cards: readonly Card[]): number {
 
   const isFlush = new Set(cards.map((card) => card[1])).size === 1
   const isWheel = groups.length === 5 && ranks[0] === 12 && ranks[1] === 3 // A 5 4 3 2
-  const isStraight = groups.length === 5 && (ranks[0]! - ranks[4]! === 4 || isWheel)
+  const isStraight = groups.length === 5 && (ranks[4] === ranks[0]! - 4 || isWheel)
   let category = 0
   if (isStraight && isFlush) category = 8
   else if (first === 4) category = 7
