@@ -1,7 +1,7 @@
 // NodeRegistry: the node table, and what is counted beside it.
 //
-// A node's entry is the offset of its block; a map's holder, which is no node but stands for the map as a parent, has
-// the offset of the map's header + 1.
+// A node's entry is the offset of its block; a map's holder, which is no node but stands for the map as a
+// parent, has the offset of the map's header + 1.
 #pragma once
 
 #include <cstdint>

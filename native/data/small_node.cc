@@ -20,8 +20,8 @@ bool IsShortName(const StringBytes& name) {
   return !name.utf16 && name.bytes <= 5;
 }
 
-// The upper half of the slot of a name that is not SHORT. A name that no small node can have is cut: its slot is
-// never written.
+// The upper half of the slot of a name that is not SHORT. A name that no small node can have is cut: its slot
+// is never written.
 uint32_t NameHigh(const StringBytes& name) {
   return name.utf16 ? uint32_t{kUtf16} << 16 | (static_cast<uint32_t>(name.bytes / 2) & 0xFFFF)
                     : uint32_t{kLatin1} << 16 | (static_cast<uint32_t>(name.bytes) & 0xFFFF);

@@ -1,6 +1,6 @@
-// SmallNode: a SHAPED, DICTIONARY or LIST node taken apart into pieces, one for each slot, to be changed and put
-// together again. A small node is laid out in one way only (docs/format.md, section 4 "Nodes"), so a change that does
-// not keep all lengths makes the block anew; it has at most 64 members of at most 128 bytes.
+// SmallNode: a SHAPED, DICTIONARY or LIST node taken apart into pieces, one for each slot, to be changed and
+// put together again. A small node is laid out in one way only (docs/format.md, section 4 "Nodes"), so a
+// change that does not keep all lengths makes the block anew; it has at most 64 members of at most 128 bytes.
 #pragma once
 
 #include <array>
@@ -25,9 +25,9 @@ inline Key KeyOfString(const StringBytes& string) {
   return Key{string.utf16 ? KeyKind::kUtf16 : KeyKind::kLatin1, string.data, string.bytes};
 }
 
-inline constexpr Slot kHoleSlot{kHole, uint32_t{kSpecial} << 16};
+inline constexpr Slot kListHole{kHole, uint32_t{kSpecial} << 16};
 inline bool IsHole(Slot slot) {
-  return slot.low == kHoleSlot.low && slot.high == kHoleSlot.high;
+  return slot.low == kListHole.low && slot.high == kListHole.high;
 }
 
 // A slot with what it refers to.
@@ -84,7 +84,8 @@ class SmallNode {
   void SetSlots(uint32_t slots) { count_ = slots; }
   void Erase(uint32_t first, uint32_t count);
 
-  // The block's used length, and its bytes. `out`: as many, 8-aligned, apart from where the pieces' bodies are.
+  // The block's used length, and its bytes. `out`: as many, 8-aligned, apart from where the pieces' bodies
+  // are.
   uint64_t Bytes() const;
   void Write(uint8_t* out) const;
 

@@ -1,6 +1,6 @@
-// SmallObject: how the members of a small object are ordered, and which form it takes: SHAPED, DICTIONARY, or (when it
-// is too large for either) TABLE. Members are added and removed in the form of a DICTIONARY; Settle() then says what
-// the node becomes.
+// SmallObject: how the members of a small object are ordered, and which form it takes: SHAPED, DICTIONARY, or
+// (when it is too large for either) TABLE. Members are added and removed in the form of a DICTIONARY;
+// Settle() then says what the node becomes.
 #pragma once
 
 #include <cstdint>

@@ -136,9 +136,8 @@ void TreeGarbage::Work(Graves* graves, uint32_t* budget) {
     }
     Releasing releasing{this, &children};
     const OrderTrie::Release release = grave.kind == Kind::kTable ? &ReleaseRecord : &ReleaseItem;
-    const bool done =
-        OrderTrie::Reclaim(heap_, &grave.block, &grave.height, budget, release, &releasing) &&
-        (grave.kind == Kind::kItems || HashIndex::Reclaim(heap_, &grave.index, budget));
+    const bool done = OrderTrie::Reclaim(heap_, &grave.block, &grave.height, budget, release, &releasing) &&
+                      (grave.kind == Kind::kItems || HashIndex::Reclaim(heap_, &grave.index, budget));
     // Children first: so that what is waiting does not become more than the tree is deep and a step is wide.
     if (!done) graves->push_back(grave);
     graves->insert(graves->end(), children.begin(), children.end());

@@ -1,6 +1,7 @@
-// TreeGarbage: gives back subtrees that have left the tree. Small ones go at once; of larger ones the top leaves the
-// node table at once, and the rest goes in bounded steps, depth first, so that little has to be remembered.
-// What is remembered is in scratch memory: after a restart, blocks that nothing refers to are free anyway.
+// TreeGarbage: gives back subtrees that have left the tree. Small ones go at once; of larger ones the top
+// leaves the node table at once, and the rest goes in bounded steps, depth first, so that little has to be
+// remembered. What is remembered is in scratch memory: after a restart, blocks that nothing refers to are
+// free anyway.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ class TreeGarbage {
   TreeGarbage(Heap heap, NodeRegistry* nodes, const ShapeTable* shapes)
       : heap_(heap), nodes_(nodes), shapes_(shapes) {}
 
-  // What a slot refers to: a node goes with all that is below it, a box is freed; other slots own nothing. The slot
-  // itself is the caller's.
+  // What a slot refers to: a node goes with all that is below it, a box is freed; other slots own nothing.
+  // The slot itself is the caller's.
   void DropSlot(Slot slot);
   void DropNode(NodeId node);
   // The records of a detached TABLE or map, and its tries; the items of a detached SEQUENCE.
