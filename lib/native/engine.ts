@@ -146,11 +146,13 @@ export class NativeEngine implements Engine {
 
   seal(): void {
     this.sealed = true
+    this.tree.places.seal()
   }
 
   close(): void {
     if (this.#closed) return
-    this.sealed = this.#closed = true
+    this.seal()
+    this.#closed = true
     this.#store.close()
   }
 

@@ -35,7 +35,7 @@ export class MapRows implements Scan {
     const window = decoder.lastingWindow(slot)
     const id = slotNode(window, slot - window.base)
     // An adopted entry: what its nodes show.
-    if (id !== 0) return packed.value(tree.packedWindow(id, { parent: place, step: name }), 0, place, name)
+    if (id !== 0) return packed.value(tree.packedWindow(id), 0, place, name)
     return packed.value(window, slot - window.base, place, name)
   }
 }

@@ -1,24 +1,23 @@
 import { ArrayNode } from '../tree/array-view.js'
 import { ObjectNode } from '../tree/object-view.js'
 import { describePlace } from '../tree/place.js'
-import type { Place } from '../tree/tree-engine.js'
+import type { Place, TreeEngine } from '../tree/tree-engine.js'
 import type { Key } from '../types.js'
 import { describeSteps, type Steps } from '../value-errors.js'
-import type { NativeTree } from './tree.js'
 import type { Window } from './window.js'
 import { Site } from './writers.js'
 
 /**
- * What is known of a node beside its number: where its block was found, and under which layout version. The first
- * word of a block says the kind; docs/format.md, section 4, "Nodes".
+ * What is known of a node beside its number: where its block was found, and in which epoch of the tree's layout. The
+ * first word of a block says the kind; docs/format.md, section 4, "Nodes". Millions of these are made, so
+ * there is no field that would be a box: no number but small ones, where the arena has windows.
  */
 export interface NativeNode {
   /** Never used again for another node. */
   readonly id: number
-  /** Arena offset; good only under `version`. */
-  block: number
-  version: number
-  /** Over the block, at byte `at`; undefined where there are no windows. */
+  /** The `epoch` of the tree when `window` and `at` were right. */
+  epoch: object | undefined
+  /** Over the block, at byte `at`. Where there are no windows: undefined, and `at` is the arena offset. */
   window: Window | undefined
   at: number
   /** Counts what was written to this node: places of members found before may be wrong. */
@@ -31,8 +30,7 @@ export interface NativeNode {
 
 /** A node that is an object. */
 export class NativeObject extends ObjectNode implements NativeNode {
-  block = 0
-  version = -1
+  epoch: object | undefined = undefined
   window: Window | undefined = undefined
   at = 0
   writes = 0
@@ -40,7 +38,7 @@ export class NativeObject extends ObjectNode implements NativeNode {
   page: object | undefined = undefined
 
   constructor(
-    tree: NativeTree,
+    tree: TreeEngine,
     parent: Place | undefined,
     step: Key,
     readonly id: number,
@@ -51,8 +49,7 @@ export class NativeObject extends ObjectNode implements NativeNode {
 
 /** A node that is an array. */
 export class NativeArray extends ArrayNode implements NativeNode {
-  block = 0
-  version = -1
+  epoch: object | undefined = undefined
   window: Window | undefined = undefined
   at = 0
   writes = 0
@@ -60,7 +57,7 @@ export class NativeArray extends ArrayNode implements NativeNode {
   page: object | undefined = undefined
 
   constructor(
-    tree: NativeTree,
+    tree: TreeEngine,
     parent: Place | undefined,
     step: Key,
     readonly id: number,

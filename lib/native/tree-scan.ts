@@ -11,7 +11,7 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
   protected batch: Float64Array = new Float64Array(LEAST_BATCH)
   protected at = -1
   protected count = 0
-  #version = -1
+  #epoch: object | undefined
   #writes = 0
   #foreign = 0
 
@@ -19,7 +19,7 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
     protected readonly tree: NativeTree,
     protected readonly node: Node,
   ) {
-    tree.locate(node)
+    tree.places.locate(node)
   }
 
   /** Whether `batch` holds places from the next one on. REQUIRES: at + 1 === count or something changed. */
@@ -32,14 +32,14 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
   /** Steps to the next place; false when there is none. */
   protected step(): boolean {
     const { tree, node } = this
-    tree.locate(node)
+    tree.places.locate(node)
     const isChanged =
-      this.#version !== node.version || this.#writes !== node.writes || this.#foreign !== tree.foreign
+      this.#epoch !== node.epoch || this.#writes !== node.writes || this.#foreign !== tree.foreign
     if (!isChanged && ++this.at < this.count) return true
     if (isChanged) {
       // A loop that writes makes every batch worthless after one member: fetch few.
       if (this.batch.length > LEAST_BATCH) this.batch = new Float64Array(LEAST_BATCH)
-      this.#version = node.version
+      this.#epoch = node.epoch
       this.#writes = node.writes
       this.#foreign = tree.foreign
     } else if (this.count < this.batch.length) {
@@ -75,7 +75,7 @@ export class TableScan extends BatchScan<NativeObject> {
   }
 
   protected refill(): number {
-    return this.tree.store.scanTable(this.node.block, this.#from, this.batch)
+    return this.tree.store.scanTable(this.tree.places.block(this.node), this.#from, this.batch)
   }
 }
 
@@ -105,7 +105,7 @@ export class ItemScan extends BatchScan<NativeArray> {
   }
 
   protected refill(): number {
-    return this.tree.store.scanItems(this.node.block, this.#from, this.batch)
+    return this.tree.store.scanItems(this.tree.places.block(this.node), this.#from, this.batch)
   }
 }
 

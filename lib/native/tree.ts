@@ -1,14 +1,13 @@
 import { describePlace, detached } from '../tree/place.js'
 import { ABSENT, type Place, type Scan, type TreeEngine, type TreeNode } from '../tree/tree-engine.js'
 import { makeView } from '../tree/view.js'
-import { ViewCache } from '../tree/view-cache.js'
 import type { Key } from '../types.js'
 import { isKeyTooLong, keyTooLong } from '../value-errors.js'
 import type { NativeStore } from './binding.js'
 import { slotNode, type Decoder } from './decoder.js'
 import type { NativeEngine } from './engine.js'
 import * as format from './format.js'
-import { NativeArray, NativeObject, NodeSite, SpliceSite, type NativeNode } from './node.js'
+import { NativeObject, NodeSite, SpliceSite, type NativeArray, type NativeNode } from './node.js'
 import {
   DELETE_ITEM,
   DELETE_MEMBER,
@@ -20,24 +19,17 @@ import {
   SPLICE,
   type Operation,
 } from './operation.js'
+import { Packer } from './packer.js'
+import { DICTIONARY, kindOf, LIST, Places, SHAPED, TABLE } from './places.js'
 import type { Shape, Shapes } from './shapes.js'
 import { ItemScan, NameScan, TableScan } from './tree-scan.js'
-import { Window } from './window.js'
+import type { Window } from './window.js'
 
 const ROOT = 1
 /** Of the operations that change items: the index or count in front of the value. */
 const OPERAND_BYTES = 8
 const DETACHED = 12
-/** A pack buffer larger than this is not kept. */
-const MOST_KEPT_BYTES = 2 ** 20
 const BATCH = 1024
-
-// The kind of a node, as it stands in the second word of its block.
-const KIND_MASK = 0xf0000
-const SHAPED = 0
-const DICTIONARY = 0x10000
-const TABLE = 0x20000
-const LIST = 0x30000
 
 /**
  * The tree of the C++ core. Members of objects with a shape, and items of small arrays, are found and decoded here
@@ -45,29 +37,30 @@ const LIST = 0x30000
  */
 export class NativeTree implements TreeEngine {
   readonly root: TreeNode
-  /** Counts changes that may be of any node, and were not made here: by maps, and rollbacks. */
-  foreign = 0
   readonly store: NativeStore
   readonly decoder: Decoder
+  readonly places: Places
+  /** Counts changes that may be of any node, and were not made here: by maps, and rollbacks. */
+  foreign = 0
   readonly #engine: NativeEngine
   readonly #operation: Operation
   readonly #shapes: Shapes
+  readonly #packer: Packer
   readonly #result: Float64Array
-  readonly #nodes = new ViewCache<NativeObject | NativeArray>()
-  #packed: Window | undefined
-  #packedVersion = -1
 
   constructor(engine: NativeEngine, store: NativeStore, shapes: Shapes) {
     this.store = store
     this.decoder = engine.decoder
+    this.places = new Places(engine, store)
     this.#engine = engine
     this.#operation = engine.operation
     this.#shapes = shapes
+    this.#packer = new Packer(store, this.decoder)
     this.#result = store.result
     const root = new NativeObject(this, undefined, 'root', ROOT)
-    this.root = root
     makeView(root)
-    this.decoder.copyNode = (id) => this.copyOf(id, undefined)
+    this.root = root
+    this.decoder.copyNode = (id) => this.#packer.copy(id, (result) => this.#fail(result, root))
   }
 
   get changes(): number {
@@ -76,10 +69,12 @@ export class NativeTree implements TreeEngine {
 
   get(node: TreeNode, name: string): unknown {
     const native = node as NativeObject
-    const window = this.window(native)
-    const at = native.at
+    const { places } = this
+    places.locate(native)
+    const window = places.window(native)
+    const at = places.start(native)
     const head = window.words[(at >> 2) + 1] as number
-    if ((head & KIND_MASK) === SHAPED) {
+    if (kindOf(head) === SHAPED) {
       const index = this.#shapes.get(head >>> 20).indexes.get(name)
       return index === undefined ? ABSENT : this.#slot(window, at + 8 + 8 * index, native, name)
     }
@@ -96,39 +91,22 @@ export class NativeTree implements TreeEngine {
     const native = node as NativeObject
     const shape = this.#shapeOf(native)
     if (shape !== undefined) return shape.names.slice()
-    const names: string[] = []
-    if (this.kind(native) === DICTIONARY) {
-      const window = this.window(native)
-      const count = window.words[(native.at >> 2) + 2] as number
-      for (let index = 0; index < count; index++) {
-        names.push(this.decoder.slot(window, native.at + 16 + 16 * index) as string)
-      }
-      return names
-    }
-    const batch = new Float64Array(BATCH)
-    for (let from = 0, count = BATCH; count === BATCH; ) {
-      count = this.store.scanTable(native.block, from, batch)
-      for (let index = 0; index < count; index++) {
-        names.push(this.decoder.recordKey(batch[index] as number) as string)
-      }
-      if (count > 0) from = this.decoder.recordSequence(batch[count - 1] as number) + 1
-    }
-    return names
+    return this.#kind(native) === DICTIONARY ? this.#dictionaryNames(native) : this.#tableNames(native)
   }
 
   size(node: TreeNode): number {
     const native = node as NativeObject
     const shape = this.#shapeOf(native)
     if (shape !== undefined) return shape.names.length
-    const { words } = this.window(native)
-    const word = (native.at >> 2) + 2
-    const low = (words[word] as number) >>> 0
-    return this.kind(native) === TABLE ? low + (words[word + 1] as number) * 2 ** 32 : low
+    const { words } = this.places.window(native)
+    const word = this.places.start(native) >> 2
+    const low = (words[word + 2] as number) >>> 0
+    return kindOf(words[word + 1] as number) === TABLE ? low + (words[word + 3] as number) * 2 ** 32 : low
   }
 
   set(node: TreeNode, name: string, value: unknown): void {
     const native = node as NativeObject
-    this.locate(native)
+    this.places.locate(native)
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.set(node, name, value))
     if (isKeyTooLong(name)) throw keyTooLong(describePlace(node), name)
@@ -138,7 +116,7 @@ export class NativeTree implements TreeEngine {
 
   delete(node: TreeNode, name: string): boolean {
     const native = node as NativeObject
-    this.locate(native)
+    this.places.locate(native)
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.delete(node, name))
     if (isKeyTooLong(name)) return false
@@ -147,36 +125,39 @@ export class NativeTree implements TreeEngine {
 
   length(node: TreeNode): number {
     const native = node as NativeArray
-    const { words } = this.window(native)
-    return (words[(native.at >> 2) + 2] as number) >>> 0
+    this.places.locate(native)
+    const { words } = this.places.window(native)
+    return (words[(this.places.start(native) >> 2) + 2] as number) >>> 0
   }
 
   item(node: TreeNode, index: number): unknown {
     const native = node as NativeArray
-    const window = this.window(native)
-    const at = native.at
-    const words = window.words
-    if (((words[(at >> 2) + 1] as number) & KIND_MASK) === LIST) {
+    const { places } = this
+    places.locate(native)
+    const window = places.window(native)
+    const { words } = window
+    const at = places.start(native)
+    if (kindOf(words[(at >> 2) + 1] as number) === LIST) {
       if (index >= (words[(at >> 2) + 2] as number)) return ABSENT
       const slot = at + 16 + 8 * index
       return isHole(words, slot) ? ABSENT : this.#slot(window, slot, native, index)
     }
-    return this.#found(this.store.findItem(native.block, index), native, index)
+    return this.#found(this.store.findItem(places.block(native), index), native, index)
   }
 
   hasItem(node: TreeNode, index: number): boolean {
     const native = node as NativeArray
-    this.locate(native)
-    return this.store.findItem(native.block, index) !== 0
+    this.places.locate(native)
+    return this.store.findItem(this.places.block(native), index) !== 0
   }
 
   indexes(node: TreeNode): string[] {
     const native = node as NativeArray
-    this.locate(native)
+    this.places.locate(native)
     const names: string[] = []
     const batch = new Float64Array(BATCH)
     for (let from = 0, count = BATCH; count === BATCH; from += count) {
-      count = this.store.scanItems(native.block, from, batch)
+      count = this.store.scanItems(this.places.block(native), from, batch)
       for (let index = 0; index < count; index++) {
         if (batch[index] !== 0) names.push(String(from + index))
       }
@@ -186,7 +167,7 @@ export class NativeTree implements TreeEngine {
 
   setItem(node: TreeNode, index: number, value: unknown): void {
     const native = node as NativeArray
-    this.locate(native)
+    this.places.locate(native)
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.setItem(node, index, value))
     const end = this.#encode(native, index, value, HEAD_BYTES + OPERAND_BYTES)
@@ -196,7 +177,7 @@ export class NativeTree implements TreeEngine {
 
   deleteItem(node: TreeNode, index: number): boolean {
     const native = node as NativeArray
-    this.locate(native)
+    this.places.locate(native)
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.deleteItem(node, index))
     this.#operand(index, 0)
@@ -214,138 +195,105 @@ export class NativeTree implements TreeEngine {
 
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void {
     const native = node as NativeArray
-    this.locate(native)
+    this.places.locate(native)
     if (deleteCount === 0 && items.length === 0) return
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.splice(node, start, deleteCount, items))
     const end = operation.encoder.encode(items, HEAD_BYTES + OPERAND_BYTES, new SpliceSite(node), start)
-    this.check()
+    this.#engine.check() // a getter may have closed the store
     this.#operand(start, deleteCount)
     this.#apply(SPLICE, native, end)
   }
 
   permute(node: TreeNode, order: Uint32Array): void {
     const native = node as NativeArray
-    this.locate(native)
+    this.places.locate(native)
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.permute(node, order))
-    const count = order.length
-    const end = HEAD_BYTES + OPERAND_BYTES + ((4 * count + 7) & ~7)
+    const start = HEAD_BYTES + OPERAND_BYTES
+    const end = start + ((4 * order.length + 7) & ~7)
     operation.reserveAny(end)
     operation.words[(end >> 2) - 1] = 0 // the padding of an odd count
-    operation.words.set(order, (HEAD_BYTES + OPERAND_BYTES) >> 2)
-    this.#operand(count, 0)
+    operation.words.set(order, start >> 2)
+    this.#operand(order.length, 0)
     this.#apply(PERMUTE, native, end)
   }
 
   copy(node: TreeNode): unknown {
-    this.check()
-    return this.copyOf((node as NativeObject).id, node)
+    this.#engine.check()
+    return this.#packer.copy((node as NativeObject).id, (result) => this.#fail(result, node))
   }
 
   scan(node: TreeNode, from = 0): Scan {
     const native = node as NativeObject | NativeArray
+    this.places.locate(native)
     if (native.isArray) return new ItemScan(this, native as NativeArray, from)
-    this.locate(native)
-    return this.kind(native) === TABLE
+    return this.#kind(native) === TABLE
       ? new TableScan(this, native as NativeObject)
       : new NameScan(this, native as NativeObject)
   }
 
-  /** A plain copy of the node with this number. `place` is for messages. Errors: `ERR_FORKSTORE_DETACHED`. */
-  copyOf(id: number, place: Place | undefined): unknown {
-    const bytes = this.store.pack(id)
-    if (bytes < 0) throw this.#failure(bytes, place ?? { parent: undefined, step: 'root' })
-    if (this.#packed === undefined || this.#result[3] !== this.#packedVersion) {
-      this.#packed = new Window(this.store.packBuffer, 0)
-      this.#packedVersion = this.#result[3] as number
-    }
-    const value = this.decoder.valueIn(this.#packed, 0)
-    if (bytes > MOST_KEPT_BYTES) this.#packed = undefined
-    return value
-  }
-
-  /** The node with this number as one packed value, in a window of its own. */
-  packedWindow(id: number, place: Place): Window {
-    const bytes = this.store.pack(id)
-    if (bytes < 0) throw this.#failure(bytes, place)
-    return new Window(this.store.packBuffer.slice(0, bytes), 0)
-  }
-
-  /** Whether the node with this number is an array. REQUIRES: it is in the tree. */
-  isArray(id: number): boolean {
-    const block = this.store.locate(id)
-    const window = this.decoder.window(block)
-    return ((window.words[((block - window.base) >> 2) + 1] as number) & KIND_MASK) >= LIST
-  }
-
-  /** The view of a node: the one that is there, or a new one. `block`: where the node is, when that is known, or 0. */
-  child(id: number, parent: Place, step: Key, block: number): object {
-    const known = this.#nodes.get(id)
-    if (known !== undefined) return known.view
-    const place = block === 0 ? this.store.locate(id) : block
-    const window = this.decoder.window(place)
-    const at = place - window.base
-    const isArray = ((window.words[(at >> 2) + 1] as number) & KIND_MASK) >= LIST
-    const node = isArray ? new NativeArray(this, parent, step, id) : new NativeObject(this, parent, step, id)
-    node.block = place
-    node.version = this.#result[1] as number
-    node.at = at
-    if (this.decoder.hasWindows) node.window = window
-    this.#nodes.add(node)
-    return makeView(node)
-  }
-
-  /** The value that the slot at this arena offset shows; a view when it is of a node. 0: ABSENT. */
+  /** The value that the slot at this arena offset shows; a view when it is of a node, whose block may be given. */
   valueAt(offset: number, parent: Place, step: Key, block = 0): unknown {
     const window = this.decoder.window(offset)
     const at = offset - window.base
     const id = slotNode(window, at)
-    return id !== 0 ? this.child(id, parent, step, block) : this.decoder.slot(window, at)
+    return id !== 0 ? this.places.child(id, this, parent, step, block) : this.decoder.slot(window, at)
   }
 
-  /** Throws when the store is closed, or the node has left the tree; then `block` is right. */
-  locate(node: NativeNode & TreeNode): void {
-    this.check()
-    if (node.version === this.#result[1]) return
-    const block = this.store.locate(node.id)
-    if (block === 0) throw detached(node)
-    node.block = block
-    node.version = this.#result[1] as number
-    if (!this.decoder.hasWindows) return
+  /** The node with this number, which is in the tree, as one packed value in a window of its own. */
+  packedWindow(id: number): Window {
+    return this.#packer.window(id, (result) => this.#fail(result, this.root))
+  }
+
+  /** Whether the node with this number, which is in the tree, is an array. */
+  isArray(id: number): boolean {
+    const block = this.store.locate(id)
     const window = this.decoder.window(block)
-    // The first window of all tells whether there are any.
-    node.window = this.decoder.hasWindows ? window : undefined
-    node.at = block - window.base
+    return kindOf(window.words[((block - window.base) >> 2) + 1] as number) >= LIST
   }
 
-  /** A window over the block at byte `node.at`. Throws as `locate`. */
-  window(node: NativeNode & TreeNode): Window {
-    this.locate(node)
-    if (node.window !== undefined) return node.window
-    const window = this.decoder.window(node.block)
-    node.at = node.block - window.base
-    return window
+  #kind(node: NativeNode): number {
+    return kindOf(this.places.window(node).words[(this.places.start(node) >> 2) + 1] as number)
   }
 
-  /** The kind bits of a located node. */
-  kind(node: NativeNode & TreeNode): number {
-    return (this.window(node).words[(node.at >> 2) + 1] as number) & KIND_MASK
-  }
-
-  check(): void {
-    this.#engine.check()
-  }
-
+  /** Locates the node; its shape, when it has one. */
   #shapeOf(node: NativeObject): Shape | undefined {
-    const window = this.window(node)
-    const head = window.words[(node.at >> 2) + 1] as number
-    return (head & KIND_MASK) === SHAPED ? this.#shapes.get(head >>> 20) : undefined
+    this.places.locate(node)
+    const window = this.places.window(node)
+    const head = window.words[(this.places.start(node) >> 2) + 1] as number
+    return kindOf(head) === SHAPED ? this.#shapes.get(head >>> 20) : undefined
+  }
+
+  #dictionaryNames(node: NativeObject): string[] {
+    const window = this.places.window(node)
+    const at = this.places.start(node)
+    const count = window.words[(at >> 2) + 2] as number
+    const names: string[] = []
+    for (let slot = at + 16; slot < at + 16 + 16 * count; slot += 16) {
+      names.push(this.decoder.slot(window, slot) as string)
+    }
+    return names
+  }
+
+  #tableNames(node: NativeObject): string[] {
+    const { decoder, store } = this
+    const block = this.places.block(node)
+    const names: string[] = []
+    const batch = new Float64Array(BATCH)
+    for (let from = 0, count = BATCH; count === BATCH; ) {
+      count = store.scanTable(block, from, batch)
+      for (let index = 0; index < count; index++) {
+        names.push(decoder.recordKey(batch[index] as number) as string)
+      }
+      if (count > 0) from = decoder.recordSequence(batch[count - 1] as number) + 1
+    }
+    return names
   }
 
   #slot(window: Window, at: number, parent: Place, step: Key): unknown {
     const id = slotNode(window, at)
-    return id !== 0 ? this.child(id, parent, step, 0) : this.decoder.slot(window, at)
+    return id !== 0 ? this.places.child(id, this, parent, step, 0) : this.decoder.slot(window, at)
   }
 
   #found(offset: number, parent: Place, step: Key): unknown {
@@ -353,30 +301,26 @@ export class NativeTree implements TreeEngine {
   }
 
   #findMember(node: NativeObject, name: string): number {
-    const offset = this.store.findMember(node.block, name)
+    const offset = this.store.findMember(this.places.block(node), name)
     if (offset >= 0) return offset
-    if (isKeyTooLong(name)) return 0
-    throw this.#failure(offset, node, name)
+    return isKeyTooLong(name) ? 0 : this.#fail(offset, node, name)
   }
 
   /** Writes the value at byte `at` of the operation; where it ends. */
   #encode(node: NativeNode & TreeNode, step: string | number, value: unknown, at: number): number {
     const operation = this.#operation
-    operation.reserve(at + 8)
     if (typeof value === 'number') {
+      operation.reserve(at + 8)
       if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
         operation.words[at >> 2] = value
         operation.words[(at >> 2) + 1] = format.INT
-      } else operation.double(at, value)
-      return at + 8
-    }
-    if (typeof value === 'boolean') {
-      operation.words[at >> 2] = value ? format.TRUE : format.FALSE
-      operation.words[(at >> 2) + 1] = format.SPECIAL
+      } else {
+        operation.double(at, value)
+      }
       return at + 8
     }
     const end = operation.encoder.encode(value, at, (node.site ??= new NodeSite(node)), step)
-    this.check() // a getter may have closed the store
+    this.#engine.check() // a getter may have closed the store
     return end
   }
 
@@ -392,19 +336,17 @@ export class NativeTree implements TreeEngine {
     operation.nodeHead(code, node.id, end - HEAD_BYTES)
     const result = name === undefined ? this.store.apply(end) : this.store.applyKeyed(end, name)
     operation.settle()
-    if (result < 0) throw this.#failure(result, node, name)
+    if (result < 0) this.#fail(result, node, name)
     if (result === 0 && (code === DELETE_MEMBER || code === DELETE_ITEM)) return false
     node.writes++
     this.#engine.wrote()
     return true
   }
 
-  #failure(result: number, place: Place, name?: string): Error {
-    if (-result === DETACHED) return detached(place)
-    return this.#operation.failure(
-      result,
-      name === undefined ? describePlace(place) : describePlace(place, name),
-    )
+  #fail(result: number, place: Place, name?: string): never {
+    if (-result === DETACHED) throw detached(place)
+    const path = name === undefined ? describePlace(place) : describePlace(place, name)
+    throw this.#operation.failure(result, path)
   }
 }
 
