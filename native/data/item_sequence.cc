@@ -32,6 +32,13 @@ void ItemSequence::ForEach(uint64_t from, uint64_t to, Each each) const {
 }
 
 void ItemSequence::RemoveItems(uint64_t from, uint64_t to, Release release, void* context) {
+  if (from + 1 == to) {  // pop and shift
+    const Offset slot = items_.FindField(Position(from));
+    if (slot == kNone) return;
+    if (release != nullptr) release(context, heap_.Read<uint64_t>(slot));
+    items_.Remove(Position(from));
+    return;
+  }
   while (from < to) {
     const uint64_t first = Position(from);
     const uint64_t count = std::min(to - from, kSequenceLimit - first);
@@ -68,48 +75,64 @@ void ItemSequence::SetLength(uint32_t length_now, Release release, void* context
   ResetOriginIfEmpty();
 }
 
-std::vector<ItemSequence::Moving> ItemSequence::TakeOut(uint64_t from, uint64_t to) {
-  std::vector<Moving> moving;
-  ForEach(from, to, [&](uint32_t index, Offset slot) {
-    moving.push_back(Moving{index, heap_.Read<uint64_t>(slot)});
-    return true;
-  });
-  if (!moving.empty()) RemoveItems(from, to, nullptr, nullptr);
-  return moving;
+Status ItemSequence::InsertRun(uint64_t position, const uint64_t* slots, uint64_t count) {
+  position &= kSequenceLimit - 1;
+  const uint64_t before_wrap = std::min(count, kSequenceLimit - position);
+  Status status = items_.InsertRun(position, slots, before_wrap);
+  return status.ok() ? items_.InsertRun(0, slots + before_wrap, count - before_wrap) : status;
+}
+
+// Piece by piece, from the end that the items move to, so that each piece moves to where nothing is any more.
+// Large pieces where the range is large, since there may be next to nothing in it.
+Status ItemSequence::Move(uint64_t from, uint64_t to, uint64_t change) {
+  const uint64_t piece = std::max<uint64_t>(4096, (to - from) / 1024);
+  const bool up = change < kSequenceLimit / 2;
+  std::vector<uint32_t> indexes;
+  std::vector<uint64_t> slots;
+  while (from < to) {
+    const uint64_t first = up && to - from > piece ? to - piece : from;
+    const uint64_t end = up ? to : std::min(to, from + piece);
+    (up ? to : from) = up ? first : end;
+    indexes.clear();
+    slots.clear();
+    ForEach(first, end, [&](uint32_t index, Offset slot) {
+      indexes.push_back(index);
+      slots.push_back(heap_.Read<uint64_t>(slot));
+      return true;
+    });
+    if (slots.empty()) continue;
+    RemoveItems(first, end, nullptr, nullptr);
+    for (size_t i = 0, next; i < slots.size(); i = next) {
+      for (next = i + 1; next < slots.size() && indexes[next] == indexes[next - 1] + 1;) next++;
+      Status status = InsertRun(Position(indexes[i]) + change, &slots[i], next - i);
+      if (!status.ok()) return status;
+    }
+  }
+  return Status::Ok();
 }
 
 Status ItemSequence::Splice(uint32_t start, uint32_t delete_count, const uint64_t* slots, uint32_t count,
                             Release release, void* context) {
   const uint64_t length_before = length();
   const uint64_t behind = length_before - start - delete_count;
-  const int64_t growth = int64_t{count} - int64_t{delete_count};
+  // Negative numbers wrap around, as positions do.
+  const uint64_t growth = (uint64_t{count} - delete_count) & (kSequenceLimit - 1);
+  const bool head_moves = start < behind;
+  const uint64_t new_origin = (head_moves ? origin() - growth : origin()) & (kSequenceLimit - 1);
   RemoveItems(start, uint64_t{start} + delete_count, release, context);
-  const uint64_t old_origin = origin();
-  uint64_t new_origin = old_origin;
-  std::vector<Moving> moving;
-  int64_t index_change = 0;
-  if (growth != 0 && behind <= start) {
-    moving = TakeOut(start + delete_count, length_before);
-    index_change = growth;
-  } else if (growth != 0) {
-    moving = TakeOut(0, start);
-    new_origin = (old_origin - static_cast<uint64_t>(growth)) & (kSequenceLimit - 1);
-  }
-  // The block is changed last, so that what fails before anything has moved has changed nothing.
-  const auto insert = [&](uint64_t index, uint64_t slot) {
-    return items_.Insert((new_origin + index) & (kSequenceLimit - 1), slot);
-  };
-  for (const Moving& item : moving) {
-    Status status = insert(item.index + static_cast<uint64_t>(index_change), item.slot);
+  if (growth != 0) {
+    Status status = head_moves ? Move(0, start, (0 - growth) & (kSequenceLimit - 1))
+                               : Move(uint64_t{start} + delete_count, length_before, growth);
     if (!status.ok()) return status;
   }
-  for (uint32_t i = 0; i < count; i++) {
-    if (slots[i] == kHoleSlot) continue;
-    Status status = insert(uint64_t{start} + i, slots[i]);
+  for (uint32_t first = 0, end; first < count; first = end + 1) {
+    for (end = first; end < count && slots[end] != kHoleSlot;) end++;
+    Status status = InsertRun(new_origin + start + first, slots + first, end - first);
     if (!status.ok()) return status;
   }
+  // Last, so that what fails before anything has moved has changed nothing.
   SetField(offsetof(SequenceBlock, origin), new_origin);
-  SetField(offsetof(SequenceBlock, length), length_before + static_cast<uint64_t>(growth));
+  SetField(offsetof(SequenceBlock, length), length_before + count - delete_count);
   ResetOriginIfEmpty();
   return Status::Ok();
 }

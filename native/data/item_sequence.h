@@ -90,12 +90,10 @@ class ItemSequence {
   // It may change slots, but not add or remove any.
   template <typename Each>
   void ForEach(uint64_t from, uint64_t to, Each each) const;
-  // Items [from, to) as (index, slot); takes them out of the trie.
-  struct Moving {
-    uint32_t index;
-    uint64_t slot;
-  };
-  std::vector<Moving> TakeOut(uint64_t from, uint64_t to);
+  // Changes the positions of the items [from, to) by `change`, modulo kSequenceLimit.
+  Status Move(uint64_t from, uint64_t to, uint64_t change);
+  // Of slots that are no holes, from this position on.
+  Status InsertRun(uint64_t position, const uint64_t* slots, uint64_t count);
   void RemoveItems(uint64_t from, uint64_t to, Release release, void* context);
   void ResetOriginIfEmpty();
 

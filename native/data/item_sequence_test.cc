@@ -1,7 +1,6 @@
 #include "data/item_sequence.h"
 
 #include <algorithm>
-#include <chrono>
 #include <deque>
 #include <numeric>
 #include <random>
@@ -222,6 +221,31 @@ TEST(ItemSequence, OriginsWrapAround) {
       }
     }
     EXPECT_LT(up ? f.origin() : kSequenceLimit - f.origin(), 2000u);
+  }
+}
+
+// What moves is more than one piece.
+TEST(ItemSequence, SplicesInLongArrays) {
+  for (uint32_t seed = 0; seed < 4; seed++) {
+    std::mt19937_64 random(seed);
+    Fixture f;
+    if (seed % 2 == 1) f.SetOrigin(kSequenceLimit - 20'000);  // and it wraps around
+    Slots slots(50'000);
+    for (uint64_t& slot : slots) slot = random() % 10 == 0 ? kHoleSlot : random();
+    ASSERT_TRUE(f.items().Splice(0, 0, slots.data(), 50'000, nullptr, nullptr).ok());
+    Oracle oracle(slots.begin(), slots.end());
+    for (uint32_t round = 0; round < 40; round++) {
+      const uint32_t length = static_cast<uint32_t>(oracle.size());
+      const uint32_t start = length / 4 + static_cast<uint32_t>(random() % (length / 2));
+      const uint32_t deleted =
+          static_cast<uint32_t>(random() % (round % 3 == 0 ? 3 : 5000)) % (length - start);
+      const uint32_t inserted = static_cast<uint32_t>(random() % (round % 4 == 0 ? 3 : 5000));
+      ASSERT_TRUE(f.items().Splice(start, deleted, slots.data(), inserted, nullptr, nullptr).ok());
+      oracle.erase(oracle.begin() + start, oracle.begin() + start + deleted);
+      oracle.insert(oracle.begin() + start, slots.begin(), slots.begin() + inserted);
+      ASSERT_NO_FATAL_FAILURE(f.CheckAll(oracle));
+    }
+    ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
   }
 }
 

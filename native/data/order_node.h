@@ -26,6 +26,11 @@ inline uint64_t Bit(uint32_t digit) {
   return uint64_t{1} << digit;
 }
 
+// `count` (> 0) of them from this digit on.
+inline uint64_t Bits(uint32_t digit, uint32_t count) {
+  return ~uint64_t{0} >> (kMaxChildren - count) << digit;
+}
+
 inline uint32_t Count(uint64_t bitmap) {
   return static_cast<uint32_t>(std::popcount(bitmap));
 }

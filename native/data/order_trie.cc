@@ -21,70 +21,83 @@ Status Full() {
 
 }  // namespace
 
-Offset OrderTrie::NewNode(uint64_t bitmap, uint64_t child) {
-  const Offset node = heap_.Allocate(order_node::Bytes(1));
+Offset OrderTrie::NewNode(uint32_t digit, const uint64_t* children, uint32_t count) {
+  const uint64_t bytes = order_node::Bytes(count);
+  const Offset node = heap_.Allocate(bytes);
   if (node == kNone) return kNone;
-  uint64_t* words = reinterpret_cast<uint64_t*>(heap_.Write(node, order_node::Bytes(1)));
-  words[0] = bitmap;
-  words[1] = child;
+  uint64_t* words = reinterpret_cast<uint64_t*>(heap_.Write(node, bytes));
+  words[0] = order_node::Bits(digit, count);
+  std::copy_n(children, count, words + 1);
   return node;
 }
 
-Offset OrderTrie::NewChain(uint64_t sequence, uint32_t height, uint64_t payload) {
-  Offset nodes[kMaxHeight];
-  uint64_t child = payload;
-  for (uint32_t i = 0; i < height; i++) {
-    nodes[i] = NewNode(Bit(Digit(sequence, i + 1)), child);
-    if (nodes[i] == kNone) {
-      while (i-- > 0) heap_.Free(nodes[i]);
+Offset OrderTrie::NewChain(uint64_t first, uint32_t height, const uint64_t* payloads, uint32_t count) {
+  Offset nodes[kMaxHeight + 1];
+  for (uint32_t h = 1; h <= height; h++) {
+    nodes[h] =
+        h == 1 ? NewNode(Digit(first, 1), payloads, count) : NewNode(Digit(first, h), &nodes[h - 1], 1);
+    if (nodes[h] == kNone) {
+      while (--h > 0) heap_.Free(nodes[h]);
       return kNone;
     }
-    child = nodes[i];
   }
-  return child;
+  return nodes[height];
 }
 
-bool OrderTrie::PutChild(Offset field, uint32_t digit, uint64_t child) {
+bool OrderTrie::PutChildren(Offset field, uint32_t digit, const uint64_t* children, uint32_t count) {
   const Offset node = heap_.Read<uint64_t>(field);
   const uint64_t bitmap = heap_.Read<uint64_t>(node);
-  const uint32_t children = Count(bitmap);
-  const Offset place = ChildField(node, bitmap, digit);
-  const uint64_t before = place - node;
-  const uint64_t behind = order_node::Bytes(children) - before;
-  if (heap_.Capacity(node) >= order_node::Bytes(children + 1)) {
-    uint8_t* bytes = heap_.Write(place, sizeof(child) + behind);
-    if (behind != 0) std::memmove(bytes + sizeof(child), bytes, behind);
-    std::memcpy(bytes, &child, sizeof(child));
-    heap_.Mutate<uint64_t>(node) = bitmap | Bit(digit);
+  const uint64_t more = bitmap | order_node::Bits(digit, count);
+  const uint32_t before = order_node::CountBelow(bitmap, digit);
+  const uint32_t behind = Count(bitmap) - before;
+  const Offset place = node + order_node::Bytes(before);
+  if (heap_.Capacity(node) >= order_node::Bytes(before + count + behind)) {
+    uint64_t* words = reinterpret_cast<uint64_t*>(heap_.Write(place, (count + behind) * sizeof(uint64_t)));
+    std::copy_backward(words, words + behind, words + count + behind);
+    std::copy_n(children, count, words);
+    heap_.Mutate<uint64_t>(node) = more;
     return true;
   }
-  const Offset larger = heap_.Allocate(order_node::Bytes(std::min(children * 2, kMaxChildren)));
+  const uint32_t room = std::min(std::max((before + behind) * 2, before + behind + count), kMaxChildren);
+  const Offset larger = heap_.Allocate(order_node::Bytes(room));
   if (larger == kNone) return false;
-  uint8_t* bytes = heap_.Write(larger, order_node::Bytes(children + 1));
-  std::memcpy(bytes, heap_.At(node), before);
-  std::memcpy(bytes + before, &child, sizeof(child));
-  std::memcpy(bytes + before + sizeof(child), heap_.At(place), behind);
-  const uint64_t more = bitmap | Bit(digit);
-  std::memcpy(bytes, &more, sizeof(more));
+  uint64_t* words =
+      reinterpret_cast<uint64_t*>(heap_.Write(larger, order_node::Bytes(before + count + behind)));
+  *words++ = more;
+  words = std::copy_n(&heap_.Read<uint64_t>(node + order_node::Bytes(0)), before, words);
+  words = std::copy_n(children, count, words);
+  std::copy_n(&heap_.Read<uint64_t>(place), behind, words);
   heap_.Mutate<uint64_t>(field) = larger;
   heap_.Free(node);
   return true;
 }
 
+Status OrderTrie::InsertRun(uint64_t first, const uint64_t* payloads, uint64_t count) {
+  while (count > 0) {
+    const uint64_t piece = std::min<uint64_t>(count, kMaxChildren - Digit(first, 1));
+    Status status = InsertInLeaf(first, payloads, static_cast<uint32_t>(piece));
+    if (!status.ok()) return status;
+    first += piece;
+    payloads += piece;
+    count -= piece;
+  }
+  return Status::Ok();
+}
+
 // Each step leaves a valid trie with the same entries, so that running out of memory after any of them
 // is harmless: nodes on top go when the trie is emptied.
-Status OrderTrie::Insert(uint64_t sequence, uint64_t payload) {
+Status OrderTrie::InsertInLeaf(uint64_t first, const uint64_t* payloads, uint32_t count) {
   uint32_t height = heap_.Read<uint32_t>(height_);
   if (height == 0) {
-    const uint32_t needed = HeightFor(sequence);
-    const Offset top = NewChain(sequence, needed, payload);
+    const uint32_t needed = HeightFor(first);
+    const Offset top = NewChain(first, needed, payloads, count);
     if (top == kNone) return Full();
     heap_.Mutate<uint64_t>(top_) = top;
     heap_.Mutate<uint32_t>(height_) = needed;
     return Status::Ok();
   }
-  for (; sequence >> (order_node::kLevelBits * height) != 0; height++) {
-    const Offset top = NewNode(Bit(0), heap_.Read<uint64_t>(top_));
+  for (; first >> (order_node::kLevelBits * height) != 0; height++) {
+    const Offset top = NewNode(0, &heap_.Read<uint64_t>(top_), 1);
     if (top == kNone) return Full();
     heap_.Mutate<uint64_t>(top_) = top;
     heap_.Mutate<uint32_t>(height_) = height + 1;
@@ -94,14 +107,14 @@ Status OrderTrie::Insert(uint64_t sequence, uint64_t payload) {
   for (; height > 1; height--) {
     const Offset node = heap_.Read<uint64_t>(field);
     const uint64_t bitmap = heap_.Read<uint64_t>(node);
-    const uint32_t digit = Digit(sequence, height);
+    const uint32_t digit = Digit(first, height);
     if ((bitmap & Bit(digit)) == 0) break;
     field = ChildField(node, bitmap, digit);
   }
-  if (height == 1) return PutChild(field, Digit(sequence, 1), payload) ? Status::Ok() : Full();
-  const Offset chain = NewChain(sequence, height - 1, payload);
+  if (height == 1) return PutChildren(field, Digit(first, 1), payloads, count) ? Status::Ok() : Full();
+  const Offset chain = NewChain(first, height - 1, payloads, count);
   if (chain == kNone) return Full();
-  if (PutChild(field, Digit(sequence, height), chain)) return Status::Ok();
+  if (PutChildren(field, Digit(first, height), &chain, 1)) return Status::Ok();
   for (Offset node = chain; --height > 0;) {
     const Offset below = heap_.Read<uint64_t>(node + order_node::Bytes(0));
     heap_.Free(node);

@@ -33,7 +33,10 @@ class OrderTrie {
       : heap_(heap), top_(top_field), height_(height_field) {}
 
   // REQUIRES: sequence < kSequenceLimit, and absent. kFull changes nothing that can be seen.
-  Status Insert(uint64_t sequence, uint64_t payload);
+  Status Insert(uint64_t sequence, uint64_t payload) { return InsertInLeaf(sequence, &payload, 1); }
+  // The same for `count` (> 0) sequences that follow each other, leaf by leaf; after kFull some of the first
+  // of them may be in the trie.
+  Status InsertRun(uint64_t first, const uint64_t* payloads, uint64_t count);
   // REQUIRES: the sequence is present.
   void Replace(uint64_t sequence, uint64_t payload);
   // REQUIRES: the sequence is present. Frees nodes that become empty, and shrinks a node that has become
@@ -88,12 +91,15 @@ class OrderTrie {
 
  private:
   struct Range;
-  // A new node with one child, or kNone.
-  Offset NewNode(uint64_t bitmap, uint64_t child);
-  // Nodes of heights 1 to `height`, each with one child, down to the payload; the highest, or kNone.
-  Offset NewChain(uint64_t sequence, uint32_t height, uint64_t payload);
-  // Adds a child to the node referred to from `field`; false when that needs memory that is not there.
-  bool PutChild(Offset field, uint32_t digit, uint64_t child);
+  // `count` payloads from `first` on that lie in one leaf.
+  Status InsertInLeaf(uint64_t first, const uint64_t* payloads, uint32_t count);
+  // A new node with children from `digit` on, or kNone.
+  Offset NewNode(uint32_t digit, const uint64_t* children, uint32_t count);
+  // Nodes of heights 1 to `height`, each with one child but the leaf; the highest, or kNone.
+  Offset NewChain(uint64_t first, uint32_t height, const uint64_t* payloads, uint32_t count);
+  // Adds children from `digit` on to the node referred to from `field`; false when that needs memory that is
+  // not there.
+  bool PutChildren(Offset field, uint32_t digit, const uint64_t* children, uint32_t count);
   // Takes `gone` (at least one bit, not all of them; next to each other among the children) out of the node
   // that is referred to from `field`.
   void DropChildren(Offset field, uint64_t gone);

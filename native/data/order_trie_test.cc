@@ -165,6 +165,15 @@ void RunAnywhere(uint32_t seed) {
         ASSERT_TRUE(f.Insert(sequence, payload));
       }
       oracle[sequence] = payload;
+    } else if (dice < (growing ? 76u : 33u)) {
+      std::vector<uint64_t> payloads;
+      const uint64_t most = random() % 200;
+      while (payloads.size() < most && sequence + payloads.size() < kSequenceLimit &&
+             !oracle.contains(sequence + payloads.size())) {
+        payloads.push_back(random());
+      }
+      ASSERT_TRUE(f.trie().InsertRun(sequence, payloads.data(), payloads.size()).ok());
+      for (uint64_t i = 0; i < payloads.size(); i++) oracle[sequence + i] = payloads[i];
     } else if (dice < 90) {
       const auto victim = oracle.lower_bound(sequence);
       if (victim == oracle.end()) continue;
