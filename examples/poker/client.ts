@@ -14,6 +14,7 @@ export class PokerClient {
   #lastId = 0
   /** The table as it was last shown. */
   table: TableView | undefined
+  isClosed = false
   onTable: (table: TableView) => void = () => {}
   onClose: () => void = () => {}
 
@@ -33,6 +34,7 @@ export class PokerClient {
     socket.on('close', () => {
       for (const resolve of this.#waiting.values()) resolve({ error: 'the connection is lost' })
       this.#waiting.clear()
+      this.isClosed = true
       this.onClose()
     })
   }
@@ -110,7 +112,7 @@ export async function startRobot(
 
   function look(): void {
     const seen = client.table
-    if (busy || seen === undefined) return
+    if (busy || client.isClosed || seen === undefined) return
     busy = true
     void play(seen).then(() => {
       busy = false
