@@ -2,27 +2,12 @@
 
 #include <algorithm>
 
+#include "binding/raw_function.h"
 #include "binding/string_argument.h"
 
 namespace forkstore {
 
 namespace {
-
-// Raw Node-API below: these calls take some 50 ns in all, of which wrappers would be a good part.
-
-template <size_t kCount>
-MapHandle* Arguments(napi_env env, napi_callback_info info, napi_value (&arguments)[kCount]) {
-  size_t count = kCount;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-  return static_cast<MapHandle*>(data);
-}
-
-napi_value Number(napi_env env, double number) {
-  napi_value value = nullptr;
-  napi_create_double(env, number, &value);
-  return value;
-}
 
 napi_value Fail(napi_env env, MapHandle* handle, const char* message) {
   return Number(env, handle->store->Answer(Status(Code::kInvalid, message), 0));
@@ -30,7 +15,7 @@ napi_value Fail(napi_env env, MapHandle* handle, const char* message) {
 
 napi_value Find(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
-  MapHandle* handle = Arguments(env, info, arguments);
+  MapHandle* handle = Arguments<MapHandle>(env, info, arguments);
   StringArgument key;
   if (handle->map == nullptr) return Fail(env, handle, "the store is closed");
   if (!key.Read(env, arguments[0])) return Fail(env, handle, "find: the key is no string");
@@ -40,7 +25,7 @@ napi_value Find(napi_env env, napi_callback_info info) {
 
 napi_value FindEncoded(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
-  MapHandle* handle = Arguments(env, info, arguments);
+  MapHandle* handle = Arguments<MapHandle>(env, info, arguments);
   uint32_t kind = 0;
   uint32_t bytes = 0;
   if (handle->map == nullptr) return Fail(env, handle, "the store is closed");
@@ -56,7 +41,7 @@ napi_value FindEncoded(napi_env env, napi_callback_info info) {
 
 napi_value Apply(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
-  MapHandle* handle = Arguments(env, info, arguments);
+  MapHandle* handle = Arguments<MapHandle>(env, info, arguments);
   uint32_t value_end = 0;
   StringArgument key;
   if (napi_get_value_uint32(env, arguments[0], &value_end) != napi_ok || !key.Read(env, arguments[1])) {
@@ -67,46 +52,36 @@ napi_value Apply(napi_env env, napi_callback_info info) {
 
 napi_value Scan(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
-  MapHandle* handle = Arguments(env, info, arguments);
+  MapHandle* handle = Arguments<MapHandle>(env, info, arguments);
   double from = 0;
-  napi_typedarray_type type = napi_int8_array;
   size_t length = 0;
-  void* data = nullptr;
   if (handle->map == nullptr) return Fail(env, handle, "the store is closed");
-  if (napi_get_value_double(env, arguments[0], &from) != napi_ok ||
-      napi_get_typedarray_info(env, arguments[1], &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_float64_array || !(from >= 0 && from <= static_cast<double>(kMaxSequence) + 1)) {
+  double* out = Doubles(env, arguments[1], &length);
+  if (napi_get_value_double(env, arguments[0], &from) != napi_ok || out == nullptr ||
+      !(from >= 0 && from <= static_cast<double>(kMaxSequence) + 1)) {
     return Fail(env, handle, "scan: wrong arguments");
   }
   constexpr size_t kMost = 1024;
   Offset records[kMost];
   const auto limit = static_cast<uint32_t>(std::min(length, kMost));
   const uint32_t count = handle->map->Scan(static_cast<uint64_t>(from), limit, records);
-  for (uint32_t i = 0; i < count; ++i) static_cast<double*>(data)[i] = static_cast<double>(records[i]);
+  for (uint32_t i = 0; i < count; ++i) out[i] = static_cast<double>(records[i]);
   return Number(env, count);
 }
 
 napi_value Size(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  MapHandle* handle = Arguments(env, info, arguments);
+  MapHandle* handle = NoArguments<MapHandle>(env, info);
   if (handle->map == nullptr) return Fail(env, handle, "the store is closed");
   return Number(env, static_cast<double>(handle->map->size()));
 }
 
 }  // namespace
 
-Napi::Object MakeMapObject(Napi::Env env, MapHandle* handle) {
-  const struct {
-    const char* name;
-    napi_callback function;
-  } kFunctions[] = {
-      {"find", Find}, {"findEncoded", FindEncoded}, {"apply", Apply}, {"scan", Scan}, {"size", Size}};
+Napi::Object MakeMapObject(Napi::Env env, Napi::Value store, MapHandle* handle) {
   Napi::Object object = Napi::Object::New(env);
-  for (const auto& entry : kFunctions) {
-    napi_value function = nullptr;
-    napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, handle, &function);
-    object.Set(entry.name, Napi::Value(env, function));
-  }
+  AddFunctions(
+      env, object, store, handle,
+      {{"find", Find}, {"findEncoded", FindEncoded}, {"apply", Apply}, {"scan", Scan}, {"size", Size}});
   return object;
 }
 

@@ -8,6 +8,7 @@
 
 namespace forkstore {
 
-Napi::Object MakeMapObject(Napi::Env env, MapHandle* handle);
+// `store`: its object, which the functions keep alive.
+Napi::Object MakeMapObject(Napi::Env env, Napi::Value store, MapHandle* handle);
 
 }  // namespace forkstore

@@ -7,6 +7,7 @@
 #include "binding/failure.h"
 #include "binding/map_object.h"
 #include "binding/string_argument.h"
+#include "binding/tree_functions.h"
 
 namespace forkstore {
 
@@ -48,6 +49,7 @@ void StoreObject::Define(Napi::Env env) {
                       InstanceAccessor<&StoreObject::Recovery>("recovery"),
                       InstanceAccessor<&StoreObject::OperationBuffer>("operationBuffer"),
                       InstanceAccessor<&StoreObject::Result>("result"),
+                      InstanceAccessor<&StoreObject::PackBuffer>("packBuffer"),
                       InstanceMethod<&StoreObject::GrowOperationBuffer>("growOperationBuffer"),
                       InstanceMethod<&StoreObject::Apply>("apply"),
                       InstanceMethod<&StoreObject::LastMessage>("lastMessage"),
@@ -74,7 +76,9 @@ Napi::Object StoreObject::New(Napi::Env env, OpenedStore opened) {
   if (self == nullptr) return object;
   self->state_ = std::make_unique<StoreState>(std::move(opened));
   self->state_->MakeOperationBuffer(env, kFirstBufferBytes);
-  self->state_->HoldResult(Napi::Float64Array::New(env, 1));
+  self->state_->HoldResult(Napi::Float64Array::New(env, kResultPlaces));
+  AddTreeFunctions(env, object, self->state_.get());
+  AddTransactionFunctions(env, object, self->state_.get());
   napi_add_env_cleanup_hook(env, OnEnvironmentEnd, self);
   return object;
 }
@@ -110,10 +114,8 @@ Napi::Value StoreObject::Recovery(const Napi::CallbackInfo& info) {
     entry.Set("reason", opened.skipped[i].reason);
     skipped.Set(i, entry);
   }
-  object.Set("created", opened.created);
   object.Set("generation", static_cast<double>(opened.generation));
   object.Set("entries", opened.engine ? static_cast<double>(opened.engine->entries()) : 0.0);
-  object.Set("bytes", static_cast<double>(opened.file_bytes));
   object.Set("skipped", skipped);
   object.Set("identityRestored", opened.identity_restored);
   return object;
@@ -125,6 +127,10 @@ Napi::Value StoreObject::OperationBuffer(const Napi::CallbackInfo& info) {
 
 Napi::Value StoreObject::Result(const Napi::CallbackInfo& info) {
   return state_->ResultArray(info.Env());
+}
+
+Napi::Value StoreObject::PackBuffer(const Napi::CallbackInfo& info) {
+  return state_->PackBufferValue(info.Env());
 }
 
 Napi::Value StoreObject::GrowOperationBuffer(const Napi::CallbackInfo& info) {
@@ -183,9 +189,7 @@ Napi::Value StoreObject::Map(const Napi::CallbackInfo& info) {
     FailureError(env, Status(Code::kInvalid, "there is no such map")).ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  Napi::Object object = MakeMapObject(env, state->HandleFor(id));
-  // The functions point into the state, which must not be collected before them.
-  object.Set("store", info.This());
+  Napi::Object object = MakeMapObject(env, info.This(), state->HandleFor(id));
   return object;
 }
 
@@ -275,12 +279,12 @@ Napi::Value StoreObject::Stats(const Napi::CallbackInfo& info) {
   set("liveBytes", allocated.live_bytes);
   set("freeBytes", allocated.free_bytes);
   set("mappedBytes", allocated.mapped_bytes);
-  set("populatedBytes", engine->arena()->populated());
   set("dirtyBytes", engine->arena()->CountDirtyPages() * kPageBytes);
   set("maxBytes", engine->arena()->max_bytes());
   set("entries", engine->entries());
   set("writes", engine->writes());
   set("shapes", engine->shapes().count());
+  set("nodes", engine->tree().node_count());
   set("snapshotBytesWritten", state->snapshot_bytes_written());
   return object;
 }

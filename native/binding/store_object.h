@@ -23,6 +23,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value Recovery(const Napi::CallbackInfo& info);
   Napi::Value OperationBuffer(const Napi::CallbackInfo& info);
   Napi::Value Result(const Napi::CallbackInfo& info);
+  Napi::Value PackBuffer(const Napi::CallbackInfo& info);
   Napi::Value GrowOperationBuffer(const Napi::CallbackInfo& info);
   Napi::Value Apply(const Napi::CallbackInfo& info);
   Napi::Value LastMessage(const Napi::CallbackInfo& info);

@@ -98,6 +98,7 @@ Napi::Value StoreState::OperationBuffer(Napi::Env /*env*/) {
 void StoreState::HoldResult(Napi::Float64Array array) {
   result_ = array.Data();
   result_reference_ = Napi::Reference<Napi::Float64Array>::New(array, 1);
+  PublishLayout();
 }
 
 Napi::Value StoreState::ResultArray(Napi::Env /*env*/) {
@@ -108,9 +109,46 @@ double StoreState::Apply(size_t size) {
   if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
   if (size > buffer_bytes_) return Answer(Status(Code::kInvalid, "operation: larger than its buffer"), 0);
   ApplyResult applied;
-  const Status status = engine()->Apply(buffer_, size, &applied);
-  result_[0] = applied.number;
+  return Applied(engine()->Apply(buffer_, size, &applied), applied);
+}
+
+double StoreState::Applied(const Status& status, const ApplyResult& applied) {
+  result_[kResultNumber] = applied.number;
+  PublishLayout();
   return Answer(status, applied.changed ? 1 : 0);
+}
+
+double StoreState::Begin() {
+  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
+  engine()->Begin();
+  return 0;
+}
+
+double StoreState::Commit() {
+  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
+  return Answer(engine()->Commit(), 0);
+}
+
+double StoreState::Rollback() {
+  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
+  const Status status = engine()->Rollback();
+  PublishLayout();
+  return Answer(status, 0);
+}
+
+double StoreState::Pack(napi_env env, NodeId node) {
+  uint64_t bytes = 0;
+  Status status = pack_buffer_.Pack(env, engine()->tree(), node, &bytes);
+  if (status.code() == Code::kNotFound)
+    status = Status(Code::kDetached, "the object is not in the tree any more");
+  result_[kResultPackBuffer] = pack_buffer_.replaced();
+  return Answer(status, static_cast<double>(bytes));
+}
+
+Napi::Value StoreState::PackBufferValue(Napi::Env env) {
+  Napi::Value value = pack_buffer_.Value(env);
+  result_[kResultPackBuffer] = pack_buffer_.replaced();
+  return value;
 }
 
 double StoreState::ApplyWithKey(size_t value_end, const Key& key) {
@@ -133,8 +171,7 @@ double StoreState::ApplyWithKey(size_t value_end, const Key& key) {
   ApplyResult applied;
   const Status status = engine()->Apply(bytes, size, &applied);
   if (bytes != buffer_) std::vector<uint64_t>().swap(built_);  // assigning {} would keep the memory
-  result_[0] = applied.number;
-  return Answer(status, applied.changed ? 1 : 0);
+  return Applied(status, applied);
 }
 
 Status StoreState::ApplyBuilt(OperationCode code, uint32_t collection, const std::vector<uint8_t>& value,
@@ -149,7 +186,9 @@ Status StoreState::ApplyBuilt(OperationCode code, uint32_t collection, const std
   std::memcpy(bytes + 8, lengths, sizeof(lengths));
   if (!value.empty()) std::memcpy(bytes + kOperationHeadBytes, value.data(), value.size());
   if (key.bytes != 0) std::memcpy(bytes + kOperationHeadBytes + value.size(), key.data, key.bytes);
-  return engine()->Apply(bytes, size, result);
+  const Status status = engine()->Apply(bytes, size, result);
+  PublishLayout();
+  return status;
 }
 
 Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
@@ -171,6 +210,7 @@ Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
 
 bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done) {
   const double start = NowMs();
+  if (engine()->in_transaction()) return false;
   PageKeeper* keeper = engine()->page_keeper();
   if (keeper != nullptr && !keeper->TryPause()) return false;
 
@@ -237,6 +277,7 @@ void StoreState::Close(Napi::Env env, bool env_alive) {
     for (auto& segment : segments_) segment.SuppressDestruct();
     buffer_reference_.SuppressDestruct();
     result_reference_.SuppressDestruct();
+    pack_buffer_.SuppressDestruct();
   }
   segments_.clear();
   opened_.engine.reset();

@@ -12,6 +12,7 @@
 #include <deque>
 #include <memory>
 
+#include "binding/pack_buffer.h"
 #include "persist/recovery.h"
 #include "persist/snapshot.h"
 
@@ -24,6 +25,15 @@ struct MapHandle {
   StoreState* store;
   uint32_t id;
   OrderedMap* map;  // nullptr once closed
+};
+
+// Places in `result`.
+enum ResultPlace {
+  kResultNumber = 0,
+  kResultLayout = 1,
+  kResultBlock = 2,
+  kResultPackBuffer = 3,
+  kResultPlaces
 };
 
 // One snapshot under way, from the fork to the JavaScript callback.
@@ -63,6 +73,15 @@ class StoreState {
   Status ApplyBuilt(OperationCode code, uint32_t collection, const std::vector<uint8_t>& value,
                     const Key& key, ApplyResult* result);
 
+  // 0, or -Code.
+  double Begin();
+  double Commit();
+  double Rollback();
+
+  // Packs a node into the pack buffer: its bytes, or -Code.
+  double Pack(napi_env env, NodeId node);
+  Napi::Value PackBufferValue(Napi::Env env);
+
   // A window over the arena; cached. Undefined where the embedder forbids external buffers.
   Napi::Value Segment(Napi::Env env, uint32_t index);
 
@@ -76,6 +95,9 @@ class StoreState {
  private:
   friend struct SnapshotCall;
   void FinishSnapshot(bool durable);
+  // After anything that can have moved nodes.
+  void PublishLayout() { result_[kResultLayout] = static_cast<double>(engine()->tree().layout_version()); }
+  double Applied(const Status& status, const ApplyResult& applied);
 
   OpenedStore opened_;
   std::shared_ptr<StoreState*> self_;  // what outlives this object asks here whether it still is
@@ -86,6 +108,7 @@ class StoreState {
   size_t buffer_bytes_ = 0;
   Napi::Reference<Napi::Float64Array> result_reference_;
   double* result_ = nullptr;
+  PackBuffer pack_buffer_;
   std::vector<uint64_t> built_;  // operations that do not fit the buffer; words for alignment
   std::vector<Napi::Reference<Napi::ArrayBuffer>> segments_;
   std::unique_ptr<SnapshotProcess> snapshot_;

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "data/key.h"
+#include "data/node.h"
 
 namespace forkstore {
 
@@ -16,20 +17,34 @@ enum class OperationCode : uint8_t {
   kClear = 5,
   kPatch = 6,
   kIncrement = 7,
+  kSetMember = 8,
+  kDeleteMember = 9,
+  kSetItem = 10,
+  kDeleteItem = 11,
+  kSetLength = 12,
+  kSplice = 13,
+  kPermute = 14,
+  kAdopt = 15,
+  kSkipNodes = 16,
 };
 
 inline constexpr uint64_t kOperationHeadBytes = 16;
 
 struct Operation {
   OperationCode code;
-  uint32_t collection = 0;
-  const uint8_t* value = nullptr;
+  uint32_t collection = 0;  // operations on maps
+  NodeId node = 0;          // operations on nodes
+  // What an operation on an array begins with: index; length; start and delete count; count.
+  uint32_t first = 0;
+  uint32_t second = 0;
+  const uint8_t* value = nullptr;  // behind those
   uint64_t value_bytes = 0;
   Key key;
 };
 
-// Splits bytes[0, size), which must be one whole operation with a known code and a canonical key.
-// The value is not judged here. `bytes` is 8-aligned. Errors: kInvalid, kTooLarge.
+// Splits bytes[0, size), which must be one whole operation with a known code, a possible node or collection,
+// and a canonical key that is a string where names are asked for. The value is not judged here. `bytes` is
+// 8-aligned. Errors: kInvalid, kTooLarge.
 Status ParseOperation(const uint8_t* bytes, uint64_t size, Operation* out);
 
 }  // namespace forkstore

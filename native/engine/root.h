@@ -19,7 +19,11 @@ struct RootBlock {
   uint32_t map_count;
   uint32_t shape_count;
   uint64_t shapes;
-  uint64_t zero[9];
+  uint64_t next_node;  // 0: an image of version 1, which has no tree
+  uint64_t nodes;
+  uint32_t nodes_height;
+  uint32_t zero_half;
+  uint64_t zero[6];
 };
 static_assert(sizeof(RootBlock) == 128);
 

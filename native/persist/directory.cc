@@ -27,6 +27,7 @@ constexpr char kIdentityName[] = "identity";
 constexpr char kIdentityTemporaryName[] = "identity.tmp";
 constexpr std::string_view kOtherEngineIdentityName = "identity.json";
 constexpr std::string_view kOtherEngineSuffix = ".json";
+constexpr uint32_t kIdentityVersion = 1;
 constexpr char kIdentityMagic[8] = {'F', 'O', 'R', 'K', 'S', 'T', 'I', 'D'};
 
 struct Identity {
@@ -197,7 +198,7 @@ Status Directory::ReadIdentity(StoreId* id, bool* found) const {
   const uint32_t crc = identity.crc;
   identity.crc = 0;
   if (Crc32c(&identity, sizeof(identity)) != crc) return Status(Code::kCorrupt, "identity: bad checksum");
-  if (identity.version != kFormatVersion) {
+  if (identity.version != kIdentityVersion) {
     return Status(Code::kVersion, "identity: format version " + std::to_string(identity.version));
   }
   *id = identity.store_id;
@@ -207,7 +208,7 @@ Status Directory::ReadIdentity(StoreId* id, bool* found) const {
 Status Directory::WriteIdentity(const StoreId& id) {
   Identity identity{};
   memcpy(identity.magic, kIdentityMagic, sizeof(kIdentityMagic));
-  identity.version = kFormatVersion;
+  identity.version = kIdentityVersion;
   identity.store_id = id;
   identity.crc = Crc32c(&identity, sizeof(identity));
   unlinkat(fd(), kIdentityTemporaryName, 0);

@@ -75,9 +75,11 @@ Status CheckHeader(const ImageHeader& header) {
   }
   if (!ChecksumIsGood(header)) return Corrupt("bad checksum of the header");
   if (header.byte_order != kByteOrderMark) return Status(Code::kVersion, "image: another byte order");
-  if (header.version != kFormatVersion) {
+  if (header.version < kOldestFormatVersion || header.version > kFormatVersion) {
     return Status(Code::kVersion, "image: format version " + std::to_string(header.version) +
-                                      "; this library reads version " + std::to_string(kFormatVersion));
+                                      "; this library reads versions " +
+                                      std::to_string(kOldestFormatVersion) + " to " +
+                                      std::to_string(kFormatVersion));
   }
   if (header.page_bytes != kPageBytes || header.unit_bytes != kUnitBytes ||
       header.chunk_bytes != kChunkBytes || !AllZero(header.zero, sizeof(header.zero))) {

@@ -1,0 +1,200 @@
+#include "binding/tree_functions.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "binding/raw_function.h"
+#include "binding/string_argument.h"
+
+namespace forkstore {
+
+namespace {
+
+enum class Kind { kObject, kTable, kArray };
+
+// A block that JavaScript has found before, and what it is asked to be.
+class Block {
+ public:
+  // False: `failure()` says why. Looks at nothing but the block's first word: whether the block is still the
+  // node's, the caller knows by the layout version.
+  bool Open(napi_env env, StoreState* state, napi_value argument, Kind kind) {
+    double offset = 0;
+    if (state->engine() == nullptr) return Fail("the store is closed");
+    if (napi_get_value_double(env, argument, &offset) != napi_ok || !(offset >= kUnitBytes)) {
+      return Fail("a block was expected");
+    }
+    Arena* arena = state->engine()->arena();
+    if (offset >= static_cast<double>(arena->frontier())) return Fail("a block lies beyond the store");
+    offset_ = static_cast<Offset>(offset);
+    tree_ = &state->engine()->tree();
+    const NodeHead head = NodeHead::Of(arena->Read<uint64_t>(offset_ & ~Offset{7}));
+    switch (kind) {
+      case Kind::kObject:
+        if (head.kind > NodeKind::kTable ||
+            (head.kind == NodeKind::kShaped && !state->engine()->shapes().Has(head.shape))) {
+          return Fail("the block is none of an object");
+        }
+        return true;
+      case Kind::kTable:
+        return head.kind == NodeKind::kTable || Fail("the block is none of a table");
+      default:
+        return head.is_array() || Fail("the block is none of an array");
+    }
+  }
+  double failure(StoreState* state) const { return state->Answer(Status(Code::kInvalid, message_), 0); }
+
+  const Tree& tree() const { return *tree_; }
+  Offset offset() const { return offset_; }
+
+ private:
+  bool Fail(const char* message) {
+    message_ = message;
+    return false;
+  }
+
+  const Tree* tree_ = nullptr;
+  Offset offset_ = kNone;
+  const char* message_ = "";
+};
+
+double Fail(StoreState* state, const char* message) {
+  return state->Answer(Status(Code::kInvalid, message), 0);
+}
+
+// Tells of the node that a slot refers to, too.
+napi_value Found(napi_env env, StoreState* state, const Tree& tree, Offset slot) {
+  Offset block = kNone;
+  if (slot != kNone) {
+    const Slot found = state->engine()->arena()->Read<Slot>(slot);
+    if (IsNodeSlot(found)) block = tree.Locate(SlotNode(found));
+  }
+  state->result()[kResultBlock] = static_cast<double>(block);
+  return Number(env, static_cast<double>(slot));
+}
+
+napi_value Locate(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  double node = 0;
+  if (state->engine() == nullptr) return Number(env, Fail(state, "the store is closed"));
+  if (napi_get_value_double(env, arguments[0], &node) != napi_ok ||
+      !(node >= 1 && node <= static_cast<double>(kMaxNode))) {
+    return Number(env, Fail(state, "locate: no number of a node"));
+  }
+  return Number(env, static_cast<double>(state->engine()->tree().Locate(static_cast<NodeId>(node))));
+}
+
+napi_value FindMember(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  Block block;
+  StringArgument name;
+  if (!block.Open(env, state, arguments[0], Kind::kObject)) return Number(env, block.failure(state));
+  if (!name.Read(env, arguments[1])) return Number(env, Fail(state, "findMember: the name is no string"));
+  if (name.key().bytes > kMaxKeyBytes) return Found(env, state, block.tree(), kNone);
+  return Found(env, state, block.tree(), block.tree().FindMember(block.offset(), name.key()));
+}
+
+napi_value FindItem(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  Block block;
+  uint32_t index = 0;
+  if (!block.Open(env, state, arguments[0], Kind::kArray)) return Number(env, block.failure(state));
+  if (napi_get_value_uint32(env, arguments[1], &index) != napi_ok) {
+    return Number(env, Fail(state, "findItem: the index is no number"));
+  }
+  return Found(env, state, block.tree(), block.tree().FindItem(block.offset(), index));
+}
+
+napi_value Length(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  Block block;
+  if (!block.Open(env, state, arguments[0], Kind::kArray)) return Number(env, block.failure(state));
+  return Number(env, block.tree().Length(block.offset()));
+}
+
+// Scans write their offsets where the numbers go, as both are 8 bytes, and then turn one into the other.
+napi_value Scanned(napi_env env, double* out, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    Offset offset = kNone;
+    std::memcpy(&offset, out + i, sizeof(offset));
+    out[i] = static_cast<double>(offset);
+  }
+  return Number(env, count);
+}
+
+napi_value ScanTable(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  Block block;
+  double from = 0;
+  size_t length = 0;
+  if (!block.Open(env, state, arguments[0], Kind::kTable)) return Number(env, block.failure(state));
+  double* out = Doubles(env, arguments[2], &length);
+  if (napi_get_value_double(env, arguments[1], &from) != napi_ok || out == nullptr ||
+      !(from >= 0 && from <= static_cast<double>(kMaxSequence) + 1)) {
+    return Number(env, Fail(state, "scanTable: wrong arguments"));
+  }
+  const auto limit = static_cast<uint32_t>(std::min<size_t>(length, std::numeric_limits<uint32_t>::max()));
+  return Scanned(env, out,
+                 block.tree().ScanTable(block.offset(), static_cast<uint64_t>(from), limit,
+                                        reinterpret_cast<Offset*>(out)));
+}
+
+napi_value ScanItems(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  Block block;
+  uint32_t from = 0;
+  size_t length = 0;
+  if (!block.Open(env, state, arguments[0], Kind::kArray)) return Number(env, block.failure(state));
+  double* out = Doubles(env, arguments[2], &length);
+  if (napi_get_value_uint32(env, arguments[1], &from) != napi_ok || out == nullptr) {
+    return Number(env, Fail(state, "scanItems: wrong arguments"));
+  }
+  const auto limit = static_cast<uint32_t>(std::min<size_t>(length, std::numeric_limits<uint32_t>::max()));
+  return Scanned(env, out,
+                 block.tree().ScanItems(block.offset(), from, limit, reinterpret_cast<Offset*>(out)));
+}
+
+napi_value Pack(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  double node = 0;
+  if (state->engine() == nullptr) return Number(env, Fail(state, "the store is closed"));
+  if (napi_get_value_double(env, arguments[0], &node) != napi_ok ||
+      !(node >= 1 && node <= static_cast<double>(kMaxNode))) {
+    return Number(env, Fail(state, "pack: no number of a node"));
+  }
+  return Number(env, state->Pack(env, static_cast<NodeId>(node)));
+}
+
+napi_value ApplyKeyed(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  uint32_t value_end = 0;
+  StringArgument key;
+  if (napi_get_value_uint32(env, arguments[0], &value_end) != napi_ok || !key.Read(env, arguments[1])) {
+    return Number(env, Fail(state, "applyKeyed: wrong arguments"));
+  }
+  return Number(env, state->ApplyWithKey(value_end, key.key()));
+}
+
+}  // namespace
+
+void AddTreeFunctions(Napi::Env env, Napi::Object store, StoreState* state) {
+  AddFunctions(env, store, store, state,
+               {{"locate", Locate},
+                {"findMember", FindMember},
+                {"findItem", FindItem},
+                {"length", Length},
+                {"scanTable", ScanTable},
+                {"scanItems", ScanItems},
+                {"pack", Pack},
+                {"applyKeyed", ApplyKeyed}});
+}
+
+}  // namespace forkstore

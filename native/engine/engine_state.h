@@ -1,0 +1,101 @@
+// What the engine is made of; for the .cc files of this folder, and for nobody else.
+#pragma once
+
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "data/tree.h"
+#include "engine/engine.h"
+#include "engine/root.h"
+#include "engine/transaction.h"
+#include "memory/undo.h"
+
+namespace forkstore {
+
+struct Engine::State {
+  State(std::unique_ptr<Arena> arena_in, std::unique_ptr<Allocator> allocator_in);
+
+  const RootBlock& root() const { return heap.Read<RootBlock>(kRootOffset); }
+  HashSeed seed() const { return {root().seed[0], root().seed[1]}; }
+  OrderedMap* Find(uint32_t id) { return id >= 1 && id <= maps.size() ? &maps[id - 1] : nullptr; }
+  static std::string NameOf(const Key& key);
+  Key NameOfMap(uint32_t id) const;  // REQUIRES: there is one
+
+  // engine.cc
+  Status Dispatch(const Operation& operation, ApplyResult* result);
+  // Gives back a little of what earlier operations dropped, in proportion to what this one brings.
+  void ReclaimSome(uint64_t value_bytes);
+  // All that can be given back at once; whether there was any.
+  bool ReclaimAll();
+  // One huge patch must not hold on to its memory for ever.
+  void ReleaseWorkspace();
+  // That the bytes are one value, and nothing else.
+  Status CheckWhole(const uint8_t* value, uint64_t bytes);
+  // Ends the scope of one operation: takes it back, with the shapes that it defined, when it failed.
+  void Close(const Savepoint& before, const Status& status);
+
+  // engine_load.cc
+  Status RestoreMaps(std::vector<Tree::RestoredMap>* restored);
+
+  // map_operations.cc
+  Status CreateMap(const Operation& operation, ApplyResult* result);
+  Status DefineShape(const Operation& operation, ApplyResult* result);
+  Status DispatchToMap(const Operation& operation, ApplyResult* result);
+  Status Set(OrderedMap* map, const Operation& operation, ApplyResult* result);
+  Status Delete(OrderedMap* map, const Operation& operation, ApplyResult* result);
+  Status Patch(OrderedMap* map, const Operation& operation, ApplyResult* result);
+  Status Increment(OrderedMap* map, const Operation& operation, ApplyResult* result);
+  // Replaces the value of an entry that is there by what `patch` makes of it.
+  Status MergeInto(OrderedMap* map, const Key& key, Offset value, const uint8_t* patch, uint64_t patch_bytes);
+  // The value's place when it is a node; kNone when it is packed, or there is none.
+  Offset AdoptedValue(OrderedMap* map, const Key& key) const {
+    if (heap.Read<MapHeader>(map->header()).holder == 0) return kNone;
+    const Offset value = map->Find(key);
+    return value != kNone && IsNodeSlot(heap.Read<Slot>(value)) ? value : kNone;
+  }
+  // Adds to the number in a slot; kNone: to none, and nothing is written.
+  Status Add(Offset slot, double amount, double* sum);
+  // Adds a field that a packed object lacks.
+  Status AddField(OrderedMap* map, const Key& key, Offset value, const uint8_t* name, uint64_t name_bytes,
+                  Slot number);
+
+  // survivors.cc
+  void RollBack();
+
+  // tree_operations.cc
+  Status DispatchToNode(const Operation& operation, ApplyResult* result);
+  Status ChangeNode(const Operation& operation, ApplyResult* result);
+  // True: the operation has been done, by writing one slot over another, which needs no undo.
+  bool Overwrite(const Operation& operation);
+  Status CheckPermutation(const Operation& operation);
+  Status Adopt(OrderedMap* map, const Operation& operation, ApplyResult* result);
+  Status SkipNodes(const Operation& operation, ApplyResult* result);
+  // PATCH and INCREMENT of an entry that is a node.
+  Status PatchNode(NodeId node, const uint8_t* patch);
+  Status IncrementNode(NodeId node, const StringBytes& field, double amount, double* number);
+
+  std::unique_ptr<Arena> arena;
+  std::unique_ptr<Allocator> allocator;
+  Undo undo;
+  mutable Heap heap;
+  ShapeTable shapes;
+  std::deque<OrderedMap> maps;  // by id - 1; a deque, so that map() pointers stay valid
+  std::unordered_map<std::string, uint32_t> names;
+  Graveyard graveyard;
+  ValueScratch scratch;
+  Tree tree;
+  uint64_t entries = 0;
+  TransactionStack transactions;
+  std::vector<std::vector<uint8_t>> survivors;
+  bool ran_full = false;  // in the transaction that is open
+  std::vector<uint8_t> merged;
+  // Words, so that the value in it is 8-aligned.
+  std::vector<uint64_t> one_field;
+  std::unique_ptr<PageKeeper> keeper;  // last: its thread is joined before the arena goes
+};
+
+}  // namespace forkstore
