@@ -1,26 +1,28 @@
-// Tree: the nested objects and arrays of `store.root`, and of map entries that live views look at. Each is a node
-// with a number that is never used again (docs/format.md, section 4 "Nodes"): views remember the number, so that a
-// node may move, and can never be mistaken for another one.
+// Tree: the nested objects and arrays of `store.root`, and of map entries that live views look at. Each is a
+// node with a number that is never used again (docs/format.md, section 4 "Nodes"): views remember the number,
+// so that a node may move, and can never be mistaken for another one.
 //
 // Invariants
 //  1. Every node but the root is referred to by exactly one slot, of its parent: a tree, never a graph.
-//  2. A node is attached when it and all of its ancestors are in the node table. Dropping a subtree takes its top
-//     out of the table at once; what is below is given back in bounded steps (Reclaim), and until then is told from
-//     attached nodes by its way up.
-//  3. layout_version() changes whenever the block of an attached node moved, or a node was detached: a place that
+//  2. A node is attached when it and all of its ancestors are in the node table. Dropping a subtree takes its
+//  top
+//     out of the table at once; what is below is given back in bounded steps (Reclaim), and until then is
+//     told from attached nodes by its way up.
+//  3. layout_version() changes whenever the block of an attached node moved, or a node was detached: a place
+//  that
 //     was found under the same version is still right.
 //  4. Every change is bounded by what it is given (a value, a count), never by the size of the tree; only
 //     Permute looks at every item.
-// Changes that fail may be half done: the engine runs each inside an undo scope (memory/undo.h) and takes it back.
-// Thread safety: the owner thread only.
+// Changes that fail may be half done: the engine runs each inside an undo scope (memory/undo.h) and takes it
+// back. Thread safety: the owner thread only.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "base/status.h"
 #include "base/siphash.h"
+#include "base/status.h"
 #include "data/key.h"
 #include "data/node.h"
 #include "data/ordered_map.h"
@@ -43,15 +45,15 @@ class Tree {
 
   // Makes the root, an object without members. REQUIRES: there is none. Errors: kFull.
   Status Create();
-  // Loading: claims and checks every node from the root and from the holders of maps down. Called after all else is
-  // claimed; the maps say what their records refer to (see OrderedMap::Restore). Errors: kCorrupt.
+  // Loading: claims and checks every node from the root and from the holders of maps down. Called after all
+  // else is claimed; the maps say what their records refer to (see OrderedMap::Restore). Errors: kCorrupt.
   struct RestoredMap {
     OrderedMap* map;
     std::vector<NodeId> nodes;
   };
   Status Restore(const std::vector<RestoredMap>& maps);
-  // Takes nodes that nothing refers to (what had been dropped and was not yet given back) out of the node table.
-  // REQUIRES: called once, after Restore() and then Allocator::FinishRestore(), before anything else.
+  // Takes nodes that nothing refers to (what had been dropped and was not yet given back) out of the node
+  // table. REQUIRES: called once, after Restore() and then Allocator::FinishRestore(), before anything else.
   void RemoveUnreferenced();
 
   // The block of an attached node, or kNone.
@@ -69,15 +71,16 @@ class Tree {
   uint32_t Length(Offset block) const;  // of an array
   // Of a TABLE: as OrderedMap::Scan.
   uint32_t ScanTable(Offset block, uint64_t from_sequence, uint32_t limit, Offset* records) const;
-  // Of any array: the slots of items [from, from + limit), kNone for holes; returns how many (less at the end).
+  // Of any array: the slots of items [from, from + limit), kNone for holes; returns how many (less at the
+  // end).
   uint32_t ScanItems(Offset block, uint32_t from, uint32_t limit, Offset* slots) const;
-  // The node as one plain canonical value (section 1; TABLE and DICTIONARY as dictionaries), appended to *out.
-  // Errors: kTooLarge.
+  // The node as one plain canonical value (section 1; TABLE and DICTIONARY as dictionaries), appended to
+  // *out. Errors: kTooLarge.
   Status Pack(NodeId node, std::vector<uint8_t>* out) const;
 
   // Changes. Values are checked (CheckValue) and hold no NODE or BOX slots; containers in them become nodes.
-  // Errors of all: kNotFound when the node is not attached; kWrongType when it is not of the right kind (object
-  // or array); kInvalid for counts that are out of range; kFull; kTooLarge.
+  // Errors of all: kNotFound when the node is not attached; kWrongType when it is not of the right kind
+  // (object or array); kInvalid for counts that are out of range; kFull; kTooLarge.
   Status SetMember(NodeId node, const Key& name, const uint8_t* value);
   Status DeleteMember(NodeId node, const Key& name, bool* was_there);
   Status SetItem(NodeId node, uint32_t index, const uint8_t* value);
@@ -85,25 +88,25 @@ class Tree {
   Status SetLength(NodeId node, uint32_t length);
   Status Splice(NodeId node, uint32_t start, uint32_t delete_count, const uint8_t* items);
   Status Permute(NodeId node, const uint32_t* order, uint32_t count);
-  // The entry's container becomes nodes, with the map's holder as their parent; kWrongType when it is no container.
-  // An entry that is adopted already stays as it is.
+  // The entry's container becomes nodes, with the map's holder as their parent; kWrongType when it is no
+  // container. An entry that is adopted already stays as it is.
   Status Adopt(OrderedMap* map, const Key& key);
   void SkipNodes(NodeId next_node);  // REQUIRES: not below next_node()
 
-  // For maps, whose records may hold a NODE slot as their value: called with the root slot of a record's value
-  // before it is overwritten or deleted. Other values are left alone.
+  // For maps, whose records may hold a NODE slot as their value: called with the root slot of a record's
+  // value before it is overwritten or deleted. Other values are left alone.
   void DropValue(const uint8_t* root_slot);
-  // Before a map with a holder is cleared: detaches all views of its entries at once, and takes over what the map
-  // holds: it is empty afterwards. Without a holder, nothing happens.
+  // Before a map with a holder is cleared: detaches all views of its entries at once, and takes over what the
+  // map holds: it is empty afterwards. Without a holder, nothing happens.
   void DropHolder(OrderedMap* map);
 
-  // Gives back about `budget` blocks of what was dropped; true when nothing is left. An operation can drop as much as
-  // another one planted: budget that goes with the bytes of values given keeps up.
-  // REQUIRES: no undo scope is open, since the node table is shared with what the scope has changed.
+  // Gives back about `budget` blocks of what was dropped; true when nothing is left. An operation can drop as
+  // much as another one planted: budget that goes with the bytes of values given keeps up. REQUIRES: no undo
+  // scope is open, since the node table is shared with what the scope has changed.
   bool Reclaim(uint32_t budget);
   bool has_garbage() const;
-  // For an undo scope that is taken back, after its bytes are back: forgets what was dropped since `mark`. Nodes that
-  // moved have moved back: layout_version() changes.
+  // For an undo scope that is taken back, after its bytes are back: forgets what was dropped since `mark`.
+  // Nodes that moved have moved back: layout_version() changes.
   struct Mark {
     uint64_t dropped = 0;
     uint64_t node_count = 0;

@@ -16,6 +16,8 @@
 namespace forkstore {
 
 struct Tree::State {
+  class Restorer;  // tree_restore.cc
+
   State(Heap heap_in, TreeFields fields, ShapeTable* shapes_in, HashSeed seed_in, ValueScratch* scratch_in)
       : heap(heap_in),
         shapes(shapes_in),
