@@ -82,26 +82,25 @@ export async function startRobot(
   const client = await PokerClient.connect(url)
   const robot: Robot = { client, token, moves: 0, refused: 0 }
   let busy = false
+  let isKnown = false
 
   async function play(table: TableView): Promise<void> {
     const seat = table.seats.find((each) => each?.name === name)
-    const isOurTurn = seat !== undefined && seat === table.seats[table.turn]
-    if (seat === undefined) {
-      if (table.seats.includes(null)) await sit()
+    if (seat === undefined || !isKnown) {
+      if (seat !== undefined || table.seats.includes(null)) await sit()
     } else if (random() < 0.01) {
       await tell({ type: 'leave' })
-    } else if (isOurTurn || random() < 0.05) {
+    } else if (isMyTurn(table) || random() < 0.05) {
       await tell(randomMove(table.raiseLimit, random))
     }
   }
 
+  /** Also to come back to a seat that is still ours after a restart. */
   async function sit(): Promise<void> {
-    const answer = await client.ask({
-      type: 'sit',
-      name,
-      ...(robot.token === undefined ? {} : { token: robot.token }),
-    })
+    const { token } = robot
+    const answer = await client.ask({ type: 'sit', name, ...(token === undefined ? {} : { token }) })
     robot.token ??= answer.token
+    isKnown = answer.error === undefined
   }
 
   async function tell(move: Move | { type: 'leave' }): Promise<void> {

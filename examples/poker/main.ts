@@ -4,7 +4,7 @@
  *     npx tsx examples/poker/main.ts [--engine native|js|auto] [--players 8] [--seconds 5]
  *         robots play at an own table, which is closed and opened again in between
  *     npx tsx examples/poker/main.ts --serve ./poker-data [--port 8080]
- *     npx tsx examples/poker/main.ts --join ws://127.0.0.1:8080 --name Ada
+ *     npx tsx examples/poker/main.ts --join ws://127.0.0.1:8080 --name Ada [--token TOKEN]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -28,11 +28,15 @@ async function serve(path: string, port: number, engine: OpenOptions['engine'] &
   process.once('SIGTERM', stop)
 }
 
-async function play(url: string, name: string): Promise<void> {
+async function play(url: string, name: string, knownToken: string | undefined): Promise<void> {
   const client = await PokerClient.connect(url)
   client.onTable = (table) => console.log(`\n${showTable(table)}`)
   client.onClose = () => process.exit(0)
-  const { token, error } = await client.ask({ type: 'sit', name })
+  const { token, error } = await client.ask({
+    type: 'sit',
+    name,
+    ...(knownToken === undefined ? {} : { token: knownToken }),
+  })
   if (error !== undefined) throw new Error(error)
   console.log(`fold, call, raise NUMBER or leave; your token is ${token}`)
   for await (const line of createInterface({ input: process.stdin })) {
@@ -89,11 +93,12 @@ async function main(): Promise<void> {
       port: { type: 'string', default: '8080' },
       join: { type: 'string' },
       name: { type: 'string', default: 'Ada' },
+      token: { type: 'string' },
     },
   })
   const engine = values.engine as OpenOptions['engine'] & string
   if (values.serve !== undefined) await serve(values.serve, Number(values.port), engine)
-  else if (values.join !== undefined) await play(values.join, values.name)
+  else if (values.join !== undefined) await play(values.join, values.name, values.token)
   else await demonstrate(engine, Number(values.players), Number(values.seconds))
 }
 

@@ -63,7 +63,7 @@ export async function servePoker(path: string, options: PokerOptions = {}): Prom
       const { name, token = randomUUID() } = request
       if (typeof name !== 'string' || name === '' || name.length > 20 || typeof token !== 'string')
         throw new rules.IllegalMove('a name has 1 to 20 characters')
-      if (sockets.get(socket) !== undefined) throw new rules.IllegalMove('you have a name')
+      if ((sockets.get(socket) ?? name) !== name) throw new rules.IllegalMove('you have another name')
       store.transaction(() => rules.sit(root, name, token))
       sockets.set(socket, name)
       return { token }
