@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "memory/heap.h"
@@ -63,6 +64,23 @@ class HeapForTest {
                 image.bytes.size() - kUnitBytes);
   }
   bool Claim(Offset block, uint64_t bytes) { return allocator_->MarkLive(block, bytes); }
+  // The blocks that have been claimed so far, with their bytes. Claims the others: nothing else can follow.
+  using Blocks = std::vector<std::pair<Offset, std::vector<uint8_t>>>;
+  Blocks TakeClaimed() {
+    Blocks blocks;
+    for (Offset block = kUnitBytes; block < arena_->frontier();) {
+      const uint64_t bytes = allocator_->CapacityIfBlock(block);
+      if (bytes == 0) {
+        block =
+            (block / kUnitBytes + 1) * kUnitBytes;  // a free unit, or what is left of one behind its blocks
+        continue;
+      }
+      if (!Claim(block, 1))
+        blocks.emplace_back(block, std::vector<uint8_t>(arena_->At(block), arena_->At(block + bytes)));
+      block += bytes;
+    }
+    return blocks;
+  }
   void FinishLoad() { allocator_->FinishRestore(); }
 
  private:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/heap_for_test.h"
+#include "memory/undo.h"
 
 namespace forkstore {
 namespace {
@@ -77,6 +78,17 @@ class Fixture {
   Offset block;
   uint64_t empty_blocks;
 };
+
+// The bytes of all blocks that can be reached, found as loading finds them.
+using Blocks = HeapForTest::Blocks;
+Blocks LiveBlocks(const Fixture& f) {
+  HeapForTest other(uint64_t{64} << 20);
+  other.Load(f.memory.Save());
+  EXPECT_TRUE(other.Claim(f.block, sizeof(SequenceBlock)));
+  const auto any = [](void*, uint32_t, uint64_t) { return true; };
+  EXPECT_TRUE(ItemSequence(other.heap(), f.block).Restore(any, nullptr).ok());
+  return other.TakeClaimed();
+}
 
 void RunProgram(uint32_t seed) {
   std::mt19937_64 random(seed);
@@ -246,6 +258,67 @@ TEST(ItemSequence, SplicesInLongArrays) {
       ASSERT_NO_FATAL_FAILURE(f.CheckAll(oracle));
     }
     ASSERT_NO_FATAL_FAILURE(f.CheckRestores(oracle));
+  }
+}
+
+// What a rollback leaves is what was there, byte by byte.
+TEST(ItemSequence, UndoOfEverything) {
+  for (uint32_t seed = 0; seed < 20; seed++) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    Fixture f(uint64_t{64} << 20);
+    Undo undo(&f.memory.heap().arena, &f.memory.heap().allocator);
+    if (seed % 3 == 1) f.SetOrigin(kSequenceLimit - 100);
+    for (uint64_t i = 1; i <= 200; i++)
+      ASSERT_TRUE(f.items().Set(static_cast<uint32_t>(random() % 400), i).ok());
+    for (uint32_t round = 0; round < 60; round++) {
+      const uint64_t live_blocks = f.memory.live_blocks();
+      const uint64_t live_bytes = f.memory.live_bytes();
+      const Blocks blocks = LiveBlocks(f);
+      const Undo::Position position = undo.Begin();
+      for (uint64_t changes = 1 + random() % 20; changes > 0; changes--) {
+        const uint32_t length = f.items().length();
+        const uint32_t start = static_cast<uint32_t>(random() % (length + 1));
+        const uint32_t deleted =
+            static_cast<uint32_t>(random() % (random() % 4 == 0 ? 100 : 4)) % (length - start + 1);
+        Slots slots(random() % (random() % 4 == 0 ? 100 : 4));
+        for (uint64_t& slot : slots) slot = random() % 4 == 0 ? kHoleSlot : random();
+        if (length + slots.size() > 1000) slots.clear();
+        switch (random() % 6) {
+          case 0:
+            ASSERT_TRUE(f.items().Set(start + deleted, random()).ok());
+            break;
+          case 1:
+            f.items().Remove(start);
+            break;
+          case 2: {
+            std::vector<uint32_t> order(length);
+            std::iota(order.begin(), order.end(), 0);
+            std::shuffle(order.begin(), order.end(), random);
+            ASSERT_TRUE(f.items().Permute(order.data()).ok());
+            break;
+          }
+          case 3:
+            if (random() % 20 == 0) f.items().SetLength(start, nullptr, nullptr);
+            break;
+          default:
+            ASSERT_TRUE(f.items()
+                            .Splice(start, deleted, slots.data(), static_cast<uint32_t>(slots.size()),
+                                    nullptr, nullptr)
+                            .ok());
+        }
+      }
+      if (random() % 3 == 0) {
+        undo.Commit();
+        continue;
+      }
+      undo.Rollback(position);
+      ASSERT_EQ(f.memory.live_blocks(), live_blocks);
+      ASSERT_EQ(f.memory.live_bytes(), live_bytes);
+      ASSERT_EQ(LiveBlocks(f), blocks);
+    }
+    f.items().SetLength(0, nullptr, nullptr);
+    EXPECT_EQ(f.memory.live_blocks(), f.empty_blocks);
   }
 }
 

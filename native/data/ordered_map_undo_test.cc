@@ -14,9 +14,9 @@ constexpr uint32_t kMaps = 2;
 
 class Fixture {
  public:
-  explicit Fixture(uint64_t max_bytes)
-      : max_bytes_(max_bytes),
-        first(max_bytes),
+  explicit Fixture(uint64_t arena_bytes)
+      : max_bytes(arena_bytes),
+        first(arena_bytes),
         undo(&first.memory.heap().arena, &first.memory.heap().allocator) {
     headers[0] = first.header;
     headers[1] = first.memory.NewZeros(kMapHeaderBytes);
@@ -34,41 +34,17 @@ class Fixture {
   }
 
   // The bytes of all blocks that can be reached, found as loading finds them.
-  using Blocks = std::vector<std::pair<Offset, std::vector<uint8_t>>>;
+  using Blocks = HeapForTest::Blocks;
   Blocks LiveBlocks() {
-    const HeapForTest::Image image = first.memory.Save();
-    MapForTest other(image, headers[0], first.shape_fields, max_bytes_);
+    MapForTest other(first.memory.Save(), headers[0], first.shape_fields, max_bytes);
     EXPECT_TRUE(other.memory.Claim(headers[1], kMapHeaderBytes));
     EXPECT_TRUE(other.Restore().ok());
     other.header = headers[1];
-    {
-      ShapeTable shapes(other.memory.heap(), first.shape_fields, first.shape_fields + 8);
-      ValueScratch scratch;
-      EXPECT_TRUE(OrderedMap(other.memory.heap(), headers[1], kTestSeed).Restore(shapes, &scratch).ok());
-    }
-    Blocks blocks;
-    const Allocator& allocator = other.memory.heap().allocator;
-    for (Offset block = kUnitBytes; block < image.bytes.size();) {
-      const uint64_t bytes = allocator.CapacityIfBlock(block);
-      if (bytes == 0) {
-        block =
-            (block / kUnitBytes + 1) * kUnitBytes;  // a free unit, or what is left of one behind its blocks
-        continue;
-      }
-      // What can be claimed now was not reached.
-      if (!other.memory.Claim(block, 1)) {
-        const uint8_t* from = image.bytes.data() + block;
-        blocks.emplace_back(block, std::vector<uint8_t>(from, from + bytes));
-      }
-      block += bytes;
-    }
-    return blocks;
+    EXPECT_TRUE(other.Restore().ok());
+    return other.memory.TakeClaimed();
   }
 
- private:
-  uint64_t max_bytes_;
-
- public:
+  const uint64_t max_bytes;
   MapForTest first;
   Undo undo;
   Offset headers[kMaps];
@@ -98,11 +74,28 @@ void RunProgram(uint32_t seed, uint64_t max_bytes) {
   uint32_t refusals = 0;
   std::vector<Offset> hoard;
   const bool tight = max_bytes == kMinArenaBytes;
-  for (uint32_t step = 0; step < 4000; step++) {
+  for (uint32_t step = 0; step < 2000; step++) {
     const uint32_t number = static_cast<uint32_t>(random() % kMaps);
     MapOracle& oracle = oracles[number];
     OrderedMap map = f.map(number);
-    const uint64_t keys = step / 1000 % 2 == 0 ? 2000 : 50;
+    // Some hundred at once now and then, so that the index's segments split and merge.
+    const uint64_t keys = step / 500 % 2 == 0 ? 5000 : 50;
+    const uint64_t many = random() % 40 == 0 ? random() % 500 : 0;
+    for (uint64_t i = 0; i < many; i++) {
+      const std::string one = MakeKey(random() % keys);
+      if (keys == 5000) {
+        const std::string value = MakeValue(8, i);
+        bool inserted = false;
+        const Status status =
+            map.Set(KeyOf(one), reinterpret_cast<const uint8_t*>(value.data()), 8, &inserted);
+        if (status.ok()) oracle.Set(one, value);
+      } else {
+        const Entries entries = f.Contents(number);
+        if (entries.empty()) break;
+        ASSERT_EQ(map.Delete(KeyOf(entries[i % entries.size()].first)),
+                  oracle.Delete(entries[i % entries.size()].first));
+      }
+    }
     const std::string key = MakeKey(random() % keys);
     const uint64_t dice = random() % 1000;
     if (dice < 600) {
