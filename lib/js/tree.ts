@@ -206,16 +206,20 @@ export class JsTree implements TreeEngine {
     const data = this.#array(node)
     const before = data.length
     if (length === before) return
-    const removed = length < before ? data.slice(length) : []
+    const removed: [index: number, value: unknown][] = []
+    // Not by slice: there may be four thousand million holes.
+    for (let index = nextItem(data, length); index !== -1; index = nextItem(data, index + 1)) {
+      removed.push([index, data[index]])
+    }
     data.length = length
-    removed.forEach((value) => this.detach(value))
+    for (const [, value] of removed) this.detach(value)
     if (this.#owner.undo.active) {
       this.#owner.undo.record(() => {
         data.length = before
-        removed.forEach((value, index) => {
-          data[length + index] = value
+        for (const [index, value] of removed) {
+          data[index] = value
           this.attach(value)
-        })
+        }
       })
     }
     this.#wrote(node)

@@ -165,6 +165,20 @@ const overrides = {
     return this
   },
 
+  /** Objects of the tree have no method of this name. */
+  toLocaleString(this: unknown, ...given: unknown[]): string {
+    const node = viewOf(this)
+    if (node === undefined || !node.isArray)
+      return original.toLocaleString.apply(this as unknown[], given as never)
+    const texts: string[] = []
+    for (const value of iterateItems(node)) {
+      if (value === undefined || value === null) texts.push('')
+      else if (viewOf(value)?.isArray === false) texts.push(String(value))
+      else texts.push((value as { toLocaleString(...given: unknown[]): string }).toLocaleString(...given))
+    }
+    return texts.join(',')
+  },
+
   values(this: unknown): unknown {
     const node = viewOf(this)
     if (node === undefined || !node.isArray) return original.values.call(this as unknown[])
