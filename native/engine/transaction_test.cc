@@ -180,7 +180,7 @@ TEST(Transaction, RandomProgramsAreReplayedFromTheirBytes) {
 
 TEST(Transaction, RunningFullLeavesNoTrace) {
   uint64_t full = 0;
-  for (uint64_t seed = 1; seed <= 4; ++seed) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
     Program program(seed, kMinArenaBytes, 5);
     // Most of the memory goes to one member.
     for (const auto& [name, bytes] : {std::pair{"large", 3 << 20}, std::pair{"more", 300 << 10}}) {
@@ -190,7 +190,7 @@ TEST(Transaction, RunningFullLeavesNoTrace) {
                       .Apply(MakeOperation(OperationCode::kSetMember, kRootNode, text, StringKey(name)))
                       .ok());
     }
-    for (int step = 0; step < 3000; ++step) {
+    for (int step = 0; step < 1200; ++step) {
       program.Step();
       if (testing::Test::HasFailure()) FAIL() << "seed " << seed << " step " << step;
     }
@@ -248,7 +248,7 @@ TEST_F(TransactionTest, WhatRanFullCanBeTriedAgain) {
     return small.Apply(
         MakeOperation(OperationCode::kSetMember, kRootNode, small.Encode(value), StringKey(name)));
   };
-  const auto many = oracle::Array(std::vector<oracle::Tree>(15000, oracle::Array({oracle::Number(1)})));
+  const auto many = oracle::Array(std::vector<oracle::Tree>(60000, oracle::Array({oracle::Number(1)})));
   ASSERT_TRUE(set("many", many).ok());
   ASSERT_TRUE(set("many", oracle::Number(0)).ok());
   small->Begin();
