@@ -1,0 +1,452 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { NativeEngine } from '../lib/native/engine.js'
+import { openNative } from '../lib/native/engine.js'
+import type { ForkstoreMap } from '../lib/map.js'
+import { copy, query } from '../lib/tree/view-functions.js'
+import { nativeEngine } from './support/native-engine.js'
+import { checkTreePrograms } from './support/native-tree-programs.js'
+import { sameValue } from './support/values.js'
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- data of any form
+type Any = any
+
+const engines: NativeEngine[] = []
+
+async function open(options: Parameters<typeof nativeEngine>[0] = {}): Promise<NativeEngine> {
+  const engine = await nativeEngine(options)
+  engines.push(engine)
+  return engine
+}
+
+function rootOf(engine: NativeEngine): Any {
+  return engine.tree.root.view
+}
+
+afterEach(() => {
+  for (const engine of engines.splice(0)) engine.close()
+})
+
+const code = (name: string): unknown => expect.objectContaining({ code: `ERR_FORKSTORE_${name}` })
+
+describe('the tree does what plain data does', () => {
+  it('through windows', async () => checkTreePrograms(await open(), 600))
+  it('through copies of blocks', async () => checkTreePrograms(await open({ windows: false }), 200))
+  it('where code generation is forbidden', () => {
+    const child = fileURLToPath(new URL('./support/native-child.ts', import.meta.url))
+    const args = ['--disallow-code-generation-from-strings', '--import', 'tsx', child, 'tree']
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toContain('same results')
+  })
+})
+
+describe('every kind of node', () => {
+  const leaves = [
+    1,
+    -0,
+    'x',
+    'a longer text, not within the slot',
+    'y'.repeat(5000),
+    '\u1234',
+    2n ** 80n,
+    null,
+    undefined,
+  ]
+  const more = [new Date(5), Buffer.from('bytes'), new Uint8Array(300).fill(7), true, NaN, 1e300]
+
+  it('shows members, items and their kinds, with windows and without', async () => {
+    for (const windows of [true, false]) {
+      const root = rootOf(await open({ windows }))
+      const values = [...leaves, ...more]
+      const table = Object.fromEntries(
+        [...Array(500).keys()].map((i) => [`name ${i}`, values[i % values.length]]),
+      )
+      const expected = {
+        shaped: Object.fromEntries(values.map((value, i) => [`f${i}`, value])),
+        table,
+        list: values,
+        sequence: Array.from({ length: 500 }, (_, i) => values[i % values.length]),
+        holes: [, 1, , { a: 1 }, ,],
+        nested: { table: { ...table, inner: { x: [[[]]] } }, list: [[1], { y: 2 }] },
+      }
+      Object.assign(root, expected)
+      sameValue(root, expected)
+      sameValue(copy(root), expected)
+      root.dictionary = {}
+      for (let i = 0; i < 40; i++) root.dictionary[`only here ${i}`] = values[i % values.length]
+      root.wide = {}
+      for (let i = 0; i < 65; i++) root.wide[65 - i] = { i }
+      expect(Object.keys(root.dictionary)).toEqual([...Array(40).keys()].map((i) => `only here ${i}`))
+      expect(Object.keys(root.wide)).toEqual([...Array(65).keys()].map((i) => String(i + 1)))
+      for (let i = 0; i < 40; i++) sameValue(root.dictionary[`only here ${i}`], values[i % values.length])
+      expect(root.wide[1]).toEqual({ i: 64 })
+      expect(root.dictionary.nobody).toBeUndefined()
+      expect('nobody' in root.table).toBe(false)
+      expect(root.sequence[500]).toBeUndefined()
+      expect(500 in root.sequence).toBe(false)
+      expect(0 in root.holes).toBe(false)
+    }
+  })
+
+  it('takes every kind of leaf in the place of every other', async () => {
+    for (const windows of [true, false]) {
+      const root = rootOf(await open({ windows }))
+      const values = [...leaves, ...more, { a: 1 }, [1]]
+      root.object = { before: 'text before it', it: 0, after: 'text after it' }
+      root.list = ['text before it', 0, 'text after it']
+      root.long = Array.from({ length: 100 }, (_, i) => i)
+      for (const first of values) {
+        for (const second of values) {
+          for (const value of [first, second]) {
+            root.object.it = value
+            root.list[1] = value
+            root.long[50] = value
+          }
+          sameValue(copy(root.object), { before: 'text before it', it: second, after: 'text after it' })
+          sameValue(root.list, ['text before it', second, 'text after it'])
+          sameValue(root.long[50], second)
+        }
+      }
+    }
+  })
+})
+
+describe('identity', () => {
+  it('is kept through changes around it', async () => {
+    for (const windows of [true, false]) {
+      const root = rootOf(await open({ windows }))
+      root.users = {}
+      for (let i = 0; i < 200; i++) root.users[`user ${i}`] = { i, list: [{}] }
+      const held = root.users['user 77']
+      const inner = held.list[0]
+      for (let i = 0; i < 200; i++) if (i !== 77) Reflect.deleteProperty(root.users, `user ${i}`)
+      held.more = 'a member that moves the block'.repeat(20)
+      held.list.unshift('first')
+      expect(root.users['user 77']).toBe(held)
+      expect(held.list[1]).toBe(inner)
+      expect(held.i).toBe(77)
+      const all = new Set([root.users, held, inner])
+      expect(all.has(root.users['user 77'].list[1])).toBe(true)
+    }
+  })
+
+  it('ends with the node: DETACHED, whatever is used', async () => {
+    for (const windows of [true, false]) {
+      const root = rootOf(await open({ windows }))
+      root.users = { 'a@b': { name: 'Ada', tags: ['x'], more: { deep: {} } } }
+      const user = root.users['a@b']
+      const { tags, more } = user
+      const { deep } = more
+      root.users['a@b'] = { name: 'another', tags: ['y'], more: { deep: {} } }
+      const uses: (() => unknown)[] = [
+        () => user.name,
+        () => (user.name = 'x'),
+        () => 'name' in user,
+        () => delete user.name,
+        () => Object.keys(user),
+        () => copy(user),
+        () => [...query(user as object)],
+        () => tags[0],
+        () => tags.length,
+        () => tags.push(1),
+        () => tags.pop(),
+        () => (tags.length = 0),
+        () => copy(tags),
+        () => deep.x,
+        () => (deep.x = 1),
+        () => more.deep,
+      ]
+      for (const use of uses) expect(use).toThrow(code('DETACHED'))
+      expect(() => user.name).toThrow(/^root\.users\["a@b"\] was removed/)
+      expect(copy(root)).toEqual({ users: { 'a@b': { name: 'another', tags: ['y'], more: { deep: {} } } } })
+      // Not even many new nodes in the same memory are taken for it.
+      for (let i = 0; i < 300; i++) root.users[`n${i}`] = { name: 'Ada', tags: ['x'], more: { deep: {} } }
+      for (const use of uses) expect(use).toThrow(code('DETACHED'))
+    }
+  })
+})
+
+describe('refusals', () => {
+  it('name the way, and change nothing', async () => {
+    const root = rootOf(await open())
+    root.users = { 'a@b': { list: [1, 2, 3] } }
+    root.big = Object.fromEntries([...Array(100).keys()].map((i) => [`k${i}`, [i]]))
+    const before = copy(root)
+    const bad = (): number => 1
+    expect(() => (root.users['a@b'].fn = bad)).toThrow(
+      /^root\.users\["a@b"\]\.fn: a function cannot be stored/,
+    )
+    expect(() => (root.users['a@b'] = { x: [{ y: bad }] })).toThrow(
+      /^root\.users\["a@b"\]\.x\[0\]\.y: a function/,
+    )
+    expect(() => (root.users['a@b'].list[5] = bad)).toThrow(/^root\.users\["a@b"\]\.list\[5\]: a function/)
+    expect(() => root.users['a@b'].list.push('fine', { z: bad })).toThrow(
+      /^root\.users\["a@b"\]\.list\[4\]\.z: a function/,
+    )
+    expect(() => (root.big.k7 = [new Map()])).toThrow(/^root\.big\.k7\[0\]: a Map cannot be stored/)
+    expect(() => (root.proxy = new Proxy({}, {}))).toThrow(/^root\.proxy: a Proxy cannot be stored/)
+    expect(() => (root.proxy = { a: [new Proxy([], {})] })).toThrow(/^root\.proxy\.a\[0\]: a Proxy/)
+    const cycle: Any = { a: {} }
+    cycle.a.b = cycle
+    expect(() => (root.cycle = cycle)).toThrow(/^root\.cycle\.a\.b: a value that contains itself/)
+    let deep: unknown = bad
+    for (let i = 0; i < 100_000; i++) deep = [deep]
+    expect(() => (root.deep = deep)).toThrow(/^root\.deep\[0\]\[0\].*\(99986 more\).*: a function/)
+    sameValue(copy(root), before)
+  })
+
+  it('FULL in the middle of an assignment leaves everything as it was', async () => {
+    const engine = await openNative(undefined, { maxBytes: 2 ** 22 })
+    engines.push(engine)
+    const root = rootOf(engine)
+    const map = engine.map('m') as ForkstoreMap
+    root.kept = { list: [1, { a: 'text' }], more: { b: [2] } }
+    map.set('adopted', { a: { b: 1 } })
+    const live = map.live('adopted') as Any
+    const kept = root.kept
+    const item = kept.list[1]
+    const before = copy(root)
+    const large = {
+      parts: Array.from({ length: 60_000 }, (_, i) => ({ i, text: 'some text '.repeat(4), inner: {} })),
+    }
+    for (let time = 0; time < 3; time++) {
+      expect(() => (root.kept = large)).toThrow(code('FULL'))
+      expect(() => (kept.more.b = large)).toThrow(code('FULL'))
+      expect(() => kept.list.splice(1, 1, 1, large, 2)).toThrow(code('FULL'))
+      expect(() => (live.a = large)).toThrow(code('FULL'))
+      expect(() => map.set('adopted', large)).toThrow(code('FULL'))
+      expect(root.kept).toBe(kept)
+      expect(kept.list[1]).toBe(item)
+      sameValue(copy(root), before)
+      sameValue(map.get('adopted'), { a: { b: 1 } })
+      expect(live.a.b).toBe(1)
+    }
+    // And there is room for what fits.
+    root.kept = { text: 'x'.repeat(100_000) }
+    expect(root.kept.text.length).toBe(100_000)
+  })
+})
+
+describe('values whose getters use the store', () => {
+  it('may read and write the tree, under the same names too', async () => {
+    const engine = await open()
+    const root = rootOf(engine)
+    root.users = { ada: { visits: 1, list: [1, 2, 3] } }
+    const seen: unknown[] = []
+    root.users.new = {
+      before: 'a text of some length',
+      get a() {
+        root.users.ada.visits++
+        root.users.ada.list.push({ x: 1 }, 'y')
+        root.users.ada.list.sort((a: Any, b: Any) => String(b).length - String(a).length)
+        seen.push(root.users.ada.list.shift(), copy(root.users.ada))
+        return { nested: root.users.ada }
+      },
+      get b() {
+        root.users.new = { text: 'x'.repeat(100_000) }
+        root.users.new.text = 'changed'
+        delete root.users.ada.list[0]
+        engine.map('m').set('k', root.users)
+        expect(() => (root.users.ada.fn = [() => 1])).toThrow(code('UNSUPPORTED_VALUE'))
+        return engine.map('m').live('k')
+      },
+      after: 'another text of some length',
+    }
+    expect(seen[0]).toEqual({ x: 1 })
+    const { a, b } = copy(root.users.new)
+    expect(a.nested.visits).toBe(2)
+    expect(b.new).toEqual({ text: 'changed' })
+    expect(Object.keys(copy(root.users.new))).toEqual(['before', 'a', 'b', 'after'])
+    expect(root.users.new.before).toBe('a text of some length')
+    expect(root.users.new.after).toBe('another text of some length')
+  })
+
+  it('may close the store, or drop what is assigned to', async () => {
+    const engine = await open()
+    const root = rootOf(engine)
+    root.a = { b: { c: [1] } }
+    const { b } = root.a
+    const { c } = b
+    const dropping = {
+      get x() {
+        delete root.a
+        return [1]
+      },
+    }
+    expect(() => (b.d = dropping)).toThrow(code('DETACHED'))
+    expect(copy(root)).toEqual({})
+    root.a = { c }.c === c ? { list: [1, 2] } : {}
+    const { list } = root.a
+    expect(() => list.push(1, dropping)).toThrow(code('DETACHED'))
+    root.a = { list: [1, 2] }
+    const again = root.a.list
+    const closing = {
+      get x() {
+        engine.close()
+        return 1
+      },
+    }
+    expect(() => (again[1] = closing)).toThrow(code('CLOSED'))
+    expect(() => again[0]).toThrow(code('CLOSED'))
+    expect(() => root.a).toThrow(code('CLOSED'))
+    expect(() => copy(root)).toThrow(code('CLOSED'))
+  })
+
+  it('are read once, and leave encoding as it was when they throw', async () => {
+    const root = rootOf(await open())
+    root.a = { kept: [1] }
+    const failing = {
+      text: 'text',
+      get x(): never {
+        throw new RangeError('mine')
+      },
+    }
+    expect(() => (root.a = { list: [failing] })).toThrow(RangeError)
+    expect(() => root.a.kept.push(failing)).toThrow(RangeError)
+    root.a.kept.push(2)
+    expect(copy(root)).toEqual({ a: { kept: [1, 2] } })
+  })
+})
+
+describe('views as values', () => {
+  it('are copied as what they show', async () => {
+    const engine = await open()
+    const other = rootOf(await open())
+    const root = rootOf(engine)
+    const map = engine.map('m') as ForkstoreMap
+    other.x = { of: ['another store'] }
+    root.a = { list: [1, , { b: 'text' }] }
+    root.b = root.a
+    root.c = { d: [root.a, root.a.list, other.x] }
+    root.a.list.push(root.a)
+    map.set('view', root.a)
+    map.set('inner', { list: root.a.list })
+    map.patch('inner', { more: root.b, foreign: other.x.of })
+    const copied = { list: [1, , { b: 'text' }] }
+    sameValue(copy(root.b), copied)
+    sameValue(copy(root.c), { d: [copied, copied.list, { of: ['another store'] }] })
+    sameValue(map.get('view'), { list: [1, , { b: 'text' }, copied] })
+    sameValue(map.get('inner'), {
+      list: [1, , { b: 'text' }, copied],
+      more: copied,
+      foreign: ['another store'],
+    })
+    root.a.list[0] = 'changed'
+    sameValue(copy(root.b), copied)
+    const gone = root.b
+    delete root.b
+    expect(() => (root.d = { x: [gone] })).toThrow(code('DETACHED'))
+    expect('d' in root).toBe(false)
+    root.a = root.a.list
+    expect(root.a[0]).toBe('changed')
+  })
+})
+
+describe('deep values', () => {
+  it('go in and come back', async () => {
+    const root = rootOf(await open())
+    for (const wrap of [(inner: unknown) => [inner], (inner: unknown) => ({ inner })]) {
+      let deep: Any = 'end'
+      for (let i = 0; i < 100_000; i++) deep = wrap(deep)
+      root.deep = deep
+      let at: Any = copy(root).deep
+      let view: Any = root.deep
+      for (let i = 0; i < 100_000; i++) {
+        at = Object.values(at)[0]
+        view = Array.isArray(view) ? view[0] : view.inner
+      }
+      expect(at).toBe('end')
+      expect(view).toBe('end')
+      root.again = root.deep
+      delete root.deep
+    }
+  })
+})
+
+describe('entries of maps', () => {
+  it('are adopted: one and the same through view and map', async () => {
+    for (const windows of [true, false]) {
+      const engine = await open({ windows })
+      const users = engine.map('users') as ForkstoreMap<Any>
+      for (const key of ['ada', 7, 2n ** 70n]) {
+        users.set(key as never, { visits: 1, options: { theme: 'dark' }, tags: ['x'] })
+        const user = users.live(key as never)
+        expect(users.live(key as never)).toBe(user)
+        user.visits++
+        user.options.theme = 'light'
+        user.tags.push({ y: 1 })
+        expect(users.get(key as never)).toEqual({
+          visits: 2,
+          options: { theme: 'light' },
+          tags: ['x', { y: 1 }],
+        })
+        expect(users.increment(key as never, 'visits', 5)).toBe(7)
+        users.patch(key as never, { options: { theme: 'blue' }, more: [1] })
+        expect(user.visits).toBe(7)
+        expect(copy(user.options)).toEqual({ theme: 'blue' })
+        expect(() => users.increment(key as never, 'tags')).toThrow(code('WRONG_TYPE'))
+      }
+      expect([...users.values()].map((user) => user.more)).toEqual([[1], [1], [1]])
+      expect([...users].map(([key]) => key)).toEqual(['ada', 7, 2n ** 70n])
+      expect(users.filter((user) => user.options.theme === 'blue').count()).toBe(3)
+      users.set('list' as never, [1, [2]])
+      const list = users.live('list' as never)
+      list[1].push(3)
+      expect(users.get('list' as never)).toEqual([1, [2, 3]])
+      expect(() => users.patch('list' as never, { a: 1 })).toThrow(code('WRONG_TYPE'))
+      users.set('plain' as never, 'text')
+      expect(users.live('plain' as never)).toBe('text')
+      expect(users.live('nobody' as never)).toBeUndefined()
+      const ada = users.live('ada' as never)
+      users.set('ada' as never, { visits: 0 })
+      expect(() => ada.visits).toThrow(/^users\["ada"\] was removed/)
+      const again = users.live('ada' as never)
+      expect(() => (again.fn = () => 1)).toThrow(/^users\["ada"\]\.fn: a function/)
+      users.delete('ada' as never)
+      expect(() => (again.visits = 1)).toThrow(code('DETACHED'))
+      users.clear()
+      expect(() => list.length).toThrow(code('DETACHED'))
+    }
+  })
+
+  it('are read in queries where they lie, until something changes', async () => {
+    for (const windows of [true, false]) {
+      const engine = await open({ windows })
+      const map = engine.map('m') as ForkstoreMap<Any>
+      const wide = Object.fromEntries([...Array(70).keys()].map((i) => [`field${i}`, [i]]))
+      const values: Any[] = [
+        { a: 1, list: [1, , { b: 'some longer text' }], date: new Date(7), inner: { x: { y: 2n } } },
+        wide,
+        [1, , [2], 'text'],
+        'text',
+        null,
+        { ...wide, text: 'z'.repeat(6000) },
+      ]
+      values.forEach((value, index) => map.set(index as never, value))
+      map.live(0 as never)
+      const seen: unknown[] = []
+      const count = map.count((value, key) => {
+        sameValue(value, values[Number(key)])
+        seen.push(value)
+        return typeof value === 'object' && value !== null && Object.hasOwn(value, 'text')
+      })
+      expect(count).toBe(1)
+      sameValue(map.toArray(), values)
+      const first = map.find((value) => value?.a === 1)
+      sameValue(first, values[0])
+      map.some((value) => {
+        expect(value.inner).toBe(value.inner)
+        expect(query(value.list as object).toArray().length).toBe(2)
+        expect(() => (value.a = 2)).toThrow(code('INVALID_ARGUMENT'))
+        expect(() => value.list.push(1)).toThrow(code('INVALID_ARGUMENT'))
+        expect(() => delete value.a).toThrow(code('INVALID_ARGUMENT'))
+        return true
+      })
+      const held = seen[0] as Any
+      expect(held.a).toBe(1)
+      engine.map('another').set('k', 1)
+      expect(() => held.a).toThrow(code('DETACHED'))
+      expect(() => copy(held)).toThrow(code('DETACHED'))
+    }
+  })
+})
