@@ -230,7 +230,10 @@ describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
     const child = spawn(process.execPath, program, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
     let said = ''
     child.stdout.on('data', (part) => (said += String(part)))
-    while (!said.includes('\n')) await sleep(10)
+    while (!said.includes('\n')) {
+      expect(child.exitCode).toBe(null)
+      await sleep(10)
+    }
     const url = /ws:\S+/.exec(said)![0]
     const robots = await Promise.all(
       ['a', 'b', 'c', 'd'].map((name, seed) => startRobot(url, name, randomOf(seed))),
