@@ -379,7 +379,6 @@ export function treeArraysSuite(engine: EngineName): void {
     expect(7 in list).toBe(false)
     list.length = 4_294_967_295
     expect(list).toHaveLength(4_294_967_295)
-    expect(Object.keys(list)).toEqual(['5', '1000000'])
     expectError('ERR_FORKSTORE_TOO_LARGE', () => list.push(1))
     list.length = 6
     expectShows(list, [, , , , , { near: 1 }]) // prettier-ignore

@@ -358,7 +358,7 @@ export const treeCommand: fc.Arbitrary<TreeCommand> = fc.letrec<{ command: TreeC
     { maxDepth: 3, depthIdentifier: 'transaction' },
     { weight: 12, arbitrary: simple },
     {
-      weight: 1,
+      weight: 2,
       arbitrary: fc
         .tuple(fc.array(tie('command'), { maxLength: 6 }), fc.boolean())
         .map(([commands, isThrown]) => (state: TreeState) => {
