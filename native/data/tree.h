@@ -5,16 +5,21 @@
 // Invariants
 //  1. Every node but the root is referred to by exactly one slot, of its parent: a tree, never a graph.
 //  2. A node is attached when it and all of its ancestors are in the node table. Dropping a subtree takes its
-//  top
-//     out of the table at once; what is below is given back in bounded steps (Reclaim), and until then is
+//     top out of the table at once; what is below is given back in bounded steps (Reclaim), and until then is
 //     told from attached nodes by its way up.
 //  3. layout_version() changes whenever the block of an attached node moved, or a node was detached: a place
-//  that
-//     was found under the same version is still right.
-//  4. Every change is bounded by what it is given (a value, a count), never by the size of the tree; only
-//     Permute looks at every item.
+//     that was found under the same version is still right.
+//  4. Every change is bounded by what it is given (a value, a count, items that go), never by the size of the
+//     tree; only Permute looks at every item.
+//
 // Changes that fail may be half done: the engine runs each inside an undo scope (memory/undo.h) and takes it
-// back. Thread safety: the owner thread only.
+// back.
+//
+// Where things are: small_node.h and small_object.h (nodes of up to 64 members), plant.h (values become
+// nodes), pack.h (nodes become values), node_registry.h, tree_garbage.h, item_sequence.h and ordered_map.h
+// (large nodes).
+//
+// Thread safety: the owner thread only.
 #pragma once
 
 #include <cstdint>

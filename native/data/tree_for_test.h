@@ -14,6 +14,7 @@
 #include "data/shapes_for_test.h"
 #include "data/tree.h"
 #include "data/value_generator.h"
+#include "memory/undo.h"
 
 namespace forkstore {
 
@@ -37,7 +38,8 @@ class NameForTest {
 
 class TreeForTest {
  public:
-  explicit TreeForTest(uint64_t max_bytes = uint64_t{1} << 30) : memory(max_bytes) {
+  explicit TreeForTest(uint64_t max_bytes = uint64_t{1} << 30)
+      : memory(max_bytes), undo(&memory.arena(), &memory.heap().allocator) {
     fields = memory.NewZeros(kFieldBytes);
     header = memory.NewZeros(kMapHeaderBytes);
     memory.heap().Mutate<MapHeader>(header).next_sequence = 1;
@@ -46,7 +48,10 @@ class TreeForTest {
   }
   // Everything free, as it is before Restore.
   TreeForTest(const HeapForTest::Image& image, const TreeForTest& original, uint64_t max_bytes)
-      : memory(max_bytes), fields(original.fields), header(original.header) {
+      : memory(max_bytes),
+        undo(&memory.arena(), &memory.heap().allocator),
+        fields(original.fields),
+        header(original.header) {
     memory.Load(image);
     EXPECT_TRUE(memory.Claim(fields, kFieldBytes));
     EXPECT_TRUE(memory.Claim(header, kMapHeaderBytes));
@@ -69,10 +74,19 @@ class TreeForTest {
   std::string Encode(const oracle::Tree& value) { return oracle::Encoder(shapes.get()).Encode(value); }
 
   Status SetMember(NodeId node, const std::u16string& name, const oracle::Tree& value) {
-    return tree->SetMember(node, NameForTest(name).key(), AlignedBytes(Encode(value)).data());
+    AlignedBytes bytes(Encode(value));
+    return Apply([&] { return tree->SetMember(node, NameForTest(name).key(), bytes.data()); });
+  }
+  Status DeleteMember(NodeId node, const std::u16string& name, bool* was_there) {
+    return Apply([&] { return tree->DeleteMember(node, NameForTest(name).key(), was_there); });
   }
   Status SetItem(NodeId node, uint32_t index, const oracle::Tree& value) {
-    return tree->SetItem(node, index, AlignedBytes(Encode(value)).data());
+    AlignedBytes bytes(Encode(value));
+    return Apply([&] { return tree->SetItem(node, index, bytes.data()); });
+  }
+  Status Splice(NodeId node, uint32_t start, uint32_t deleted, const oracle::Tree& items) {
+    AlignedBytes bytes(Encode(items));
+    return Apply([&] { return tree->Splice(node, start, deleted, bytes.data()); });
   }
   Slot SlotAt(Offset slot) { return memory.heap().Read<Slot>(slot); }
   Slot Member(NodeId node, const std::u16string& name) {
@@ -91,7 +105,35 @@ class TreeForTest {
     return oracle::Decoder(bytes.data(), *shapes).Decode();
   }
 
+  // As the engine does it: an operation that fails leaves no trace.
+  struct Scope {
+    Undo::Position position;
+    Tree::Mark mark;
+  };
+  Scope Begin() {
+    const Tree::Mark mark = tree->GarbageMark();
+    return Scope{undo.Begin(), mark};
+  }
+  void RollBack(const Scope& scope) {
+    const NodeId next = tree->next_node();
+    undo.Rollback(scope.position);
+    tree->ForgetGarbageSince(scope.mark);
+    tree->SkipNodes(next);
+  }
+  template <typename Operation>
+  Status Apply(Operation operation) {
+    const Scope scope = Begin();
+    Status status = operation();
+    if (status.ok()) {
+      undo.Commit();
+    } else {
+      RollBack(scope);
+    }
+    return status;
+  }
+
   HeapForTest memory;
+  Undo undo;
   Offset fields;
   Offset header;
   std::unique_ptr<ShapeTable> shapes;
@@ -190,6 +232,12 @@ struct Model {
   static bool IsHoleCell(const Cell& cell) {
     return cell.container == nullptr && cell.leaf.type == oracle::Type::kSpecial &&
            cell.leaf.special == kHole;
+  }
+  static Cell CloneOf(const Cell& cell) {
+    if (cell.container == nullptr) return cell;
+    auto clone = std::make_shared<Model>(*cell.container);
+    for (Cell& inner : clone->cells) inner = CloneOf(inner);
+    return Cell{{}, clone};
   }
   // The ids known in a subtree.
   static void AppendIds(const Cell& cell, std::vector<NodeId>* ids) {
