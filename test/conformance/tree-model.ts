@@ -7,7 +7,7 @@ import { Stores } from '../support/stores.js'
 import { checkTree, treeCommand, type Plain, type TreeState } from '../support/tree-model.js'
 import { expectShows } from '../support/views.js'
 
-const RUNS = Number(process.env['FORKSTORE_TREE_RUNS'] ?? 400)
+const RUNS = Number(process.env['FORKSTORE_TREE_RUNS'] ?? 200)
 
 /** Random programs over the live tree and over plain data, with views kept across them. */
 export function treeModelSuite(engine: EngineName): void {
