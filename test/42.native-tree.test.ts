@@ -453,3 +453,136 @@ describe('entries of maps', () => {
     }
   })
 })
+
+describe('scopes', () => {
+  it('taken back: maps, their iterators and views are as before', async () => {
+    for (const windows of [true, false]) {
+      const engine = await open({ windows })
+      const map = engine.map('m') as ForkstoreMap<Any>
+      const root = rootOf(engine)
+      for (let i = 0; i < 50; i++) map.set(`k${i}`, { i, list: [i] })
+      root.users = { a: { n: 1, list: [1, { x: 1 }] }, b: { n: 2 } }
+      const live = map.live('k7') as Any
+      const before = { map: [...map], root: copy(root) }
+      const { a } = root.users
+      const item = a.list[1]
+      const iterator = map.keys()
+      expect(iterator.next().value).toBe('k0')
+      const scan = query(root.users as object)[Symbol.iterator]()
+      expect(scan.next().value).toBe(a)
+
+      engine.begin()
+      for (let i = 1; i < 50; i += 2) map.delete(`k${i}`)
+      for (let i = 0; i < 100; i++) map.set(`new ${i}`, 'x'.repeat(i))
+      expect(iterator.next().value).toBe('k2')
+      root.users.a = 'gone'
+      root.users.c = { n: 3 }
+      delete root.users.b
+      expect(() => a.n).toThrow(code('DETACHED'))
+      expect(() => live.i).toThrow(code('DETACHED'))
+      const made = root.users.c
+      engine.begin()
+      map.clear()
+      root.users = []
+      expect(map.live('k8')).toBeUndefined()
+      engine.rollback()
+      expect(made.n).toBe(3)
+      expect(map.size).toBe(125)
+      engine.rollback()
+
+      expect([...map]).toEqual(before.map)
+      expect(copy(root)).toEqual(before.root)
+      expect(iterator.next().value).toBe('k3')
+      expect((scan.next().value as Any).n).toBe(2)
+      expect(scan.next().done).toBe(true)
+      expect(root.users.a).toBe(a)
+      expect(a.list[1]).toBe(item)
+      expect(map.live('k7')).toBe(live)
+      expect(live.list[0]).toBe(7)
+      expect(() => made.n).toThrow(code('DETACHED'))
+      // Numbers of nodes that were taken back are not given to others.
+      root.users.c = { n: 'another' }
+      expect(() => made.n).toThrow(code('DETACHED'))
+      expect(root.users.c === made).toBe(false)
+      item.x = 'still live'
+      expect(root.users.a.list[1].x).toBe('still live')
+    }
+  })
+
+  it('that are not open cannot be ended', async () => {
+    const engine = await open()
+    expect(() => engine.commit()).toThrow(code('INVALID_ARGUMENT'))
+    expect(() => engine.rollback()).toThrow(code('INVALID_ARGUMENT'))
+    engine.begin()
+    engine.commit()
+    expect(() => engine.commit()).toThrow(code('INVALID_ARGUMENT'))
+  })
+
+  it('may be opened by a getter of a value that is being stored', async () => {
+    const engine = await open()
+    const root = rootOf(engine)
+    root.list = [1, 2]
+    root.a = {
+      text: 'some longer text',
+      get b() {
+        engine.begin()
+        root.list.push(3)
+        engine.rollback()
+        engine.begin()
+        root.list.push(4)
+        engine.commit()
+        return root.list
+      },
+    }
+    expect(copy(root)).toEqual({ list: [1, 2, 4], a: { text: 'some longer text', b: [1, 2, 4] } })
+  })
+})
+
+describe('large objects and arrays', () => {
+  it('are listed whole, in order, while they change too', async () => {
+    for (const windows of [true, false]) {
+      const root = rootOf(await open({ windows }))
+      const plain: Any = {}
+      for (let i = 0; i < 3000; i++) plain[i % 7 === 0 ? 3000 - i : `name ${i}`] = { i }
+      root.table = plain
+      expect(Object.keys(root.table)).toEqual(Object.keys(plain))
+      expect(Object.values(root.table).map((value: Any) => value.i)).toEqual(
+        Object.values(plain).map((value: Any) => value.i),
+      )
+      expect(Object.entries(root.table).every(([name, value]) => plain[name].i === (value as Any).i)).toBe(
+        true,
+      )
+      expect({ ...root.table }['name 2999'].i).toBe(2999)
+      let seen = 0
+      for (const name in root.table) {
+        seen++
+        if (seen % 3 === 0) root.table[name].i = -1
+        if (seen % 5 === 0) Reflect.deleteProperty(root.table, name)
+        if (seen % 500 === 0) root.table[`late ${seen}`] = { i: seen }
+      }
+      expect(seen).toBe(3000)
+      expect(Object.keys(root.table).length).toBe(3000 - 600 + 6)
+      const left = query(root.table as object).filter((value: Any) => value.i === -1)
+      expect(left.count()).toBe(800)
+      // A query goes on over what is there when its turn comes.
+      let visited = 0
+      query(root.table as object).forEach((_, name) => {
+        visited++
+        Reflect.deleteProperty(root.table, name)
+      })
+      expect(visited).toBe(2406)
+      expect(Object.keys(root.table)).toEqual([])
+
+      root.list = Array.from({ length: 3000 }, (_, i) => (i % 5 === 0 ? { i } : i))
+      delete root.list[7]
+      let sum = 0
+      for (const item of root.list) sum += typeof item === 'object' ? item.i : (item ?? 0)
+      expect(sum).toBe((3000 * 2999) / 2 - 7)
+      expect(query(root.list as object).count()).toBe(2999)
+      query(root.list as object).forEach((item, index) => {
+        if ((index as unknown as number) % 2 === 0) root.list[index as never] = [item]
+      })
+      expect(root.list[10][0].i).toBe(10)
+    }
+  })
+})
