@@ -1,3 +1,5 @@
+import { IdIndex } from './id-index.js'
+
 /**
  * Remembers views by the numbers of their nodes, so that the same object is the same view as long as anybody holds it,
  * without a WeakRef for each, which would cost fifteen times what a view costs.
@@ -15,8 +17,9 @@
 const RECENT = 16_384
 const PAGE = 32
 export const MOST_PAGED_IN_A_TURN = 65_536
-/** Pages that are looked at for each one that is made: dead ones go faster than new ones come. */
-const LOOKED_AT = 2
+/** Pages that are looked at for each one that is made, while dead ones are found: these come in swarms. */
+const LEAST_LOOKED_AT = 2
+const MOST_LOOKED_AT = 16
 
 /** What a node must have, to be remembered. */
 export interface CachedNode {
@@ -25,20 +28,22 @@ export interface CachedNode {
   page: object | undefined
 }
 
-/** Where the index finds a page: strongly while it is being filled. */
-interface Holder<Node extends CachedNode> {
-  readonly ids: number[]
-  page: Page<Node> | undefined
-  weak: WeakRef<Page<Node>> | undefined
+/** A page that has been filled: its nodes may be gone, the numbers are needed to clear the index. */
+interface Filled<Node extends CachedNode> {
+  readonly ids: readonly number[]
+  readonly weak: WeakRef<Node[]>
 }
 
-type Page<Node extends CachedNode> = Node[]
-
 export class ViewCache<Node extends CachedNode> {
-  #recent = new Array<Node | undefined>(RECENT).fill(undefined)
-  readonly #index = new Map<number, Holder<Node>>()
-  readonly #holders: Holder<Node>[] = []
-  #current: Holder<Node> = newHolder()
+  readonly #recent = new Array<Node | undefined>(RECENT).fill(undefined)
+  /** Where a node is: the number of its page, times PAGE, and its place there. */
+  readonly #index = new IdIndex()
+  readonly #filled: (Filled<Node> | undefined)[] = []
+  /** Numbers of pages that can be used again. */
+  readonly #unused: number[] = []
+  /** The page that is being filled, and its number. */
+  #page: Node[] = []
+  #number = 0
   #lookAt = 0
   #leftInTurn = MOST_PAGED_IN_A_TURN
 
@@ -60,19 +65,16 @@ export class ViewCache<Node extends CachedNode> {
   clear(): void {
     this.#recent.fill(undefined)
     this.#index.clear()
-    this.#holders.length = 0
-    this.#current = newHolder()
+    this.#filled.length = this.#unused.length = this.#number = this.#lookAt = 0
+    this.#page = []
   }
 
   #find(id: number): Node | undefined {
-    const holder = this.#index.get(id)
-    if (holder === undefined) return undefined
-    const page = holder.page ?? holder.weak?.deref()
-    if (page === undefined) {
-      this.#index.delete(id)
-      return undefined
-    }
-    const node = page.find((each) => each.id === id)
+    const place = this.#index.get(id)
+    if (place < 0) return undefined
+    const number = Math.floor(place / PAGE)
+    const page = number === this.#number ? this.#page : this.#filled[number]?.weak.deref()
+    const node = page?.[place % PAGE]
     if (node !== undefined) this.add(node)
     return node
   }
@@ -82,34 +84,35 @@ export class ViewCache<Node extends CachedNode> {
     if (this.#leftInTurn-- === MOST_PAGED_IN_A_TURN) {
       setImmediate(() => (this.#leftInTurn = MOST_PAGED_IN_A_TURN))
     }
-    const holder = this.#current
-    const page = holder.page as Page<Node>
+    const page = this.#page
+    this.#index.set(node.id, this.#number * PAGE + page.length)
     page.push(node)
     node.page = page
-    holder.ids.push(node.id)
-    this.#index.set(node.id, holder)
-    if (page.length < PAGE) return
-    holder.weak = new WeakRef(page)
-    holder.page = undefined
-    this.#holders.push(holder)
-    this.#current = newHolder()
-    for (let looked = 0; looked < LOOKED_AT; looked++) this.#sweepOne()
+    if (page.length === PAGE) this.#turnPage()
   }
 
-  /** Looks at the next page in turn, and takes it out of the index when it is dead. */
-  #sweepOne(): void {
-    const holders = this.#holders
-    const at = this.#lookAt < holders.length ? this.#lookAt : 0
-    const holder = holders[at] as Holder<Node>
-    this.#lookAt = at + 1
-    if (holder.weak?.deref() !== undefined) return
-    for (const id of holder.ids) if (this.#index.get(id) === holder) this.#index.delete(id)
-    holders[at] = holders[holders.length - 1] as Holder<Node>
-    holders.pop()
-    this.#lookAt = at
+  #turnPage(): void {
+    this.#filled[this.#number] = { ids: this.#page.map(({ id }) => id), weak: new WeakRef(this.#page) }
+    let left = LEAST_LOOKED_AT
+    for (let looked = 0; left > 0 && looked < MOST_LOOKED_AT; looked++, left--) {
+      if (this.#sweepOne()) left++
+    }
+    this.#page = []
+    this.#number = this.#unused.pop() ?? this.#filled.length
   }
-}
 
-function newHolder<Node extends CachedNode>(): Holder<Node> {
-  return { ids: [], page: [], weak: undefined }
+  /** Looks at the next page in turn; takes it out of the index when it is dead. */
+  #sweepOne(): boolean {
+    if (this.#lookAt >= this.#filled.length) this.#lookAt = 0
+    const number = this.#lookAt++
+    const filled = this.#filled[number]
+    if (filled === undefined || filled.weak.deref() !== undefined) return false
+    for (const id of filled.ids) {
+      // A view that was made anew may have its place in a later page.
+      if (Math.floor(this.#index.get(id) / PAGE) === number) this.#index.delete(id)
+    }
+    this.#filled[number] = undefined
+    this.#unused.push(number)
+    return true
+  }
 }
