@@ -116,9 +116,7 @@ Status Planter::MakeObject(NodeId parent, Frame* frame) {
       members.Add(object.Name(i, &storage), piece);
     }
   }
-  if (!as_is && !object.is_dictionary()) {
-    if (Status status = members.TryShape(&name_list_); !status.ok()) return status;
-  }
+  if (!as_is && !object.is_dictionary()) members.TryShape(&name_list_);
   frame->block = NewBlock(small_);
   return frame->block == kNone ? Full() : Status::Ok();
 }

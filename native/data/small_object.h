@@ -32,8 +32,8 @@ class SmallObject {
     return PieceName((*node_)[member * 2], storage);
   }
   // Makes it SHAPED when there is a shape with its names, or one may be defined; leaves it a DICTIONARY
-  // otherwise. Errors: kFull.
-  Status TryShape(std::vector<uint8_t>* name_list);
+  // otherwise.
+  void TryShape(std::vector<uint8_t>* name_list);
   // Whether neither SHAPED nor DICTIONARY can hold it. Any small object.
   bool NeedsTable() const;
 

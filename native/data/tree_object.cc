@@ -56,9 +56,7 @@ Status Tree::State::AddMember(NodeId node, Offset block, const Key& name, const 
 // An object that was a DICTIONARY stays one: it has shown that it is no record.
 Status Tree::State::StoreMembers(NodeId node, Offset block) {
   SmallObject members(shapes, &small);
-  if (HeadAt(block).kind == NodeKind::kShaped) {
-    if (Status status = members.TryShape(planter.name_list()); !status.ok()) return status;
-  }
+  if (HeadAt(block).kind == NodeKind::kShaped) members.TryShape(planter.name_list());
   if (!members.NeedsTable()) return Store(node, block, small);
   const Offset table = planter.NewTable(NodeHead{small.head.parent, NodeKind::kTable, 0});
   if (table == kNone) return Status(Code::kFull, "no memory for a node");

@@ -252,16 +252,16 @@ Status Tree::State::Restorer::FindUnreferenced(uint64_t entries) {
   if (reached_.size() == entries) return Status::Ok();
   std::sort(reached_.begin(), reached_.end());
   constexpr uint32_t kBatch = 256;
-  NodeId nodes[kBatch];
+  NodeId found[kBatch];
   Offset blocks[kBatch];
   NodeId from = 0;
   for (uint32_t got = kBatch; got == kBatch;) {
-    got = s_.nodes.table().Scan(from, kBatch, nodes, blocks);
+    got = s_.nodes.table().Scan(from, kBatch, found, blocks);
     for (uint32_t i = 0; i < got; ++i) {
-      if (!std::binary_search(reached_.begin(), reached_.end(), nodes[i]))
-        s_.unreferenced.push_back(nodes[i]);
+      if (!std::binary_search(reached_.begin(), reached_.end(), found[i]))
+        s_.unreferenced.push_back(found[i]);
     }
-    if (got > 0) from = nodes[got - 1] + 1;
+    if (got > 0) from = found[got - 1] + 1;
   }
   return Status::Ok();
 }

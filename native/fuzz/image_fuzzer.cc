@@ -1,6 +1,7 @@
 // Any bytes whatever are a legal image file. The first byte says whether the checksums are made good first,
 // without which almost no input would come past the header; the rest is the file. What can be read is loaded
 // as a store.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -64,5 +65,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   if (entries != engine->entries()) abort();
+  // And the tree: what can be loaded can be packed, unless it is too large, and every node found.
+  std::vector<uint8_t> packed;
+  const forkstore::Status status_of_tree = engine->tree().Pack(forkstore::kRootNode, &packed);
+  if (!status_of_tree.ok() && status_of_tree.code() != forkstore::Code::kTooLarge) abort();
+  uint64_t nodes = 0;
+  const forkstore::NodeId end = std::min<uint64_t>(engine->tree().next_node(), 100000);
+  for (forkstore::NodeId node = forkstore::kRootNode; node < end; ++node) {
+    nodes += engine->tree().Locate(node) != forkstore::kNone;
+  }
+  if (nodes > engine->tree().node_count()) abort();
+  engine->Reclaim(1 << 20);
   return 0;
 }
