@@ -108,6 +108,7 @@ void TreeGarbage::FreeNode(Offset block, Graves* graves, uint32_t* budget) {
 struct TreeGarbage::Releasing {
   TreeGarbage* garbage;
   Graves* graves;
+  uint32_t free_of_charge = 0;  // items that took no block of their own
 };
 
 void TreeGarbage::ReleaseRecord(void* context, uint64_t record) {
@@ -122,7 +123,9 @@ void TreeGarbage::ReleaseRecord(void* context, uint64_t record) {
 
 void TreeGarbage::ReleaseItem(void* context, uint64_t item) {
   auto* releasing = static_cast<Releasing*>(context);
-  releasing->garbage->Release(std::bit_cast<Slot>(item), releasing->graves);
+  const Slot slot = std::bit_cast<Slot>(item);
+  if (!IsBoxSlot(slot) && !IsNodeSlot(slot)) ++releasing->free_of_charge;
+  releasing->garbage->Release(slot, releasing->graves);
 }
 
 void TreeGarbage::Work(Graves* graves, uint32_t* budget) {
@@ -138,6 +141,7 @@ void TreeGarbage::Work(Graves* graves, uint32_t* budget) {
     const OrderTrie::Release release = grave.kind == Kind::kTable ? &ReleaseRecord : &ReleaseItem;
     const bool done = OrderTrie::Reclaim(heap_, &grave.block, &grave.height, budget, release, &releasing) &&
                       (grave.kind == Kind::kItems || HashIndex::Reclaim(heap_, &grave.index, budget));
+    *budget += releasing.free_of_charge;
     // Children first: so that what is waiting does not become more than the tree is deep and a step is wide.
     if (!done) graves->push_back(grave);
     graves->insert(graves->end(), children.begin(), children.end());

@@ -1,16 +1,17 @@
 #include "engine/engine.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "engine/engine_state.h"
 
 namespace forkstore {
 
 namespace {
 
-// Blocks of what was cleared or dropped that each write gives back: more than a write can take, so that
-// clearing and filling again does not grow the store. A value's nodes take a block for every so many of its
-// bytes at most.
-constexpr uint32_t kReclaimPerWrite = 16;
-constexpr uint32_t kReclaimedBytesPerBlock = 16;
+// What each write gives back of what was cleared or dropped: some blocks, and those that it took twice over,
+// so that clearing and filling again does not grow the store.
+constexpr uint64_t kReclaimPerWrite = 16;
 constexpr uint32_t kReclaimAtOnce = 1 << 16;
 // Pages given back to the kernel in one step; a few tens of microseconds.
 constexpr uint64_t kReleaseBytesPerStep = 4 * kHugePageBytes;
@@ -33,7 +34,7 @@ Status Engine::Apply(const uint8_t* bytes, uint64_t size, ApplyResult* result) {
   *result = ApplyResult{};
   Operation operation;
   if (Status status = ParseOperation(bytes, size, &operation); !status.ok()) return status;
-  state.ReclaimSome(operation.value_bytes);
+  const uint64_t blocks = state.allocator->stats().live_blocks;
   Status status = state.Dispatch(operation, result);
   // Only now, when memory has run out, is it worth waiting for all of what was left behind.
   if (status.code() == Code::kFull && state.ReclaimAll()) {
@@ -42,6 +43,7 @@ Status Engine::Apply(const uint8_t* bytes, uint64_t size, ApplyResult* result) {
   }
   state.ReleaseWorkspace();
   if (!status.ok()) *result = ApplyResult{};
+  state.ReclaimSome(blocks);
   if (status.ok() &&
       (result->changed || operation.code == OperationCode::kSet || operation.code == OperationCode::kClear)) {
     state.heap.Mutate<uint64_t>(kRootOffset + offsetof(RootBlock, writes)) += 1;
@@ -89,12 +91,17 @@ void Engine::State::Close(const Savepoint& before, const Status& status) {
   shapes.Truncate(before.shapes);
 }
 
-void Engine::State::ReclaimSome(uint64_t value_bytes) {
+void Engine::State::ReclaimSome(uint64_t blocks_before) {
+  const uint64_t blocks = allocator->stats().live_blocks;
+  if (blocks > blocks_before) taken_blocks += blocks - blocks_before;
   if (transactions.is_open()) return;
-  if (!graveyard.empty()) graveyard.Reclaim(kReclaimPerWrite);
-  if (tree.has_garbage()) {
-    tree.Reclaim(kReclaimPerWrite + static_cast<uint32_t>(value_bytes / kReclaimedBytesPerBlock));
+  if (!graveyard.empty() || tree.has_garbage()) {
+    const uint64_t budget = kReclaimPerWrite + 2 * taken_blocks;
+    const auto step = static_cast<uint32_t>(std::min<uint64_t>(budget, std::numeric_limits<uint32_t>::max()));
+    graveyard.Reclaim(step);
+    tree.Reclaim(step);
   }
+  taken_blocks = 0;
 }
 
 bool Engine::State::ReclaimAll() {
@@ -131,6 +138,7 @@ Status Engine::Commit() {
   if (!state.transactions.is_open()) return Status(Code::kInvalid, "no transaction is open");
   state.transactions.Commit();
   state.ran_full = state.ran_full && state.transactions.is_open();
+  state.ReclaimSome(state.allocator->stats().live_blocks);
   return Status::Ok();
 }
 
@@ -138,6 +146,7 @@ Status Engine::Rollback() {
   State& state = *state_;
   if (!state.transactions.is_open()) return Status(Code::kInvalid, "no transaction is open");
   state.RollBack();
+  if (!state.transactions.is_open()) state.taken_blocks = 0;
   if (state.transactions.is_open() || !state.ran_full) return Status::Ok();
   // Perhaps for want of the memory that the tree's garbage takes: so that another try can succeed.
   state.ran_full = false;

@@ -27,8 +27,9 @@ struct Engine::State {
 
   // engine.cc
   Status Dispatch(const Operation& operation, ApplyResult* result);
-  // Gives back a little of what earlier operations dropped, in proportion to what this one brings.
-  void ReclaimSome(uint64_t value_bytes);
+  // Gives back a little of what was dropped, in proportion to the blocks that have been taken since there
+  // were `blocks_before`.
+  void ReclaimSome(uint64_t blocks_before);
   // All that can be given back at once; whether there was any.
   bool ReclaimAll();
   // One huge patch must not hold on to its memory for ever.
@@ -91,7 +92,8 @@ struct Engine::State {
   uint64_t entries = 0;
   TransactionStack transactions;
   std::vector<std::vector<uint8_t>> survivors;
-  bool ran_full = false;  // in the transaction that is open
+  uint64_t taken_blocks = 0;  // by operations that have not given any back in return
+  bool ran_full = false;      // in the transaction that is open
   std::vector<uint8_t> merged;
   // Words, so that the value in it is 8-aligned.
   std::vector<uint64_t> one_field;

@@ -126,7 +126,8 @@ class OperationProgram {
   static bool IsVast(const Bytes& bytes) {
     Operation operation;
     if (!ParseOperation(bytes.data(), bytes.size(), &operation).ok()) return false;
-    const bool sets = operation.code == OperationCode::kSetItem || operation.code == OperationCode::kSetLength;
+    const bool sets =
+        operation.code == OperationCode::kSetItem || operation.code == OperationCode::kSetLength;
     return sets && operation.first > kLongest;
   }
 

@@ -1,17 +1,16 @@
-// The images kept in fuzz/corpus/image: seeds for the fuzzer, and files that this version of the format has
-// to be able to read for ever. `FORKSTORE_WRITE_CORPUS=1 image_corpus_test` writes them.
+// The images kept in fuzz/corpus/image: seeds for the fuzzer, and files that every later version has to be
+// able to read. `FORKSTORE_WRITE_CORPUS=1 image_corpus_test` writes those of this version; `version_1` is one
+// of a version that nothing writes any more.
 #include <cstdlib>
 #include <filesystem>
 
-#include "engine/engine.h"
+#include "engine/operation_program.h"
 #include "engine/root.h"
 #include "persist/image_reader.h"
 #include "persist/persist_test_support.h"
 
 namespace forkstore {
 namespace {
-
-using Bytes = std::vector<uint8_t>;
 
 struct Seed {
   std::string name;
@@ -107,43 +106,75 @@ Bytes MakeStore() {
   return MakeImageOf(engine.get());
 }
 
+// The store that programs of operations begin with: nodes of every kind, and an entry that has been adopted.
+Bytes MakeTree() {
+  OperationProgram program;
+  program.engine().ReclaimAll();
+  std::unique_ptr<Engine> engine;
+  EXPECT_TRUE(program.engine().Twin(&engine).ok());
+  return MakeImageOf(engine.get());
+}
+
 // Few used units: a unit is 64 KiB, and all of it is kept under version control.
 std::vector<Seed> Seeds() {
   return {{"no_units", MakeImageOf(std::vector<uint32_t>{})},
           {"free_units", MakeImageOf(std::vector<uint32_t>{0, 0, 0})},
           {"one_unit_in_three", MakeImageOf(std::vector<uint32_t>{0, 25, 0})},
-          {"store", MakeStore()}};
+          {"store", MakeStore()},
+          {"tree", MakeTree()}};
 }
 
-std::filesystem::path PathOf(const Seed& seed) {
-  return std::filesystem::path(__FILE__).parent_path().parent_path() / "fuzz/corpus/image" / seed.name;
+std::filesystem::path PathOf(const std::string& name) {
+  return std::filesystem::path(__FILE__).parent_path().parent_path() / "fuzz/corpus/image" / name;
+}
+
+Bytes Kept(const std::string& name) {
+  Bytes kept = ReadBytes(PathOf(name));
+  EXPECT_FALSE(kept.empty()) << name;
+  // A tree is of many lengths, each of which takes a unit.
+  EXPECT_LT(kept.size(), name == "tree" ? 1000000u : 250000u);
+  if (!kept.empty()) kept.erase(kept.begin());
+  return kept;
 }
 
 TEST(ImageCorpus, IsReadAndIsWhatThisVersionWrites) {
   for (const Seed& seed : Seeds()) {
     if (getenv("FORKSTORE_WRITE_CORPUS") != nullptr) {
-      std::filesystem::create_directories(PathOf(seed).parent_path());
+      std::filesystem::create_directories(PathOf(seed.name).parent_path());
       // The fuzzer's first byte: 1, checksums are made good again.
       Bytes file = seed.image;
       file.insert(file.begin(), 1);
-      WriteFileBytes(PathOf(seed), file);
+      WriteFileBytes(PathOf(seed.name), file);
     }
-    Bytes kept = ReadBytes(PathOf(seed));
-    ASSERT_FALSE(kept.empty()) << PathOf(seed);
-    EXPECT_LT(kept.size(), 150000u);
-    kept.erase(kept.begin());
+    const Bytes kept = Kept(seed.name);
     EXPECT_TRUE(kept == seed.image) << seed.name;
     std::unique_ptr<Engine> engine;
     const Status status = LoadStore(kept, &engine);
-    if (seed.name != "store") {
-      EXPECT_EQ(status.code(), Code::kCorrupt) << seed.name;
-      continue;
-    }
-    ASSERT_TRUE(status.ok()) << status.message();
-    EXPECT_EQ(engine->entries(), 8u);
-    EXPECT_EQ(engine->map_count(), 2u);
-    EXPECT_EQ(engine->writes(), 11u);
+    EXPECT_EQ(status.code(), seed.name == "store" || seed.name == "tree" ? Code::kOk : Code::kCorrupt)
+        << seed.name << ": " << status.message();
   }
+}
+
+TEST(ImageCorpus, AStoreOfVersion1GetsItsTree) {
+  const Bytes kept = Kept("version_1");
+  ASSERT_FALSE(kept.empty());
+  EXPECT_EQ(kept[8], 1);
+  std::unique_ptr<Engine> engine;
+  const Status status = LoadStore(kept, &engine);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(engine->entries(), 8u);
+  EXPECT_EQ(engine->map_count(), 2u);
+  EXPECT_EQ(engine->writes(), 11u);
+  EXPECT_NE(engine->tree().Locate(kRootNode), kNone);
+  EXPECT_EQ(engine->tree().node_count(), 1u);
+  EngineForTest store(std::move(engine));
+  ASSERT_TRUE(store
+                  .Apply(MakeOperation(OperationCode::kSetMember, kRootNode, store.Encode(oracle::Number(1)),
+                                       StringKey("now")))
+                  .ok());
+  std::unique_ptr<Engine> twin;
+  ASSERT_TRUE(store.Twin(&twin).ok());
+  EXPECT_EQ(EngineForTest(std::move(twin)).Packed(kRootNode).names, (std::vector<std::u16string>{u"now"}));
 }
 
 }  // namespace
