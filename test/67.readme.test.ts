@@ -1,7 +1,7 @@
 // The code that the documentation shows is correct: every block of JavaScript or TypeScript compiles, and those that are
 // programs (they import forkstore) run, from `dist/` as a user's would, and print what is said beside them:
-//   console.log(users.size) // 1       what a program prints, line by line
-//   the second run says `1 user`       in the text after a program: what it prints when it is run again
+//   ```text                            a block that follows the program: the output of a first run
+//   the second run says `1 user`       in the text after a program: the output when it is run again
 
 import { execFile } from 'node:child_process'
 import {
@@ -42,25 +42,25 @@ const users = store.map<any, string>('users')
 const email = 'ada@example.com'
 `
 
-function blocksOf(file: string): Block[] {
-  const text = readFileSync(join(root, file), 'utf8')
-  const found = text.matchAll(/^```(?:js|ts|javascript|typescript)\n(.*?)^```\n(.*?)(?=^```|(?![^]))/gms)
-  return [...found].map(({ 1: code = '', 2: after = '', index }) => ({
-    where: `${file}:${text.slice(0, index).split('\n').length}`,
-    code,
-    isProgram: /from 'forkstore/.test(code),
-    prints: printedBy(code),
-    printsAgain: /the second run says `([^`]+)`/.exec(after)?.[1],
-  }))
-}
-
-function printedBy(code: string): string | undefined {
-  const lines = [...code.matchAll(/console\.log\(.*\) \/\/ (.+)$/gm)].map(([, line]) => line)
-  return lines.length === 0 ? undefined : lines.join('\n')
+function blocksOf(file: string, text: string): Block[] {
+  const found = text.matchAll(/^```(?:js|ts|javascript|typescript)\n(.*?)^```$/gms)
+  return [...found].map(({ 0: { length }, 1: code = '', index }) => {
+    const after = text.slice(index + length)
+    const prose = after.split('\n```')[0]!
+    return {
+      where: `${file}:${text.slice(0, index).split('\n').length}`,
+      code,
+      isProgram: /from 'forkstore/.test(code),
+      prints: /^\s*```text\n(.*?)\n```/s.exec(after)?.[1],
+      printsAgain: /the second run says `([^`]+)`/.exec(prose)?.[1],
+    }
+  })
 }
 
 const files = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
-const blocks = files.filter((name) => name.endsWith('.md')).flatMap(blocksOf)
+const blocks = files
+  .filter((name) => name.endsWith('.md'))
+  .flatMap((name) => blocksOf(name, readFileSync(join(root, name), 'utf8')))
 const programs = blocks.filter((block) => block.isProgram)
 
 /** What TypeScript has to say about a module that lies in `test/`, where the name `forkstore` is resolved. */
@@ -96,9 +96,16 @@ async function printed(folder: string, file: string): Promise<string> {
 }
 
 describe('what the documentation shows', () => {
-  it('is found: the README has programs, and says what they print', () => {
+  it('is found, and what is said of its output', () => {
     expect(programs.filter((block) => block.where.startsWith('README.md')).length).toBeGreaterThan(0)
     expect(blocks.some((block) => (block.prints ?? block.printsAgain) !== undefined)).toBe(true)
+
+    const program = "import { open } from 'forkstore'\n"
+    const text = `A\n\`\`\`js\n${program}\`\`\`\n\n\`\`\`text\n1\n2\n\`\`\`\n\`\`\`ts\nroot.a\n\`\`\`\n`
+    expect(blocksOf('x.md', `${text}and the second run says \`3\`.\n`)).toEqual([
+      { where: 'x.md:2', code: program, isProgram: true, prints: '1\n2', printsAgain: undefined },
+      { where: 'x.md:10', code: 'root.a\n', isProgram: false, prints: undefined, printsAgain: '3' },
+    ])
   })
 
   it('is checked: an error in it is seen', () => {

@@ -40,9 +40,9 @@ async function main(): Promise<void> {
     delay.enable()
 
     const show = (): string => {
-      const { up, down, unknown, uptime, slow, longestOutage } = monitor.summarize()
+      const { up, down, unknown, uptime, longestOutage } = monitor.summarize()
       return (
-        `${fake.requests()} checks: ${up} up, ${down} down, ${unknown} unknown; ${slow} slow; ` +
+        `${fake.requests()} checks: ${up} up, ${down} down, ${unknown} unknown; ` +
         `uptime ${(100 * uptime).toFixed(2)} %; longest outage ${longestOutage} checks; ${snapshots} snapshots`
       )
     }
