@@ -10,6 +10,9 @@ import type { Site } from './writers.js'
 // Cycles are looked for only below here: nearly every value ends before.
 const UNWATCHED_DEPTH = 32
 
+/** Texts up to here can be written by `quick`. */
+export const MOST_QUICK_UNITS = 1024
+
 /** Frames and values that an encoder keeps room for. */
 const MOST_KEPT = 4096
 
@@ -99,6 +102,19 @@ export class Encoder extends ValueWriter {
       }
       throw error
     }
+  }
+
+  /**
+   * As `encode`, for a number, a boolean or a text of at most MOST_QUICK_UNITS: nothing that could be refused, too
+   * large, or run code of the value's.
+   */
+  quick(value: number | boolean | string, at: number): number {
+    this.operation.reserve(at + 8)
+    this.cursor = at + 8
+    if (typeof value === 'number') this.number(value, at)
+    else if (typeof value === 'string') this.string(value, at)
+    else this.write(at, value ? format.TRUE : format.FALSE, format.SPECIAL)
+    return this.align(7)
   }
 
   #general(value: unknown, at: number, site: Site): void {

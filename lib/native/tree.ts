@@ -5,6 +5,7 @@ import type { Key } from '../types.js'
 import { isKeyTooLong, keyTooLong } from '../value-errors.js'
 import type { NativeStore } from './binding.js'
 import { slotNode, type Decoder } from './decoder.js'
+import { MOST_QUICK_UNITS } from './encoder.js'
 import type { NativeEngine } from './engine.js'
 import * as format from './format.js'
 import { NativeObject, NodeSite, SpliceSite, type NativeArray, type NativeNode } from './node.js'
@@ -309,15 +310,12 @@ export class NativeTree implements TreeEngine {
   /** Writes the value at byte `at` of the operation; where it ends. */
   #encode(node: NativeNode & TreeNode, step: string | number, value: unknown, at: number): number {
     const operation = this.#operation
-    if (typeof value === 'number') {
-      operation.reserve(at + 8)
-      if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
-        operation.words[at >> 2] = value
-        operation.words[(at >> 2) + 1] = format.INT
-      } else {
-        operation.double(at, value)
-      }
-      return at + 8
+    if (
+      typeof value === 'number' ||
+      typeof value === 'boolean' ||
+      (typeof value === 'string' && value.length <= MOST_QUICK_UNITS)
+    ) {
+      return operation.encoder.quick(value, at)
     }
     const end = operation.encoder.encode(value, at, (node.site ??= new NodeSite(node)), step)
     this.#engine.check() // a getter may have closed the store
