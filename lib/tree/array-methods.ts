@@ -39,6 +39,10 @@ function checkLength(node: TreeNode, length: number): void {
   )
 }
 
+function textOf(value: unknown): string {
+  return String(value)
+}
+
 function itemAt(node: TreeNode, index: number): unknown {
   const value = node.tree.item(node, index)
   return value === ABSENT ? undefined : value
@@ -173,8 +177,8 @@ const overrides = {
     const texts: string[] = []
     for (const value of iterateItems(node)) {
       if (value === undefined || value === null) texts.push('')
-      else if (viewOf(value)?.isArray === false) texts.push(String(value))
-      else texts.push((value as { toLocaleString(...given: unknown[]): string }).toLocaleString(...given))
+      else if (viewOf(value)?.isArray === false) texts.push(textOf(value))
+      else texts.push(original.toLocaleString.apply([value], given as never))
     }
     return texts.join(',')
   },
@@ -193,7 +197,7 @@ function sortedOrder(found: readonly unknown[], compare: Comparator | undefined)
   const holes: number[] = []
   for (let index = 0; index < found.length; index++) {
     const value = found[index]
-    if (value !== undefined) defined.push({ index, by: compare === undefined ? String(value) : value })
+    if (value !== undefined) defined.push({ index, by: compare === undefined ? textOf(value) : value })
     else (Object.hasOwn(found, index) ? undefinedAt : holes).push(index)
   }
   if (compare === undefined) {
@@ -210,10 +214,7 @@ function sortedOrder(found: readonly unknown[], compare: Comparator | undefined)
 /** The object whose members are the methods of views. Its prototype is Array.prototype. */
 export const arrayMethods: object = Object.create(Array.prototype) as object
 for (const [name, value] of Object.entries(overrides)) {
-  Object.defineProperty(arrayMethods, name, { value, writable: true, configurable: true })
+  const all = name === 'values' ? [name, Symbol.iterator] : [name]
+  for (const each of all)
+    Object.defineProperty(arrayMethods, each, { value, writable: true, configurable: true })
 }
-Object.defineProperty(arrayMethods, Symbol.iterator, {
-  value: overrides.values,
-  writable: true,
-  configurable: true,
-})

@@ -106,7 +106,7 @@ export abstract class ArrayNode extends TreeNode implements ProxyHandler<object>
   }
 
   getPrototypeOf(): object {
-    return Array.prototype
+    return Array.prototype as object
   }
 
   setPrototypeOf(_target: object, prototype: object | null): boolean {

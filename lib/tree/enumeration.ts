@@ -1,3 +1,5 @@
+// Not the global one, which tests with a clock of their own replace.
+import { setImmediate } from 'node:timers'
 import { ABSENT, type Scan, type TreeNode } from './tree-engine.js'
 
 /** Objects with fewer members are not worth remembering: looking them up costs less. */

@@ -1,3 +1,5 @@
+// Not the global one, which tests with a clock of their own replace.
+import { setImmediate } from 'node:timers'
 import { IdIndex } from './id-index.js'
 
 /**

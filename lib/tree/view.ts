@@ -38,10 +38,8 @@ const show = {
 }
 
 const objectTarget: object = Object.create(show) as object
-const arrayTarget: object = Object.setPrototypeOf(
-  [],
-  Object.setPrototypeOf({ ...show }, Array.prototype),
-) as object
+const arrayTarget: object = []
+Reflect.setPrototypeOf(arrayTarget, Object.assign(Object.create(Array.prototype as object) as object, show))
 
 /** Makes the view of a node, once. */
 export function makeView(node: TreeNode): object {

@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-dynamic-delete -- deleting members of a tree is what is tested */
 import { expect, test } from 'vitest'
 import { copy, query, Query } from '../../lib/index.js'
 import type { AnyRoot, ForkstoreMap, Store } from '../../lib/index.js'

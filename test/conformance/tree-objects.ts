@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-dynamic-delete -- deleting members of a tree is what is tested */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-dynamic-delete -- deleting members of a tree is what is tested */
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { copy, ForkstoreError } from '../../lib/index.js'
