@@ -56,8 +56,9 @@ napi_value Scan(napi_env env, napi_callback_info info) {
   double from = 0;
   size_t length = 0;
   if (handle->map == nullptr) return Fail(env, handle, "the store is closed");
-  double* out = Doubles(env, arguments[1], &length);
-  if (napi_get_value_double(env, arguments[0], &from) != napi_ok || out == nullptr ||
+  double* out = nullptr;
+  if (napi_get_value_double(env, arguments[0], &from) != napi_ok ||
+      !Doubles(env, arguments[1], &out, &length) ||
       !(from >= 0 && from <= static_cast<double>(kMaxSequence) + 1)) {
     return Fail(env, handle, "scan: wrong arguments");
   }

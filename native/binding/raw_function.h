@@ -29,12 +29,13 @@ inline napi_value Number(napi_env env, double number) {
   return value;
 }
 
-// What a Float64Array holds; nullptr for anything else.
-inline double* Doubles(napi_env env, napi_value value, size_t* length) {
+// What a Float64Array holds; false for anything else.
+inline bool Doubles(napi_env env, napi_value value, double** numbers, size_t* length) {
   napi_typedarray_type type = napi_int8_array;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, length, &data, nullptr, nullptr) != napi_ok) return nullptr;
-  return type == napi_float64_array ? static_cast<double*>(data) : nullptr;
+  if (napi_get_typedarray_info(env, value, &type, length, &data, nullptr, nullptr) != napi_ok) return false;
+  *numbers = static_cast<double*>(data);
+  return type == napi_float64_array;
 }
 
 struct RawFunction {

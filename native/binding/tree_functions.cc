@@ -133,8 +133,9 @@ napi_value ScanTable(napi_env env, napi_callback_info info) {
   double from = 0;
   size_t length = 0;
   if (!block.Open(env, state, arguments[0], Kind::kTable)) return Number(env, block.failure(state));
-  double* out = Doubles(env, arguments[2], &length);
-  if (napi_get_value_double(env, arguments[1], &from) != napi_ok || out == nullptr ||
+  double* out = nullptr;
+  if (napi_get_value_double(env, arguments[1], &from) != napi_ok ||
+      !Doubles(env, arguments[2], &out, &length) ||
       !(from >= 0 && from <= static_cast<double>(kMaxSequence) + 1)) {
     return Number(env, Fail(state, "scanTable: wrong arguments"));
   }
@@ -151,8 +152,9 @@ napi_value ScanItems(napi_env env, napi_callback_info info) {
   uint32_t from = 0;
   size_t length = 0;
   if (!block.Open(env, state, arguments[0], Kind::kArray)) return Number(env, block.failure(state));
-  double* out = Doubles(env, arguments[2], &length);
-  if (napi_get_value_uint32(env, arguments[1], &from) != napi_ok || out == nullptr) {
+  double* out = nullptr;
+  if (napi_get_value_uint32(env, arguments[1], &from) != napi_ok ||
+      !Doubles(env, arguments[2], &out, &length)) {
     return Number(env, Fail(state, "scanItems: wrong arguments"));
   }
   const auto limit = static_cast<uint32_t>(std::min<size_t>(length, std::numeric_limits<uint32_t>::max()));
