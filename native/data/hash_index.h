@@ -62,6 +62,7 @@ class HashIndex {
   // Replaces the path's segment by one of another size; false when there is no memory.
   bool Resize(const Path& path, uint64_t bytes);
   Status Split(const Path& path, uint32_t bits);
+  uint8_t* WritableRun(Offset segment, uint32_t slot);
   uint64_t& EntryAt(Offset segment, uint64_t entry);
   void Shrink(uint32_t bits);
   bool MergeWithBuddy(const Path& path, uint32_t bits);
