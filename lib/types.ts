@@ -71,7 +71,7 @@ export interface StoreStats {
   entries: number
   /** Writes in the life of the store; new maps and new shapes of objects (engine `native`) count too. */
   writes: number
-  /** Objects and arrays of the live tree, the root and what `map.live` was asked for included. */
+  /** Objects and arrays of the live tree, the root included; engine `native`: what `map.live` was asked for, too. */
   nodes: number
   bytes: {
     /** In use by data. */

@@ -96,14 +96,6 @@ export function describeKey(key: unknown): string {
   return kindOf(key)
 }
 
-/** The error for a value that is refused; `words` from `refusal`, or {@link CYCLE}. */
-export function unsupportedValue(mapName: string, key: unknown, steps: Steps, words: string): ForkstoreError {
-  return new ForkstoreError(
-    'ERR_FORKSTORE_UNSUPPORTED_VALUE',
-    `${describePath(mapName, key, steps)}: ${words}`,
-  )
-}
-
 /** Limit of a key in both engines: a text of characters up to 0xFF takes one byte for each, any other two. */
 const MOST_KEY_BYTES = 2 ** 29
 

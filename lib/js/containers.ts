@@ -38,7 +38,7 @@ export function spliceItems(
   return removed
 }
 
-export function appendItems(array: unknown[], items: readonly unknown[]): void {
+function appendItems(array: unknown[], items: readonly unknown[]): void {
   const start = array.length
   array.length = start + items.length
   // forEach: it leaves holes out.

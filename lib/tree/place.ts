@@ -23,16 +23,3 @@ export function detached(place: Place): ForkstoreError {
       : ' was removed or replaced, and this is a view of what was there'
   return new ForkstoreError('ERR_FORKSTORE_DETACHED', `${describePlace(place)}${words}`)
 }
-
-/** The error for a value that is refused at `place.name`; `steps` lead on to the part of it. */
-export function unsupportedAt(
-  place: Place,
-  name: string | number,
-  steps: Steps,
-  words: string,
-): ForkstoreError {
-  return new ForkstoreError(
-    'ERR_FORKSTORE_UNSUPPORTED_VALUE',
-    `${describePlace(place, name, ...steps)}: ${words}`,
-  )
-}
