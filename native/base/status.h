@@ -19,6 +19,7 @@ enum class Code {
   kWrongType = 8,  // patch of a non-object, increment of a non-number
   kIo = 9,         // a system call failed; system_errno() says how
   kSnapshotFailed = 10,
+  kLogFailed = 11,  // the log could not be written or synced; nothing since is known to be on disk
 };
 
 class [[nodiscard]] Status {
