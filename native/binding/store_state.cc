@@ -108,7 +108,7 @@ double StoreState::Apply(size_t size) {
   if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
   if (size > buffer_bytes_) return Answer(Status(Code::kInvalid, "operation: larger than its buffer"), 0);
   ApplyResult applied;
-  const Status status = engine()->Apply(buffer_, size, &applied);
+  const Status status = ApplyAndLog(buffer_, size, &applied);
   result_[0] = applied.number;
   return Answer(status, applied.changed ? 1 : 0);
 }
@@ -131,7 +131,7 @@ double StoreState::ApplyWithKey(size_t value_end, const Key& key) {
   std::memcpy(bytes + 12, &key_bytes, sizeof(key_bytes));
   if (key.bytes != 0) std::memcpy(bytes + value_end, key.data, key.bytes);
   ApplyResult applied;
-  const Status status = engine()->Apply(bytes, size, &applied);
+  const Status status = ApplyAndLog(bytes, size, &applied);
   if (bytes != buffer_) std::vector<uint64_t>().swap(built_);  // assigning {} would keep the memory
   result_[0] = applied.number;
   return Answer(status, applied.changed ? 1 : 0);
@@ -149,7 +149,7 @@ Status StoreState::ApplyBuilt(OperationCode code, uint32_t collection, const std
   std::memcpy(bytes + 8, lengths, sizeof(lengths));
   if (!value.empty()) std::memcpy(bytes + kOperationHeadBytes, value.data(), value.size());
   if (key.bytes != 0) std::memcpy(bytes + kOperationHeadBytes + value.size(), key.data, key.bytes);
-  return engine()->Apply(bytes, size, result);
+  return ApplyAndLog(bytes, size, result);
 }
 
 Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
@@ -169,8 +169,36 @@ Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
   return Napi::Value(env, window);
 }
 
+Status StoreState::WriteRefusal() const {
+  if (!opened_.log) return Status(Code::kInvalid, "the store is closed");
+  const Status failure = opened_.log->failure();
+  if (failure.ok()) return Status(Code::kLogFailed, "the log takes no writes");
+  return Status(failure.code(), "no write is taken until the log works again: " + failure.message(),
+                failure.system_errno());
+}
+
+Status StoreState::StartLog(Napi::Env env, Napi::Function on_progress) {
+  Status status = LogWatch::Make(env, on_progress, &log_watch_);
+  if (!status.ok()) return status;
+  return opened_.log->Start(LogWatch::OnProgress, log_watch_.get());
+}
+
+void StoreState::HoldLog(Napi::Env env, bool hold) {
+  if (log_watch_) log_watch_->Hold(env, hold);
+}
+
+void StoreState::BeginCloseLog() {
+  if (log_closing_) return;
+  log_closing_ = refuses_writes_ = true;
+  opened_.log->BeginClose();
+}
+
 bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done) {
   const double start = NowMs();
+  if (log_closing_) {
+    FailureError(env, Status(Code::kInvalid, "the store is closed")).ThrowAsJavaScriptException();
+    return false;
+  }
   PageKeeper* keeper = engine()->page_keeper();
   if (keeper != nullptr && !keeper->TryPause()) return false;
 
@@ -199,6 +227,12 @@ bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_m
   request.keep = keep;
   request.watchdog_ms = watchdog_ms;
   opened_.next_generation += 1;  // never used twice, also when this one fails
+  snapshot_generation_ = request.source.generation;
+  if (opened_.log) {
+    request.published = Log::PublishedHook;
+    request.published_context = opened_.log.get();
+    opened_.log->Cut(snapshot_generation_);
+  }
 
   SnapshotCall* pending = call.release();
   arena->BeginSave();
@@ -216,6 +250,7 @@ bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_m
 
 void StoreState::FinishSnapshot(bool durable) {
   snapshot_.reset();
+  if (opened_.log && !durable) opened_.log->SnapshotFailed(snapshot_generation_);
   std::vector<uint32_t> split;
   engine()->arena()->AppendSplitHugePages(&split);
   engine()->arena()->EndSave(durable);
@@ -240,6 +275,9 @@ void StoreState::Close(Napi::Env env, bool env_alive) {
   }
   segments_.clear();
   opened_.engine.reset();
+  // The log's threads call the watch, and write to the directory.
+  opened_.log.reset();
+  log_watch_.reset();
   opened_.directory.reset();
 }
 
