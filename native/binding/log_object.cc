@@ -44,6 +44,12 @@ Napi::Value GetState(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(state->log()->state()));
 }
 
+Napi::Value IsBehind(const Napi::CallbackInfo& info) {
+  StoreState* state = Open(info);
+  if (state == nullptr) return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), state->log()->stats().behind);
+}
+
 Napi::Value Failure(const Napi::CallbackInfo& info) {
   StoreState* state = Open(info);
   if (state == nullptr) return info.Env().Undefined();
@@ -80,7 +86,6 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   set("batches", stats.batches);
   set("syncs", stats.syncs);
   set("stalls", stats.stalls);
-  object.Set("behind", stats.behind);
   object.Set("lastSyncMs", stats.last_sync_ms);
   object.Set("longestSyncMs", stats.longest_sync_ms);
   return object;
@@ -95,6 +100,7 @@ Napi::Object MakeLogObject(Napi::Env env, StoreState* state) {
   object.Set("sequenceToAwait", Napi::Function::New(env, SequenceToAwait, "sequenceToAwait", state));
   object.Set("durableSequence", Napi::Function::New(env, DurableSequence, "durableSequence", state));
   object.Set("state", Napi::Function::New(env, GetState, "state", state));
+  object.Set("isBehind", Napi::Function::New(env, IsBehind, "isBehind", state));
   object.Set("failure", Napi::Function::New(env, Failure, "failure", state));
   object.Set("refuseWrites", Napi::Function::New(env, RefuseWrites, "refuseWrites", state));
   object.Set("hold", Napi::Function::New(env, Hold, "hold", state));

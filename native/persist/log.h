@@ -47,6 +47,7 @@
 #include "persist/log_file_system.h"
 #include "persist/log_format.h"
 #include "persist/log_manifest.h"
+#include "persist/log_segment_writer.h"
 
 namespace forkstore {
 
@@ -90,10 +91,8 @@ struct LogStart {
   StoreId store_id{};
   std::vector<LogBase> bases;  // as in the manifest, which is on disk
   LogPosition position;        // of the next record; fragment 0
-  uint64_t segment = 0;        // its header is on disk, nothing else is in it
-  uint64_t identity = 0;
-  uint64_t segments = 1;  // how many files there are
-  std::unique_ptr<LogFile> file;
+  LogSegment segment;          // its header is on disk, nothing else is in it
+  uint64_t segments = 1;       // how many files there are
 };
 
 class Log {
@@ -145,7 +144,7 @@ class Log {
   // For SnapshotRequest::published; `log` is a Log*.
   static Status PublishedHook(void* log, uint64_t generation, uint32_t keep);
 
-  // Ends the batch, syncs, writes the closing mark, gives back preallocated space; then kClosed (also when
+  // Syncs, writes the closing mark, gives back preallocated space; then kClosed (also when
   // that failed: failure() tells).
   void BeginClose();
 

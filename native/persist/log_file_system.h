@@ -52,5 +52,7 @@ int ReadAllAt(LogFile* file, uint64_t position, void* out, size_t bytes, size_t*
 // a second sync would lie.
 int DataSync(LogFile* file);
 int SyncDirectory(LogFileSystem* files);
+int OpenFile(LogFileSystem* files, const std::string& name, std::unique_ptr<LogFile>* file);
+int CreateFile(LogFileSystem* files, const std::string& name, std::unique_ptr<LogFile>* file);
 
 }  // namespace forkstore

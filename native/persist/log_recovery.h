@@ -16,28 +16,36 @@
 
 namespace forkstore {
 
-// A torn tail, or what salvaging gave up.
+// A torn tail.
 struct LogTail {
   std::string file;     // name in the directory
   uint64_t offset = 0;  // of the first byte that does not count
   uint64_t bytes = 0;   // up to the last one that is not 0
 };
 
-// What a pass over all segments from a base on has found. Nothing was changed or applied.
-struct LogScan {
-  LogPosition next;                     // of the first batch that is missing; fragment 0
-  uint64_t batches = 0;                 // whole ones
-  uint64_t operations = 0;              // in them
-  uint64_t bytes = 0;                   // of segments to read, for progress
-  std::vector<uint64_t> segments;       // that hold them, in order
-  std::vector<uint64_t> void_segments;  // behind the end of the log: empty, or torn as a whole
-  std::vector<LogTail> tails;           // torn
-  bool damaged = false;
-  std::string damage;  // file, offset and what is wrong there
-  LogTail damaged_at;
+// The part of a segment whose records belong to whole batches.
+struct LogRange {
+  uint64_t segment = 0;
+  uint64_t end = kLogHeaderBytes;  // from the header's end to here
 };
 
-// `base.segment` may be 0: no log. Errors: kIo, kVersion. Damage is not an error here: the scan tells.
+// What a pass over all segments from a base on has found. Nothing was changed or applied.
+struct LogScan {
+  LogPosition next;              // of the first batch that is missing; fragment 0
+  uint64_t batches = 0;          // whole ones
+  uint64_t bytes = 0;            // of records in `ranges`, for progress
+  uint64_t highest_segment = 0;  // of all files there are, also those before `base`; 0: none
+  std::vector<LogRange> ranges;  // rising; the log is in these segments, empty ones among them
+  std::vector<uint64_t>
+      void_segments;           // behind the end of the log: empty, torn as a whole, or never acknowledged
+  std::vector<LogTail> tails;  // torn
+  bool damaged = false;
+  std::string damage;                      // file, offset and what is wrong there
+  std::vector<std::string> damaged_files;  // from the damage on
+};
+
+// `base.segment` may be 0: no log. Syncs what it reads, and reads it from the disk: what it finds is durable.
+// Errors: kIo, kVersion. Damage is not an error here: the scan tells.
 Status ScanLog(LogFileSystem* files, const StoreId& store_id, const LogBase& base, LogScan* scan);
 
 // Called now and then, and once with done == total.
@@ -47,13 +55,14 @@ struct ReplayResult {
   uint64_t operations = 0;
   bool refused = false;  // by the engine: batch `sequence`, whose earlier operations have been applied
   uint64_t sequence = 0;
-  std::string damage;
-  LogTail damaged_at;
+  uint64_t batches = 0;  // applied whole
+  std::string damage;    // file, offset and what the engine says
+  uint64_t segment = 0;  // where
 };
 
 // Applies the batches before `end`, which is at most scan.next.sequence. Errors: kIo, kFull (the engine's);
 // kCorrupt when the files are no longer what was scanned.
-Status ReplayLog(LogFileSystem* files, const LogBase& base, const LogScan& scan, uint64_t end, Engine* engine,
-                 ReplayProgress progress, void* context, ReplayResult* result);
+Status ReplayLog(LogFileSystem* files, const StoreId& store_id, const LogScan& scan, uint64_t end,
+                 Engine* engine, ReplayProgress progress, void* context, ReplayResult* result);
 
 }  // namespace forkstore

@@ -23,6 +23,7 @@ struct SkippedGeneration {
 };
 
 struct OpenOptions {
+  OpenOptions() = default;  // not an aggregate: the brace form belongs to ArenaOptions
   ArenaOptions arena;
   // 'everysec' and 'commit': OpenedStore::log is there. Else a log that is there is replayed and given up.
   bool log = false;
