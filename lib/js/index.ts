@@ -3,9 +3,13 @@ export { Store } from '../store.js'
 export { ForkstoreMap } from '../map.js'
 export { ForkstoreError, type ForkstoreErrorCode } from '../errors.js'
 export type {
+  DurabilityMode,
   Key,
+  LogStats,
   OpenOptions,
+  OpenProgress,
   Recovered,
+  RecoveredLog,
   SnapshotOptions,
   SnapshotResult,
   StoreEvents,

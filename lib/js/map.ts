@@ -12,6 +12,8 @@ import {
 } from '../value-errors.js'
 import { copyIn, copyOut, defineField, isStoredObject, type Plain } from './copy.js'
 import { CopyingIterator } from './iterator.js'
+import { BadLog } from './log-file.js'
+import type { ReadMap } from './snapshot-file.js'
 
 /** What a map needs of its engine. */
 export interface MapOwner {
@@ -19,6 +21,13 @@ export interface MapOwner {
   assertOpen(): void
   /** Counts one write. */
   wrote(): void
+  /** Whether there is a log. */
+  readonly isLogged: boolean
+  /**
+   * Puts an operation (log-file.ts) into the log; `isJson`: JSON can say it. Called before the change, which must then
+   * come. Errors: ERR_FORKSTORE_LOG_FAILED, ERR_FORKSTORE_TOO_LARGE.
+   */
+  record(operation: readonly unknown[], isJson: boolean): void
 }
 
 /** A map over a JavaScript Map of deep copies. */
@@ -66,13 +75,16 @@ export class JsMap extends ForkstoreMap {
     this.#check(key)
     const copied = copyIn(this.name, key, value)
     this.#owner.assertOpen() // a getter of the value's may have closed the store
+    this.#record('set', key, copied.isJson, copied.value)
     this.#store(key, copied.value, copied.isJson)
     return this
   }
 
   override delete(key: Key): boolean {
     this.#check(key)
-    if (!this.stored.delete(key)) return false
+    if (!this.stored.has(key)) return false
+    this.#record('delete', key, true)
+    this.stored.delete(key)
     this.notJson.delete(key)
     this.#owner.wrote()
     return true
@@ -81,6 +93,7 @@ export class JsMap extends ForkstoreMap {
   override clear(): void {
     this.#owner.assertOpen()
     if (this.stored.size === 0) return
+    if (this.#owner.isLogged) this.#owner.record(['clear', this.name], true)
     this.stored.clear()
     this.notJson.clear()
     this.#owner.wrote()
@@ -97,6 +110,7 @@ export class JsMap extends ForkstoreMap {
     const value = this.#object(key) // a getter of the fields may have changed it
     const names = Object.keys(copied.value as Plain)
     if (names.length === 0) return this
+    this.#record('patch', key, copied.isJson, copied.value)
     for (const name of names) defineField(value, name, (copied.value as Plain)[name])
     this.#store(key, value, copied.isJson && !this.notJson.has(key))
     return this
@@ -116,6 +130,7 @@ export class JsMap extends ForkstoreMap {
       throw noNumber(this.name, key, field)
     }
     const after = (before ?? 0) + by
+    this.#record('patch', key, Number.isFinite(after) && !Object.is(after, -0), { [field]: after })
     defineField(value, field, after)
     this.#store(key, value, Number.isFinite(after) && !Object.is(after, -0) && !this.notJson.has(key))
     return after
@@ -145,6 +160,10 @@ export class JsMap extends ForkstoreMap {
     this.#owner.wrote()
   }
 
+  #record(kind: string, key: Key, isJson: boolean, ...rest: unknown[]): void {
+    if (this.#owner.isLogged) this.#owner.record([kind, this.name, key, ...rest], isJson && isJsonKey(key))
+  }
+
   #object(key: Key): Plain {
     const value = this.stored.get(key)
     if (isStoredObject(value)) return value
@@ -159,6 +178,45 @@ export class JsMap extends ForkstoreMap {
       throw unsupportedKey(this.name, key)
     }
     if (isKeyTooLong(key)) throw keyTooLong(this.name, key)
+  }
+}
+
+/** Applies an operation that a log holds. Throws BadLog for one that no map has recorded. */
+export function replayOperation(
+  maps: Map<string, ReadMap>,
+  operation: readonly unknown[],
+  isJson: boolean,
+): void {
+  const [kind, name, key, value] = operation
+  if (typeof name !== 'string' || name === '') throw new BadLog('an operation on no map')
+  const map = maps.get(name)
+  if (kind === 'map') {
+    if (map === undefined) maps.set(name, { name, stored: new Map(), notJson: new Set() })
+    return
+  }
+  if (map === undefined) throw new BadLog('an operation on a map that there is not')
+  if (kind === 'clear') {
+    map.stored.clear()
+    map.notJson.clear()
+    return
+  }
+  if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') {
+    throw new BadLog('a key of a kind that there is not')
+  }
+  if (kind === 'delete') {
+    map.stored.delete(key)
+    map.notJson.delete(key)
+  } else if (kind === 'set' && operation.length === 4) {
+    map.stored.set(key, value)
+    if (isJson) map.notJson.delete(key)
+    else map.notJson.add(key)
+  } else if (kind === 'patch') {
+    const object = map.stored.get(key)
+    if (!isStoredObject(object) || !isStoredObject(value)) throw new BadLog('a patch of no object')
+    for (const field of Object.keys(value)) defineField(object, field, value[field])
+    if (!isJson) map.notJson.add(key)
+  } else {
+    throw new BadLog('an operation of unknown kind')
   }
 }
 
