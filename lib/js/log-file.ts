@@ -70,7 +70,10 @@ export function encodeOperation(operation: Operation, isJson: boolean): string {
   try {
     return `${JSON.stringify(isJson ? operation : { t: toTagged(operation) })}\n`
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error
+    // V8's own error, or that of Node where bytes become text.
+    const isTooLong =
+      error instanceof RangeError || (error as { code?: unknown }).code === 'ERR_STRING_TOO_LONG'
+    if (!isTooLong) throw error
     throw new ForkstoreError('ERR_FORKSTORE_TOO_LARGE', 'the value is too large for the log of this engine', {
       cause: error,
     })

@@ -22,7 +22,7 @@ export interface ReplayOptions {
 }
 
 export interface Replayed {
-  /** Operations applied. */
+  /** Operations applied, but for maps that were made. */
   writes: number
   /** The last whole batch. */
   sequence: number
@@ -208,7 +208,8 @@ class Replay {
             return
           }
         }
-        this.#writes += batch.length
+        // A map that is made is no write.
+        for (const { operation } of batch) if (operation[0] !== 'map') this.#writes++
         this.#sequence = expected
       }
       batch = []

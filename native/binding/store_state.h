@@ -93,8 +93,12 @@ class StoreState {
   Status ApplyAndLog(const uint8_t* operation, size_t size, ApplyResult* result) {
     if (refuses_writes_) return WriteRefusal();
     Status status = engine()->Apply(operation, size, result);
-    if (opened_.log && status.ok()) opened_.log->Append(operation, size);
+    if (opened_.log && status.ok() && !IsIdle(operation, *result)) opened_.log->Append(operation, size);
     return status;
+  }
+  // Whether an operation that the engine took has changed nothing.
+  static bool IsIdle(const uint8_t* operation, const ApplyResult& result) {
+    return operation[0] == static_cast<uint8_t>(OperationCode::kDelete) && !result.changed;
   }
   Status WriteRefusal() const;
 
