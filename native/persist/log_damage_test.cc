@@ -145,7 +145,7 @@ TEST_F(LogDamageTest, FlipOfEveryBit) {
       for (uint64_t at = 0; at < files.at(name).size(); ++at) {
         if (name == segment_ && at >= 96 && at < kLogHeaderBytes && at % 311 != 0) continue;  // all alike
         if (name == segment_ && at >= offsets.back() && at % 97 != 0) continue;               // preallocated
-        for (int bit = 0; bit < 8; bit += 1 + static_cast<int>(at % 3)) {
+        for (int bit = static_cast<int>(at % 3); bit < 8; bit += 3) {
           auto flipped = files;
           flipped[name][at] ^= static_cast<uint8_t>(1 << bit);
           const Outcome outcome = OpenWith(flipped);
