@@ -11,7 +11,20 @@ import { run } from './lib/runner.js'
 import { judge, tableOfVerdicts } from './verdict.js'
 
 /** In this order: the quiet ones first, the big ones last. */
-const names = ['operations', 'memory', 'growth', 'pause', 'request', 'open', 'image', 'spawn', 'fork']
+const names = [
+  'operations',
+  'memory',
+  'growth',
+  'pause',
+  'request',
+  'log',
+  'commit',
+  'replay',
+  'open',
+  'image',
+  'spawn',
+  'fork',
+]
 
 function numbers(text: string): number[] {
   const values = text.split(',').map((part) => Number(part.replaceAll('_', '')))

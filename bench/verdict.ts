@@ -1,8 +1,9 @@
 import { drawn, format } from './lib/report.js'
 import type { Result, Row } from './lib/runner.js'
+import { logTargets } from './log-targets.js'
 
 /** A promise of the project, as a ratio within one run: ours over theirs. */
-interface Target {
+export interface Target {
   what: string
   /** How the target is written. */
   wanted: string
@@ -18,7 +19,7 @@ interface Target {
 }
 
 /** Looks up a median. */
-type Rows = (contender: string, metric: string, size?: number) => number | undefined
+export type Rows = (contender: string, metric: string, size?: number) => number | undefined
 
 const million = 1_000_000
 
@@ -124,6 +125,7 @@ const targets: Target[] = [
     ours: (rows) => rows('forkstore', 'openMs', million),
     theirs: (rows) => rows('json-parse', 'openMs', million),
   },
+  ...logTargets,
 ]
 
 function lookUp(result: Result): Rows {

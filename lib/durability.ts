@@ -67,12 +67,12 @@ export class Durability {
   }
 
   stats(): LogStats {
-    const { state, isBehind } = this.#log
+    const { isBehind } = this.#log
     const { bufferedBytes, stalls, appendedBytes, batches, segments, syncs, lastSyncMs, longestSyncMs } =
       this.#log.stats()
     return {
       durability: this.#mode,
-      state: state === 'closed' ? 'healthy' : state,
+      state: stateOf(this.#log),
       bufferedBytes,
       behind: isBehind,
       stalls,
@@ -160,6 +160,12 @@ export class Durability {
       new ForkstoreError('ERR_FORKSTORE_LOG_FAILED', 'the log could not be brought to disk')
     )
   }
+}
+
+/** As it is in this turn of the event loop: writes are refused from the next one on. */
+function stateOf({ state, refusesWrites }: EngineLog): LogStats['state'] {
+  if (state === 'closed') return 'healthy'
+  return state === 'read-only' && !refusesWrites ? 'failed' : state
 }
 
 function makeWaiter(sequence: number): Waiter {

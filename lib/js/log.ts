@@ -53,6 +53,7 @@ export class JsLog implements EngineLog {
   #awaited: number
   #syncTimer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
+  #telling: NodeJS.Immediate | undefined
   /** The last cut: everything up to `sequence` is in the snapshot of `generation`. */
   #cut = { generation: 0, sequence: 0 }
   #appendedBytes = 0
@@ -115,7 +116,7 @@ export class JsLog implements EngineLog {
   }
 
   hold(): void {
-    // What is awaited is always a call of the system, and that keeps the process alive.
+    // What is awaited is always a call of the system or an immediate, and they keep the process alive.
   }
 
   /**
@@ -151,7 +152,7 @@ export class JsLog implements EngineLog {
       if (generation < oldest) fs.rmSync(join(this.#path, logName(generation)), { force: true })
     }
     this.#countSegments()
-    this.onProgress()
+    this.#tell()
   }
 
   /** The snapshot of the last cut will not come. */
@@ -159,7 +160,7 @@ export class JsLog implements EngineLog {
     if (this.#state !== 'healing') return
     this.#state = 'read-only'
     this.#failure ??= logFailed(undefined)
-    this.onProgress()
+    this.#tell()
   }
 
   stats(): EngineLogStats {
@@ -303,7 +304,7 @@ export class JsLog implements EngineLog {
       clearTimeout(this.#syncTimer)
       this.#syncTimer = undefined
     }
-    this.onProgress()
+    this.#tell()
   }
 
   async #begin(beginning: Beginning): Promise<void> {
@@ -328,7 +329,7 @@ export class JsLog implements EngineLog {
     this.#state = this.#state === 'healing' ? 'read-only' : 'failed'
     this.#failure = failure
     this.#drop()
-    this.onProgress()
+    this.#tell()
   }
 
   #drop(): void {
@@ -339,6 +340,14 @@ export class JsLog implements EngineLog {
     }
     this.#queue = []
     this.#queuedBytes = 0
+  }
+
+  /** On a turn of its own, once for all that happens until then. */
+  #tell(): void {
+    this.#telling ??= setImmediate(() => {
+      this.#telling = undefined
+      if (this.#state !== 'closed') this.onProgress()
+    })
   }
 
   #countSegments(): void {
