@@ -1,5 +1,6 @@
 import type { EngineLog } from './engine-log.js'
 import { ForkstoreError } from './errors.js'
+import { noSyncAtExit, syncAtExit } from './exit-sync.js'
 import type { DurabilityMode, LogStats } from './types.js'
 
 interface Waiter {
@@ -40,6 +41,7 @@ export class Durability {
     this.#mode = mode
     this.#events = events
     log.onProgress = () => this.#look()
+    syncAtExit(log)
   }
 
   /** Called after each write. */
@@ -88,6 +90,7 @@ export class Durability {
   /** Ends with the log closed. Rejects when it could not be brought to disk. */
   async close(): Promise<void> {
     this.#endTurn()
+    noSyncAtExit(this.#log)
     // Those who still wait hear of the end of their wait in either case.
     try {
       await this.#log.close()

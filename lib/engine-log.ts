@@ -28,6 +28,8 @@ export interface EngineLog {
   sequenceToAwait(): number
   /** Whether the process stays alive until the next `onProgress`. */
   hold(isHeld: boolean): void
+  /** For the end of the process: waits, and holds everything up, until what was ended is on disk; some seconds at most. */
+  syncNow(): void
   stats(): EngineLogStats
   /** Ends the batch, syncs, closes the files. No write, no snapshot afterwards. Rejects when something was lost. */
   close(): Promise<void>

@@ -44,6 +44,8 @@ export class JsLog implements EngineLog {
   #queuedBytes = 0
   #file: number | undefined
   #position = 0
+  /** Where the batches that are written whole end. */
+  #end = 0
   #sealed: number
   #written: number
   /** On disk, in files; what counts as durable follows it, but not while the log heals. */
@@ -91,7 +93,7 @@ export class JsLog implements EngineLog {
     this.#file = fs.openSync(join(this.#path, logName(generation)), 'r+')
     fs.ftruncateSync(this.#file, bytes)
     fs.fsyncSync(this.#file)
-    this.#position = bytes
+    this.#position = this.#end = bytes
     this.#countSegments()
   }
 
@@ -163,6 +165,21 @@ export class JsLog implements EngineLog {
     this.#tell()
   }
 
+  syncNow(): void {
+    if (this.#file === undefined || this.#written === this.#sealed || !this.#isWriting) return
+    try {
+      // A write that is under way writes the same bytes to the same place. What belongs to a file that is not begun yet
+      // is lost.
+      const { bytes } = this.#encodeBatches(Infinity)
+      for (let done = 0; done < bytes.length; ) {
+        done += fs.writeSync(this.#file, bytes, done, bytes.length - done, this.#end + done)
+      }
+      fs.fdatasyncSync(this.#file)
+    } catch {
+      // Nobody has been told that it is on disk.
+    }
+  }
+
   stats(): EngineLogStats {
     return {
       bufferedBytes: this.#queuedBytes + this.#linesSize,
@@ -206,7 +223,7 @@ export class JsLog implements EngineLog {
     if (this.#lines.length === 0) return
     this.#sealed++
     this.#batches++
-    if (this.#state === 'healthy' || this.#state === 'healing') {
+    if (this.#isWriting) {
       this.#queue.push({ sequence: this.#sealed, lines: this.#lines, size: this.#linesSize })
       this.#queuedBytes += this.#linesSize
       this.#syncTimer ??= setTimeout(() => {
@@ -229,7 +246,7 @@ export class JsLog implements EngineLog {
   }
 
   #hasWork(): boolean {
-    if (this.#state !== 'healthy' && this.#state !== 'healing') return false
+    if (!this.#isWriting) return false
     return this.#queue.length > 0 || this.#needsSync()
   }
 
@@ -258,14 +275,18 @@ export class JsLog implements EngineLog {
     }
   }
 
-  /** Writes the batches at the head of the queue. */
-  async #write(): Promise<void> {
+  get #isWriting(): boolean {
+    return this.#state === 'healthy' || this.#state === 'healing'
+  }
+
+  /** The batches at the head of the queue, up to some size. */
+  #encodeBatches(most: number): { bytes: Buffer; count: number; size: number; last: number } {
     const texts: string[] = []
     let count = 0
     let size = 0
     let last = this.#written
     for (const item of this.#queue) {
-      if ('generation' in item || size > 2 ** 24) break
+      if ('generation' in item || size > most) break
       let crc = 0
       for (const line of item.lines) crc = crc32(line, crc)
       texts.push(...item.lines, endLine(item.sequence, this.#synced, crc))
@@ -273,11 +294,17 @@ export class JsLog implements EngineLog {
       size += item.size
       last = item.sequence
     }
+    return { bytes: Buffer.concat(texts.map((text) => Buffer.from(text))), count, size, last }
+  }
+
+  async #write(): Promise<void> {
+    const { bytes, count, size, last } = this.#encodeBatches(2 ** 24)
     const queue = this.#queue
-    await this.#append(Buffer.concat(texts.map((text) => Buffer.from(text))))
+    await this.#append(bytes)
     // A cut may have dropped them meanwhile.
     if (queue !== this.#queue) return
     queue.splice(0, count)
+    this.#end = this.#position
     this.#queuedBytes -= size
     this.#written = last
   }
@@ -320,12 +347,13 @@ export class JsLog implements EngineLog {
     await datasync(this.#file)
     await syncDirectory(this.#path)
     this.#written = this.#synced = first - 1
+    this.#end = this.#position
     this.#countSegments()
   }
 
   /** Nothing more is written to the file, and what waits for it is in memory only. */
   #fail(failure: ForkstoreError): void {
-    if (this.#state !== 'healthy' && this.#state !== 'healing') return
+    if (!this.#isWriting) return
     this.#state = this.#state === 'healing' ? 'read-only' : 'failed'
     this.#failure = failure
     this.#drop()

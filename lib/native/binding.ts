@@ -105,6 +105,8 @@ export interface NativeLog {
   /** Operations are answered with the failure from now on, or no longer. Between turns only. */
   refuseWrites(refuse: boolean): void
   hold(isHeld: boolean): void
+  /** Waits until what was ended is on disk, or so many milliseconds have passed. */
+  syncNow(mostMs: number): void
   /** Takes no operation and no snapshot afterwards; `onProgress`, once the state is kClosed. */
   beginClose(): void
   stats(): {

@@ -6,6 +6,9 @@ import { fromNative } from './errors.js'
 /** In the order of `enum class LogState` in native/persist/log.h. */
 const STATES: readonly LogState[] = ['healthy', 'failed', 'healing', 'read-only', 'closed']
 
+/** A disk that hangs shall not keep a process from ending. */
+const MOST_EXIT_MS = 5000
+
 /** The log of the C++ core. */
 export class NativeLog implements EngineLog {
   onProgress: () => void = () => undefined
@@ -58,6 +61,10 @@ export class NativeLog implements EngineLog {
 
   hold(isHeld: boolean): void {
     this.#handle.hold(isHeld)
+  }
+
+  syncNow(): void {
+    if (!this.#isClosed) this.#handle.syncNow(MOST_EXIT_MS)
   }
 
   stats(): EngineLogStats {

@@ -63,6 +63,11 @@ void RefuseWrites(const Napi::CallbackInfo& info) {
   if (state != nullptr) state->RefuseWrites(info[0].As<Napi::Boolean>().Value());
 }
 
+void SyncNow(const Napi::CallbackInfo& info) {
+  StoreState* state = Open(info);
+  if (state != nullptr) state->log()->SyncSealed(info[0].As<Napi::Number>().Uint32Value());
+}
+
 void Hold(const Napi::CallbackInfo& info) {
   StoreState* state = Open(info);
   if (state != nullptr) state->HoldLog(info.Env(), info[0].As<Napi::Boolean>().Value());
@@ -103,6 +108,7 @@ Napi::Object MakeLogObject(Napi::Env env, StoreState* state) {
   object.Set("isBehind", Napi::Function::New(env, IsBehind, "isBehind", state));
   object.Set("failure", Napi::Function::New(env, Failure, "failure", state));
   object.Set("refuseWrites", Napi::Function::New(env, RefuseWrites, "refuseWrites", state));
+  object.Set("syncNow", Napi::Function::New(env, SyncNow, "syncNow", state));
   object.Set("hold", Napi::Function::New(env, Hold, "hold", state));
   object.Set("beginClose", Napi::Function::New(env, BeginClose, "beginClose", state));
   object.Set("stats", Napi::Function::New(env, Stats, "stats", state));

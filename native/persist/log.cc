@@ -151,6 +151,24 @@ void Log::State::WaitForRoom() {
   }
 }
 
+void Log::SyncSealed(uint32_t most_ms) {
+  State& state = *state_;
+  if (!state.thread.joinable()) return;
+  const auto start = State::Clock::now();
+  for (;;) {
+    const uint32_t heard = state.progress.Count();
+    {
+      const std::lock_guard<std::mutex> lock(state.mutex);
+      if (!state.Accepting() || state.durable.load() >= state.sealed) return;
+      state.sync_wanted = state.sealed;
+    }
+    const auto passed = static_cast<int64_t>(State::MillisecondsSince(start));
+    if (passed >= most_ms) return;
+    state.work.Ring();
+    state.progress.Sleep(heard, most_ms - passed);
+  }
+}
+
 void Log::EndBatch(bool sync) {
   State& state = *state_;
   if (state.dirty) state.SealSplits(/*last=*/true);

@@ -125,6 +125,8 @@ class Log {
   // The turn has ended: what was appended since the last call is one batch. `sync`: as soon as possible (also
   // what was sealed before, and when nothing was appended); else within sync_interval_ms. REQUIRES: no mark.
   void EndBatch(bool sync);
+  // For the end of a process: asks for a sync of what is sealed and waits for it, `most_ms` at most.
+  void SyncSealed(uint32_t most_ms);
   // The sequence that covers everything appended so far, the unsealed batch included.
   uint64_t SequenceToAwait() const;
 
