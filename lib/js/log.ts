@@ -166,7 +166,7 @@ export class JsLog implements EngineLog {
   }
 
   syncNow(): void {
-    if (this.#file === undefined || this.#written === this.#sealed || !this.#isWriting) return
+    if (this.#file === undefined || this.#synced === this.#sealed || !this.#isWriting) return
     try {
       // A write that is under way writes the same bytes to the same place. What belongs to a file that is not begun yet
       // is lost.

@@ -154,7 +154,7 @@ void Log::State::WaitForRoom() {
 void Log::SyncSealed(uint32_t most_ms) {
   State& state = *state_;
   if (!state.thread.joinable()) return;
-  const auto start = State::Clock::now();
+  const auto end = State::Clock::now() + std::chrono::milliseconds(most_ms);
   for (;;) {
     const uint32_t heard = state.progress.Count();
     {
@@ -162,10 +162,10 @@ void Log::SyncSealed(uint32_t most_ms) {
       if (!state.Accepting() || state.durable.load() >= state.sealed) return;
       state.sync_wanted = state.sealed;
     }
-    const auto passed = static_cast<int64_t>(State::MillisecondsSince(start));
-    if (passed >= most_ms) return;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - State::Clock::now()).count();
+    if (left <= 0) return;
     state.work.Ring();
-    state.progress.Sleep(heard, most_ms - passed);
+    state.progress.Sleep(heard, left);
   }
 }
 

@@ -253,6 +253,29 @@ TEST_F(LogDamageTest, ARightChecksumOverWhatNoWriterWritesIsDamage) {
   EXPECT_EQ(with([](LogRecordHeader*, uint8_t*) {}), Code::kOk);
 }
 
+TEST_F(LogDamageTest, ARecordThatIsNotTheNextOneIsNotTaken) {
+  Write(/*close=*/false);
+  const auto files = Files();
+  const uint64_t at = Offsets(files.at(segment_))[5];
+  for (const uint64_t sequence : {5, 7, 6}) {
+    for (const uint32_t fragment : {0, 1}) {
+      auto changed = files;
+      uint8_t* bytes = changed[segment_].data() + at;
+      LogRecordHeader header;
+      memcpy(&header, bytes, sizeof(header));
+      header.sequence = sequence;
+      header.fragment = fragment;
+      header.crc = LogRecordCrc(header, bytes + sizeof(header));
+      memcpy(bytes, &header, sizeof(header));
+      const Outcome outcome = OpenWith(changed);
+      ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+      const bool next = sequence == 6 && fragment == 0;
+      EXPECT_EQ(outcome.sequence, next ? 6u : 5u) << sequence << " " << fragment;
+      EXPECT_EQ(outcome.recovered.tails.size(), next ? 0u : 1u) << sequence << " " << fragment;
+    }
+  }
+}
+
 TEST_F(LogDamageTest, RemnantsOfAnEarlierLifeOfTheFileDoNotCount) {
   Write(/*close=*/false);
   auto files = Files();
