@@ -5,6 +5,7 @@ import { describePlace, detached } from '../tree/place.js'
 import { ABSENT, type Place, type Scan, type TreeEngine, type TreeNode } from '../tree/tree-engine.js'
 import { makeView } from '../tree/view.js'
 import type { Key } from '../types.js'
+import { isJsonKey } from './keys.js'
 import { isKeyTooLong } from '../value-errors.js'
 import { nextItem, removeField, replaceItems, spliceItems } from './containers.js'
 import { copyIn, copyOut, defineField, isContainer, type Plain } from './copy.js'
@@ -19,6 +20,13 @@ export interface TreeOwner {
   assertOpen(): void
   /** Counts one write. */
   wrote(): void
+  /** Whether there is a log. */
+  readonly isLogged: boolean
+  /**
+   * Puts an operation (log-file.ts) into the log; `isJson`: JSON can say it. Called before the change, which must then
+   * come. Errors: ERR_FORKSTORE_LOG_FAILED, ERR_FORKSTORE_TOO_LARGE.
+   */
+  record(operation: readonly unknown[], isJson: boolean): void
 }
 
 /** Is told that what lies below an entry was changed. */
@@ -123,14 +131,17 @@ export class JsTree implements TreeEngine {
         `${describePlace(node, name)}: the name is too long`,
       )
     }
-    const copied = copyIn((steps) => describePlace(node, name, ...steps), value).value
-    this.setField(this.#object(node), name, copied) // a getter of the value's may have changed anything
+    const copied = copyIn((steps) => describePlace(node, name, ...steps), value)
+    const data = this.#object(node) // a getter of the value's may have changed anything
+    this.#record(node, copied.isJson, 'set', name, copied.value)
+    this.setField(data, name, copied.value)
     this.#wrote(node)
   }
 
   delete(node: TreeNode, name: string): boolean {
     const data = this.#object(node)
     if (!Object.hasOwn(data, name)) return false
+    this.#record(node, true, 'delete', name)
     const value = data[name]
     const { undo } = this.#owner
     if (undo.active) {
@@ -166,8 +177,9 @@ export class JsTree implements TreeEngine {
 
   setItem(node: TreeNode, index: number, value: unknown): void {
     this.#array(node)
-    const copied = copyIn((steps) => describePlace(node, index, ...steps), value).value
+    const { value: copied, isJson } = copyIn((steps) => describePlace(node, index, ...steps), value)
     const data = this.#array(node)
+    this.#record(node, isJson, 'set', index, copied)
     const { undo } = this.#owner
     const { length } = data
     const wasThere = Object.hasOwn(data, index)
@@ -189,6 +201,7 @@ export class JsTree implements TreeEngine {
   deleteItem(node: TreeNode, index: number): boolean {
     const data = this.#array(node)
     if (!Object.hasOwn(data, index)) return false
+    this.#record(node, true, 'delete', index)
     const before = data[index]
     Reflect.deleteProperty(data, index)
     this.detach(before)
@@ -206,6 +219,7 @@ export class JsTree implements TreeEngine {
     const data = this.#array(node)
     const before = data.length
     if (length === before) return
+    this.#record(node, true, 'length', length)
     const removed: [index: number, value: unknown][] = []
     // Not by slice: there may be four thousand million holes.
     for (let index = nextItem(data, length); index !== -1; index = nextItem(data, index + 1)) {
@@ -229,9 +243,11 @@ export class JsTree implements TreeEngine {
     this.#array(node)
     const path = ([index, ...steps]: readonly (string | number)[]): string =>
       describePlace(node, start + ((index as number | undefined) ?? 0), ...steps)
-    const added = items.length === 0 ? [] : (copyIn(path, items).value as unknown[])
+    const { value, isJson } = copyIn(path, items)
+    const added = value as unknown[]
     const data = this.#array(node)
     if (start + deleteCount > data.length) throw changedMeanwhile(node)
+    this.#record(node, isJson, 'splice', start, deleteCount, added)
     const removed = spliceItems(data, start, deleteCount, added)
     removed.forEach((value) => this.detach(value))
     if (this.#owner.undo.active) {
@@ -246,6 +262,7 @@ export class JsTree implements TreeEngine {
 
   permute(node: TreeNode, order: Uint32Array): void {
     const data = this.#array(node)
+    this.#record(node, true, 'permute', Array.from(order))
     const before = data.slice()
     const after = new Array<unknown>(before.length)
     order.forEach((from, to) => {
@@ -365,6 +382,12 @@ export class JsTree implements TreeEngine {
     return node
   }
 
+  #record(node: TreeNode, isJson: boolean, kind: string, ...rest: unknown[]): void {
+    if (!this.#owner.isLogged) return
+    const path = pathOf(node as JsNode)
+    this.#owner.record([kind, path, ...rest], isJson && (path[0] === null || isJsonKey(path[1] as Key)))
+  }
+
   #wrote(node: TreeNode): void {
     let top = node as JsNode
     while (top.owner !== undefined) top = top.owner
@@ -426,6 +449,23 @@ class ItemScan implements Scan {
   value(): unknown {
     return this.tree.item(this.node, this.#index)
   }
+}
+
+/** The way to a node, as the log has it: null, or a map's name and a key; then names and indexes. */
+function pathOf(node: JsNode): unknown[] {
+  const steps: unknown[] = []
+  let at = node
+  for (; at.owner !== undefined; at = at.owner) steps.push(stepOf(at, at.owner.data as Plain))
+  if (at.parent === undefined) steps.push(null)
+  else steps.push(at.step, at.parent.step)
+  return steps.reverse()
+}
+
+/** Where the node is in its owner now: items move. */
+function stepOf(node: JsNode, owner: Plain): unknown {
+  if (owner[node.step as string] === node.data) return node.step
+  if (Array.isArray(owner)) return owner.indexOf(node.data)
+  return Object.keys(owner).find((name) => owner[name] === node.data)
 }
 
 function changedMeanwhile(node: TreeNode): ForkstoreError {
