@@ -123,7 +123,8 @@ export class Durability {
     const { state, durableSequence } = log
     this.#settleUpTo(durableSequence, state)
     const isFailed = state === 'failed' || state === 'read-only'
-    log.refusesWrites = state === 'read-only'
+    // Until it has healed, not only until it is tried again.
+    log.refusesWrites = state === 'read-only' || (log.refusesWrites && state !== 'healthy')
     if (isFailed) {
       const failure = this.#failure()
       this.#settle(failure)
@@ -168,7 +169,8 @@ export class Durability {
 /** As it is in this turn of the event loop: writes are refused from the next one on. */
 function stateOf({ state, refusesWrites }: EngineLog): LogStats['state'] {
   if (state === 'closed') return 'healthy'
-  return state === 'read-only' && !refusesWrites ? 'failed' : state
+  if (refusesWrites) return 'read-only'
+  return state === 'read-only' ? 'failed' : state
 }
 
 function makeWaiter(sequence: number): Waiter {
