@@ -55,12 +55,13 @@ export class Durability {
    */
   commit(): Promise<void> {
     const log = this.#log
-    const { state } = log
-    if (state === 'failed' || state === 'read-only') return Promise.reject(this.#failure())
     const sequence = log.sequenceToAwait()
-    if (state === 'healthy' && sequence <= log.durableSequence) return Promise.resolve()
+    // First, since many handlers of one turn ask; whatever becomes of the log, this promise hears of it.
     const last = this.#waiters.at(-1)
     if (last?.sequence === sequence) return last.promise
+    const { state } = log
+    if (state === 'failed' || state === 'read-only') return Promise.reject(this.#failure())
+    if (state === 'healthy' && sequence <= log.durableSequence) return Promise.resolve()
     const waiter = makeWaiter(sequence)
     if (this.#waiters.push(waiter) === 1) log.hold(true)
     this.#isSyncAsked = true
