@@ -55,12 +55,13 @@ export class Durability {
    */
   commit(): Promise<void> {
     const log = this.#log
-    const { state } = log
-    if (state === 'failed' || state === 'read-only') return Promise.reject(this.#failure())
     const sequence = log.sequenceToAwait()
-    if (state === 'healthy' && sequence <= log.durableSequence) return Promise.resolve()
+    // First, since many handlers of one turn ask; whatever becomes of the log, this promise hears of it.
     const last = this.#waiters.at(-1)
     if (last?.sequence === sequence) return last.promise
+    const { state } = log
+    if (state === 'failed' || state === 'read-only') return Promise.reject(this.#failure())
+    if (state === 'healthy' && sequence <= log.durableSequence) return Promise.resolve()
     const waiter = makeWaiter(sequence)
     if (this.#waiters.push(waiter) === 1) log.hold(true)
     this.#isSyncAsked = true
@@ -123,7 +124,8 @@ export class Durability {
     const { state, durableSequence } = log
     this.#settleUpTo(durableSequence, state)
     const isFailed = state === 'failed' || state === 'read-only'
-    log.refusesWrites = state === 'read-only'
+    // Until it has healed, not only until it is tried again.
+    log.refusesWrites = state === 'read-only' || (log.refusesWrites && state !== 'healthy')
     if (isFailed) {
       const failure = this.#failure()
       this.#settle(failure)
@@ -168,7 +170,8 @@ export class Durability {
 /** As it is in this turn of the event loop: writes are refused from the next one on. */
 function stateOf({ state, refusesWrites }: EngineLog): LogStats['state'] {
   if (state === 'closed') return 'healthy'
-  return state === 'read-only' && !refusesWrites ? 'failed' : state
+  if (refusesWrites) return 'read-only'
+  return state === 'read-only' ? 'failed' : state
 }
 
 function makeWaiter(sequence: number): Waiter {

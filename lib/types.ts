@@ -127,7 +127,7 @@ export interface LogStats {
   /**
    * `healthy`; or, after the disk has refused a write or a sync, `failed` (a snapshot is about to begin, which makes
    * good what the log has lost), `healing` (it is under way), `read-only` (it failed: writes are refused with
-   * `ERR_FORKSTORE_LOG_FAILED`, and it is tried again).
+   * `ERR_FORKSTORE_LOG_FAILED`, and it is tried again, until it succeeds).
    */
   state: 'healthy' | 'failed' | 'healing' | 'read-only'
   /** Waiting in memory to be written. */

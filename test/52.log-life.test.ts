@@ -23,7 +23,10 @@ describe.each(engines)('process end (%s)', (engine: EngineName) => {
   const run = (how: string): { path: string; output: string; tookMs: number } => {
     const path = join(base, `${engine}-${how.replaceAll(' ', '-')}`)
     const started = Date.now()
-    const output = execFileSync(process.execPath, [program, how, engine, path], { encoding: 'utf8', timeout: 30_000 })
+    const output = execFileSync(process.execPath, [program, how, engine, path], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
     return { path, output, tookMs: Date.now() - started }
   }
 
@@ -81,7 +84,10 @@ describe('the log of the addon', () => {
 
   test('small segments: one after the other, all replayed', async () => {
     const path = join(base, 'segments')
-    const { engine, durability } = await openSmall(path, { segmentBytes: 64 * 1024, fragmentBytes: 16 * 1024 })
+    const { engine, durability } = await openSmall(path, {
+      segmentBytes: 64 * 1024,
+      fragmentBytes: 16 * 1024,
+    })
     for (let index = 0; index < 300; index++) {
       engine.map('m').set(index, 'x'.repeat(index % 7 === 0 ? 30_000 : 1000))
       if (index % 5 === 0) await durability.commit()
@@ -127,7 +133,10 @@ describe('the log of the addon', () => {
 
   test('opening and closing leaves nothing behind', async () => {
     const path = join(base, 'leak')
-    const count = (): [number, number] => [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length]
+    const count = (): [number, number] => [
+      readdirSync('/proc/self/fd').length,
+      readdirSync('/proc/self/task').length,
+    ]
     let first: [number, number] | undefined
     for (let round = 0; round < 30; round++) {
       const store = await openEngine('native', path, { durability: round % 2 === 0 ? 'commit' : 'everysec' })

@@ -19,7 +19,8 @@ export function fileSystemOf(directory: string): string {
   let type = 'unknown'
   let longest = 0
   for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
-    const [, point = '', found = ''] = line.split(' ')
+    const [, point, found] = line.split(' ')
+    if (point === undefined || found === undefined) continue
     const prefix = point.endsWith('/') ? point : `${point}/`
     // The last of several mounts on one point is the one that is seen.
     if (prefix.length < longest || !path.startsWith(prefix)) continue

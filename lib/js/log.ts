@@ -59,7 +59,7 @@ export class JsLog implements EngineLog {
   #awaited: number
   #syncTimer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
-  #telling: NodeJS.Immediate | undefined
+  #isTelling = false
   /** The last cut: everything up to `sequence` is in the snapshot of `generation`. */
   #cut = { generation: 0, sequence: 0 }
   #appendedBytes = 0
@@ -394,8 +394,10 @@ export class JsLog implements EngineLog {
 
   /** On a turn of its own, once for all that happens until then. */
   #tell(): void {
-    this.#telling ??= setImmediate(() => {
-      this.#telling = undefined
+    if (this.#isTelling) return
+    this.#isTelling = true
+    setImmediate(() => {
+      this.#isTelling = false
       if (this.#state !== 'closed') this.onProgress()
     })
   }

@@ -247,7 +247,7 @@ class SimulatedDisk {
         File& file = files_.at(operation.file);
         for (size_t i = 0; i < file.pending.size(); ++i) {
           // Of a failing one every other write has arrived.
-          if (!operation.sync_fails || i % 2 == 0) Apply(file.pending[i], &file.durable);
+          if (!operation.sync_fails || i % 2 == 1) Apply(file.pending[i], &file.durable);
         }
         file.pending.clear();
         break;

@@ -176,6 +176,25 @@ TEST_F(LogFailureTest, AFailedSyncIsNotRetriedOnTheSameFile) {
   EXPECT_EQ(log.durable_sequence(), 1u);
   EXPECT_EQ(log.SequenceToAwait(), 3u);
 
+  // Killed now: the page cache still shows what the disk does not have. What opening finds must survive a
+  // power cut.
+  {
+    const auto killed = disk.AfterKill();
+    const auto path = std::exchange(world.path, world.temporary.path() + "/survivor");
+    OpenedStore survivor;
+    ASSERT_TRUE(world.Open(killed.get(), &survivor).ok());
+    const uint64_t found = survivor.log->stats().sealed_sequence;
+    ASSERT_GE(found, 1u);
+    survivor = OpenedStore();
+    std::mt19937_64 random(1);
+    const auto after_cut = killed->AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+    const Status status = world.Open(after_cut.get(), &survivor);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(survivor.log->stats().sealed_sequence, found);
+    EXPECT_TRUE(Dump(survivor.engine.get()) == world.states[found]);
+    world.path = path;
+  }
+
   // Healing: nothing is acknowledged before the manifest, though the new segment is written and synced.
   const uint64_t generation = store.next_generation++;
   log.Cut(generation);
