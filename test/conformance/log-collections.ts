@@ -7,7 +7,7 @@ import { crashCopy } from '../support/log-files.js'
 import { Stores } from '../support/stores.js'
 import { treeCommand, type Plain, type TreeState } from '../support/tree-model.js'
 
-const RUNS = Number(process.env['FORKSTORE_LOG_RUNS'] ?? 25)
+const RUNS = Number(process.env['FORKSTORE_LOG_RUNS'] ?? 12)
 
 /** That the log has every collection and every transaction: what a crash leaves equals what was committed. */
 export function logCollectionsSuite(engine: EngineName): void {
