@@ -27,7 +27,8 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key>
   abstract get(key: K): V | undefined
   /**
    * A live view of the value: changing its members changes the entry, in place. undefined when the key is not there; a
-   * copy when the value is no object or array. Views throw `ERR_FORKSTORE_DETACHED` once the entry was set anew or deleted.
+   * copy when the value is no object or array. Views throw `ERR_FORKSTORE_DETACHED` once the entry was set anew or deleted,
+   * and may do so when the transaction in which `live` was first called for the entry is taken back.
    */
   abstract live(key: K): V | undefined
   abstract has(key: K): boolean

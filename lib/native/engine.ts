@@ -157,6 +157,7 @@ export class NativeEngine implements Engine {
 
   seal(): void {
     this.sealed = true
+    this.changes++ // what was read before must not be shown any more
     this.tree.places.seal()
   }
 

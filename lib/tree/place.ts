@@ -15,12 +15,13 @@ export function describePlace(place: Place, ...steps: Steps): string {
   return start + describeSteps(all)
 }
 
-/** The error for a node that has left the tree. */
+/** The error for a node that has left the tree, and for what a query's callback was given, after a change. */
 export function detached(place: Place): ForkstoreError {
-  return new ForkstoreError(
-    'ERR_FORKSTORE_DETACHED',
-    `${describePlace(place)} was removed or replaced, and this is a view of what was there`,
-  )
+  const words =
+    place instanceof TreeNode && place.isReadOnly
+      ? `: what a query's callback is given can be read until the store changes; copy() keeps it`
+      : ' was removed or replaced, and this is a view of what was there'
+  return new ForkstoreError('ERR_FORKSTORE_DETACHED', `${describePlace(place)}${words}`)
 }
 
 /** The error for a value that is refused at `place.name`; `steps` lead on to the part of it. */

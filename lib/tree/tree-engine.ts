@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Key } from '../types.js'
 
 /**
@@ -42,6 +43,11 @@ export abstract class TreeNode implements Place {
     readonly parent: Place | undefined,
     readonly step: Key,
   ) {}
+
+  /** `%o` and `showProxy` show what lies behind a Proxy: not to be the whole engine. */
+  [inspect.custom](): string {
+    return `[node: ${String(this.step)}]`
+  }
 }
 
 /** Goes through the members of an object, the items of an array (holes are left out) or the entries of a map. */

@@ -24,7 +24,9 @@ const show = {
     options: InspectOptions,
     inspectValue: Inspect,
   ): unknown {
-    const node = (this as Record<typeof NODE, TreeNode>)[NODE]
+    const node = (this as Partial<Record<typeof NODE, TreeNode>>)[NODE]
+    // The bare target: what `%o` and `showProxy` show of a view, beside its handler.
+    if (node === undefined) return Array.isArray(this) ? [] : {}
     try {
       return node.isArray ? showArray(node, depth, options) : showObject(node, depth, options, inspectValue)
     } catch (error) {
@@ -52,7 +54,13 @@ export function makeView(node: TreeNode): object {
  */
 export function viewOf(value: unknown): TreeNode | undefined {
   if (!types.isProxy(value)) return undefined
-  const node: unknown = (value as Record<typeof NODE, unknown>)[NODE]
+  let node: unknown
+  try {
+    node = (value as Record<typeof NODE, unknown>)[NODE]
+  } catch {
+    // Somebody else's Proxy, revoked or with a trap that throws. A view's own trap does not.
+    return undefined
+  }
   return node instanceof TreeNode && node.view === value ? node : undefined
 }
 

@@ -1,6 +1,6 @@
 /* eslint-disable @typescript-eslint/no-dynamic-delete -- deleting members of a tree is what is tested */
 import assert from 'node:assert/strict'
-import { inspect } from 'node:util'
+import { format, inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { copy } from '../../lib/index.js'
 import type { AnyRoot, ForkstoreErrorCode } from '../../lib/index.js'
@@ -287,7 +287,14 @@ export function treeObjectsSuite(engine: EngineName): void {
   test('a Proxy around a view is refused as any Proxy is', async () => {
     const root = await makeRoot()
     root['a'] = { b: 1 }
+    const revoked = Proxy.revocable({}, {})
+    revoked.revoke()
+    const thrower = {
+      get: (): never => expect.unreachable('a trap of a Proxy must not decide which error it is'),
+    }
     for (const proxy of [
+      revoked.proxy,
+      new Proxy({}, thrower),
       new Proxy(root['a'] as object, {}),
       new Proxy({}, {}),
       new Proxy(root['a'] as object, { get: (target, name) => Reflect.get(target, name) as unknown }),
@@ -396,6 +403,14 @@ export function treeObjectsSuite(engine: EngineName): void {
     expect(inspect({ in: [root] }, { depth: 2 })).toBe(inspect({ in: [data] }, { depth: 2 }))
   })
 
+  test('inspect shows what lies behind views, and not the engine', async () => {
+    const root = await makeRoot()
+    root['list'] = [1]
+    expect(inspect(root, { showProxy: true })).toBe('Proxy [ {}, [node: root] ]')
+    expect(inspect(root['list'], { showProxy: true })).toBe('Proxy [ [], [node: list] ]')
+    expect(format('%o', { root })).toContain('[node: root]')
+  })
+
   test('inspect shows some of a large object', async () => {
     const root = await makeRoot()
     root['users'] = Object.fromEntries(
@@ -471,6 +486,23 @@ export function treeObjectsSuite(engine: EngineName): void {
     expectShows(root, {})
     expect(() => (root['b'] = { get p() { throw new RangeError('mine') } })).toThrow(RangeError) // prettier-ignore
     expectShows(root, {})
+  })
+
+  test('after close the member that was enumerated last is refused, too', async () => {
+    const store = await stores.open()
+    store.root['users'] = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`user ${n}`, { n }]))
+    store.root['list'] = ['first', 'second']
+    const { users, list } = store.root as { users: AnyRoot; list: string[] }
+    const iterator = list.values()
+    iterator.next()
+    expect(Object.values(users)).toHaveLength(100)
+    const closed = store.close()
+    for (let round = 0; round < 2; round++) {
+      expectError('ERR_FORKSTORE_CLOSED', () => users['user 99'] as unknown)
+      expectError('ERR_FORKSTORE_CLOSED', () => Object.getOwnPropertyDescriptor(users, 'user 99'))
+      expectError('ERR_FORKSTORE_CLOSED', () => iterator.next())
+      await closed
+    }
   })
 
   test('after close everything is refused', async () => {
