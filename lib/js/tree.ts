@@ -1,13 +1,13 @@
 import { ForkstoreError } from '../errors.js'
-import { ArrayNode } from '../tree/array-view.js'
-import { ObjectNode } from '../tree/object-view.js'
-import { describePlace, detached } from '../tree/place.js'
+import { describeBelow, describePlace, detached } from '../tree/place.js'
 import { ABSENT, type Place, type Scan, type TreeEngine, type TreeNode } from '../tree/tree-engine.js'
 import { makeView } from '../tree/view.js'
 import type { Key } from '../types.js'
 import { isKeyTooLong } from '../value-errors.js'
 import { nextItem, removeField, replaceItems, spliceItems } from './containers.js'
 import { copyIn, copyOut, defineField, isContainer, type Plain } from './copy.js'
+import { JsArray, JsObject, type JsNode } from './tree-node.js'
+import { ItemScan, MemberScan } from './tree-scan.js'
 import type { Undo } from './undo.js'
 
 /** What the tree needs of its engine. */
@@ -24,59 +24,6 @@ export interface TreeOwner {
 /** Is told that what lies below an entry was changed. */
 export interface Holder extends Place {
   changed(key: Key): void
-}
-
-/**
- * What both kinds of nodes have. The data are the store's own plain objects and arrays. A container lies in one place
- * as long as it is in the store at all, since assigning copies: so `owner` never changes, and a node is detached when
- * it or one of its owners was taken out.
- */
-interface JsNode extends TreeNode {
-  readonly data: Plain | unknown[]
-  /** The node of the container that this one lies in. */
-  readonly owner: JsNode | undefined
-  /** Set of what was itself taken out. */
-  isDetached: boolean
-  /** Of a read-only node: `changes` when it was made. Of a live one: NaN. */
-  readonly stamp: number
-}
-
-class JsObject extends ObjectNode implements JsNode {
-  isDetached = false
-
-  constructor(
-    tree: JsTree,
-    readonly data: Plain,
-    readonly owner: JsNode | undefined,
-    parent: Place | undefined,
-    step: Key,
-    readonly stamp: number,
-  ) {
-    super(tree, parent, step)
-  }
-
-  override get isReadOnly(): boolean {
-    return this.stamp >= 0
-  }
-}
-
-class JsArray extends ArrayNode implements JsNode {
-  isDetached = false
-
-  constructor(
-    tree: JsTree,
-    readonly data: unknown[],
-    readonly owner: JsNode | undefined,
-    parent: Place | undefined,
-    step: Key,
-    readonly stamp: number,
-  ) {
-    super(tree, parent, step)
-  }
-
-  override get isReadOnly(): boolean {
-    return this.stamp >= 0
-  }
 }
 
 /** The live tree over plain objects and arrays, and the live views of what maps hold. */
@@ -123,7 +70,7 @@ export class JsTree implements TreeEngine {
         `${describePlace(node, name)}: the name is too long`,
       )
     }
-    const copied = copyIn((steps) => describePlace(node, name, ...steps), value).value
+    const copied = copyIn((steps) => describeBelow(node, [name, ...steps]), value).value
     this.setField(this.#object(node), name, copied) // a getter of the value's may have changed anything
     this.#wrote(node)
   }
@@ -166,7 +113,7 @@ export class JsTree implements TreeEngine {
 
   setItem(node: TreeNode, index: number, value: unknown): void {
     this.#array(node)
-    const copied = copyIn((steps) => describePlace(node, index, ...steps), value).value
+    const copied = copyIn((steps) => describeBelow(node, [index, ...steps]), value).value
     const data = this.#array(node)
     const { undo } = this.#owner
     const { length } = data
@@ -228,7 +175,7 @@ export class JsTree implements TreeEngine {
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void {
     this.#array(node)
     const path = ([index, ...steps]: readonly (string | number)[]): string =>
-      describePlace(node, start + ((index as number | undefined) ?? 0), ...steps)
+      describeBelow(node, [start + ((index as number | undefined) ?? 0), ...steps])
     const added = items.length === 0 ? [] : (copyIn(path, items).value as unknown[])
     const data = this.#array(node)
     if (start + deleteCount > data.length) throw changedMeanwhile(node)
@@ -370,61 +317,6 @@ export class JsTree implements TreeEngine {
     while (top.owner !== undefined) top = top.owner
     if (top.parent !== undefined) (top.parent as Holder).changed(top.step)
     this.#owner.wrote()
-  }
-}
-
-/** Names as they were at the beginning; those that are gone meanwhile are passed over. */
-class MemberScan implements Scan {
-  readonly #names: string[]
-  #next = 0
-
-  constructor(
-    readonly tree: JsTree,
-    readonly node: TreeNode,
-  ) {
-    this.#names = tree.names(node)
-  }
-
-  next(): boolean {
-    while (this.#next < this.#names.length) {
-      if (this.tree.has(this.node, this.#names[this.#next++] as string)) return true
-    }
-    return false
-  }
-
-  name(): string {
-    return this.#names[this.#next - 1] as string
-  }
-
-  value(): unknown {
-    return this.tree.get(this.node, this.name())
-  }
-}
-
-class ItemScan implements Scan {
-  #index: number
-
-  constructor(
-    readonly tree: JsTree,
-    readonly node: TreeNode,
-    from: number,
-  ) {
-    this.#index = from - 1
-  }
-
-  next(): boolean {
-    if (this.#index === Infinity) return false
-    const found = this.tree.nextItem(this.node, this.#index + 1)
-    this.#index = found === -1 ? Infinity : found
-    return found !== -1
-  }
-
-  name(): number {
-    return this.#index
-  }
-
-  value(): unknown {
-    return this.tree.item(this.node, this.#index)
   }
 }
 
