@@ -1,7 +1,5 @@
 import { ForkstoreError } from '../errors.js'
-import { ArrayNode } from '../tree/array-view.js'
-import { ObjectNode } from '../tree/object-view.js'
-import { describePlace, detached } from '../tree/place.js'
+import { describeBelow, describePlace, detached } from '../tree/place.js'
 import { ABSENT, type Place, type Scan, type TreeEngine, type TreeNode } from '../tree/tree-engine.js'
 import { makeView } from '../tree/view.js'
 import type { Key } from '../types.js'
@@ -9,6 +7,8 @@ import { isJsonKey } from './keys.js'
 import { isKeyTooLong } from '../value-errors.js'
 import { nextItem, removeField, replaceItems, spliceItems } from './containers.js'
 import { copyIn, copyOut, defineField, isContainer, type Plain } from './copy.js'
+import { JsArray, JsObject, type JsNode } from './tree-node.js'
+import { ItemScan, MemberScan } from './tree-scan.js'
 import type { Undo } from './undo.js'
 
 /** What the tree needs of its engine. */
@@ -32,59 +32,6 @@ export interface TreeOwner {
 /** Is told that what lies below an entry was changed. */
 export interface Holder extends Place {
   changed(key: Key): void
-}
-
-/**
- * What both kinds of nodes have. The data are the store's own plain objects and arrays. A container lies in one place
- * as long as it is in the store at all, since assigning copies: so `owner` never changes, and a node is detached when
- * it or one of its owners was taken out.
- */
-interface JsNode extends TreeNode {
-  readonly data: Plain | unknown[]
-  /** The node of the container that this one lies in. */
-  readonly owner: JsNode | undefined
-  /** Set of what was itself taken out. */
-  isDetached: boolean
-  /** Of a read-only node: `changes` when it was made. Of a live one: NaN. */
-  readonly stamp: number
-}
-
-class JsObject extends ObjectNode implements JsNode {
-  isDetached = false
-
-  constructor(
-    tree: JsTree,
-    readonly data: Plain,
-    readonly owner: JsNode | undefined,
-    parent: Place | undefined,
-    step: Key,
-    readonly stamp: number,
-  ) {
-    super(tree, parent, step)
-  }
-
-  override get isReadOnly(): boolean {
-    return this.stamp >= 0
-  }
-}
-
-class JsArray extends ArrayNode implements JsNode {
-  isDetached = false
-
-  constructor(
-    tree: JsTree,
-    readonly data: unknown[],
-    readonly owner: JsNode | undefined,
-    parent: Place | undefined,
-    step: Key,
-    readonly stamp: number,
-  ) {
-    super(tree, parent, step)
-  }
-
-  override get isReadOnly(): boolean {
-    return this.stamp >= 0
-  }
 }
 
 /** The live tree over plain objects and arrays, and the live views of what maps hold. */
@@ -131,10 +78,15 @@ export class JsTree implements TreeEngine {
         `${describePlace(node, name)}: the name is too long`,
       )
     }
+<<<<<<< HEAD
     const copied = copyIn((steps) => describePlace(node, name, ...steps), value)
     const data = this.#object(node) // a getter of the value's may have changed anything
     this.#record(node, copied.isJson, 'set', name, copied.value)
     this.setField(data, name, copied.value)
+=======
+    const copied = copyIn((steps) => describeBelow(node, [name, ...steps]), value).value
+    this.setField(this.#object(node), name, copied) // a getter of the value's may have changed anything
+>>>>>>> p1
     this.#wrote(node)
   }
 
@@ -177,7 +129,11 @@ export class JsTree implements TreeEngine {
 
   setItem(node: TreeNode, index: number, value: unknown): void {
     this.#array(node)
+<<<<<<< HEAD
     const { value: copied, isJson } = copyIn((steps) => describePlace(node, index, ...steps), value)
+=======
+    const copied = copyIn((steps) => describeBelow(node, [index, ...steps]), value).value
+>>>>>>> p1
     const data = this.#array(node)
     this.#record(node, isJson, 'set', index, copied)
     const { undo } = this.#owner
@@ -242,9 +198,14 @@ export class JsTree implements TreeEngine {
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void {
     this.#array(node)
     const path = ([index, ...steps]: readonly (string | number)[]): string =>
+<<<<<<< HEAD
       describePlace(node, start + ((index as number | undefined) ?? 0), ...steps)
     const { value, isJson } = copyIn(path, items)
     const added = value as unknown[]
+=======
+      describeBelow(node, [start + ((index as number | undefined) ?? 0), ...steps])
+    const added = items.length === 0 ? [] : (copyIn(path, items).value as unknown[])
+>>>>>>> p1
     const data = this.#array(node)
     if (start + deleteCount > data.length) throw changedMeanwhile(node)
     this.#record(node, isJson, 'splice', start, deleteCount, added)
@@ -396,6 +357,7 @@ export class JsTree implements TreeEngine {
   }
 }
 
+<<<<<<< HEAD
 /** Names as they were at the beginning; those that are gone meanwhile are passed over. */
 class MemberScan implements Scan {
   readonly #names: string[]
@@ -468,6 +430,8 @@ function stepOf(node: JsNode, owner: Plain): unknown {
   return Object.keys(owner).find((name) => owner[name] === node.data)
 }
 
+=======
+>>>>>>> p1
 function changedMeanwhile(node: TreeNode): ForkstoreError {
   return new ForkstoreError(
     'ERR_FORKSTORE_INVALID_ARGUMENT',

@@ -160,7 +160,10 @@ export interface NativeStore {
   length(block: number): number
   /** As `NativeMap.scan`, over the members of a TABLE: records in the order of their sequence numbers. */
   scanTable(block: number, from: number, out: Float64Array): number
-  /** Slots of an array's items from index `from` on, 0 for holes; how many: fewer than `out.length` at the end. */
+  /**
+   * Of an array's items from index `from` on that are no holes: index and slot of each, one after the other; how many:
+   * fewer than fit mean that there are no more.
+   */
   scanItems(block: number, from: number, out: Float64Array): number
   /** Writes the node as one plain value at the start of `packBuffer`; its bytes, or -Code (12 when it is detached). */
   pack(node: number): number
