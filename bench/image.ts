@@ -21,7 +21,11 @@ export const measure: Measure = ({ entries = 0 }, options) =>
   withFolder(options.directory, (folder) =>
     // The source of dd is memory, and the image itself: zeros might be cheaper to some disk.
     withFolder('/dev/shm', async (memory) => {
-      const store = await open(join(folder, 'store'), { engine: options.engine, snapshot: false })
+      const store = await open(join(folder, 'store'), {
+        engine: options.engine,
+        snapshot: false,
+        durability: 'snapshot',
+      })
       const map = store.map<Customer, string>('customers')
       for (let i = 0; i < entries; i++) {
         map.set(keyOf(i), recordOf(i))

@@ -42,7 +42,7 @@ function timeOfFirstGets(get: (key: string) => Customer | undefined, entries: nu
 }
 
 export async function writeStore(folder: string, entries: number, engine: Engine): Promise<void> {
-  const store = await open(join(folder, 'store'), { engine, snapshot: false })
+  const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
   const map = store.map<Customer, string>('customers')
   for (let i = 0; i < entries; i++) {
     map.set(keyOf(i), recordOf(i))
@@ -54,7 +54,7 @@ export async function writeStore(folder: string, entries: number, engine: Engine
 
 export async function openStore(folder: string, entries: number, engine: Engine): Promise<Opened> {
   const start = performance.now()
-  const store = await open(join(folder, 'store'), { engine, snapshot: false })
+  const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
   const map = store.map<Customer, string>('customers')
   if (map.size !== entries) throw new Error(`opened ${map.size} entries of ${entries}`)
   const openMs = performance.now() - start

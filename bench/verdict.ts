@@ -1,8 +1,9 @@
 import { drawn, format } from './lib/report.js'
 import type { Result, Row } from './lib/runner.js'
+import { logTargets } from './log-targets.js'
 
 /** A promise of the project, as a ratio within one run: ours over theirs. */
-interface Target {
+export interface Target {
   what: string
   /** How the target is written. */
   wanted: string
@@ -18,7 +19,7 @@ interface Target {
 }
 
 /** Looks up a median. */
-type Rows = (contender: string, metric: string, size?: number) => number | undefined
+export type Rows = (contender: string, metric: string, size?: number) => number | undefined
 
 const million = 1_000_000
 
@@ -168,6 +169,7 @@ const targets: Target[] = [
   tree('full GC with the tree in place, against plain objects', '0.05x', 0.05, 'collectionMs'),
   transaction('map', 'a map'),
   transaction('tree', 'the tree'),
+  ...logTargets,
 ]
 
 function lookUp(result: Result): Rows {

@@ -1,3 +1,4 @@
+import type { EngineLog } from './engine-log.js'
 import type { Recovered, SnapshotResult } from './types.js'
 import type { ForkstoreMap } from './map.js'
 import type { TreeEngine } from './tree/tree-engine.js'
@@ -12,6 +13,10 @@ export interface Engine {
   readonly recovered: Recovered | undefined
   /** undefined: memory only. */
   readonly path: string | undefined
+  /** undefined: the engine keeps none. */
+  readonly log: EngineLog | undefined
+  /** Writes that opening found in the log, and that no snapshot holds. */
+  readonly replayedWrites: number
   /** Called after every successful write (not for refused ones or those that change nothing). */
   onWrite: () => void
   /** The map with this name, making it when new: the same object each time. */

@@ -13,7 +13,7 @@ export function checkArguments(given: readonly unknown[]): {
   options: ResolvedOptions
 } {
   const [first, second] = given
-  if (given.length === 0) return { path: undefined, options: resolveOptions(undefined) }
+  if (given.length === 0) return { path: undefined, options: memoryOnly(undefined) }
   // Nobody whose variable is unset shall find his data in memory only.
   if (first === undefined) {
     throw invalid('path is undefined: for a store in memory only, call open() or open({ ...options })')
@@ -25,7 +25,17 @@ export function checkArguments(given: readonly unknown[]): {
     throw invalid(`path must be a string or a file: URL, not ${inspect(first, { depth: 0 })}`)
   }
   if (second !== undefined) throw invalid('options come last: open(path, options) or open(options)')
-  return { path: undefined, options: resolveOptions(first) }
+  return { path: undefined, options: memoryOnly(first) }
+}
+
+function memoryOnly(given: OpenOptions | undefined): ResolvedOptions {
+  const options = resolveOptions(given)
+  // Who asks for it has data that matters.
+  const asked = given?.durability
+  if (asked !== undefined && asked !== 'snapshot') {
+    throw invalid(`durability '${asked}' needs a path: a store in memory keeps nothing`)
+  }
+  return { ...options, durability: 'snapshot' }
 }
 
 function pathOf(given: string | URL): string {
@@ -44,8 +54,8 @@ function invalid(message: string, options?: ErrorOptions): ForkstoreError {
 }
 
 const FILES = {
-  js: /^(identity\.json|snapshot-\d{20}\.json)$/,
-  native: /^(identity|snapshot-\d{20}\.image)$/,
+  js: /^(identity\.json|(snapshot|log)-\d{20}\.json)$/,
+  native: /^(identity|snapshot-\d{20}\.image|log-\d{20}\.log)$/,
 }
 
 /** Never an empty store beside the data of the other engine. Errors: ERR_FORKSTORE_VERSION. */

@@ -1,6 +1,7 @@
 import { ForkstoreError } from './errors.js'
-import { openJs } from './js/engine.js'
+import { openJsStore } from './js/open-store.js'
 import { checkArguments, refuseOtherEngine } from './open-arguments.js'
+import { progressTeller } from './open-progress.js'
 import type { ResolvedOptions } from './options.js'
 import { Store } from './store.js'
 import type { AnyRoot, OpenOptions } from './types.js'
@@ -42,7 +43,18 @@ async function openWithNative(path: string | undefined, options: ResolvedOptions
   loadBinding()
   await refuseOtherEngine(path, 'native')
   const { openNative } = await import('./native/engine.js')
-  return new Store(await openNative(path, { maxBytes: options.maxBytes }), options)
+  const progress = progressTeller(options.onProgress)
+  try {
+    const engine = await openNative(path, {
+      maxBytes: options.maxBytes,
+      log: options.durability !== 'snapshot',
+      salvage: options.salvage,
+      onReplay: progress.tell,
+    })
+    return new Store(engine, options)
+  } finally {
+    progress.end()
+  }
 }
 
 async function openWithJs(
@@ -51,5 +63,5 @@ async function openWithJs(
   warning?: Error,
 ): Promise<Store> {
   await refuseOtherEngine(path, 'js')
-  return new Store(await openJs(path), options, warning)
+  return openJsStore(path, options, warning)
 }

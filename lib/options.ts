@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { ForkstoreError } from './errors.js'
-import type { OpenOptions, SnapshotOptions } from './types.js'
+import type { DurabilityMode, OpenOptions, OpenProgress, SnapshotOptions } from './types.js'
 import { isPlainObject } from './value-errors.js'
 
 /** Options with every default filled in. */
@@ -8,6 +8,10 @@ export interface ResolvedOptions {
   maxBytes: number
   engine: 'native' | 'js' | 'auto'
   snapshot: Required<SnapshotOptions>
+  /** Of a store with a path; one in memory has no log whatever this says. */
+  durability: DurabilityMode
+  salvage: boolean
+  onProgress: ((progress: OpenProgress) => void) | undefined
   /** False after `snapshot: false`: no failed snapshot is tried again either. */
   isAutomatic: boolean
 }
@@ -19,12 +23,27 @@ const MOST_MAX_BYTES = 256 * 2 ** 30
 /** Checks the options of `open`. Errors: ERR_FORKSTORE_INVALID_ARGUMENT. */
 export function resolveOptions(options: OpenOptions | undefined): ResolvedOptions {
   const given = asObject('options', options ?? {})
-  refuseUnknown('options', given, ['snapshot', 'maxBytes', 'engine'])
+  refuseUnknown('options', given, ['snapshot', 'durability', 'recover', 'onProgress', 'maxBytes', 'engine'])
   const engine = given['engine'] ?? 'auto'
   if (engine !== 'auto' && engine !== 'native' && engine !== 'js') {
     throw invalid(`options.engine must be 'native', 'js' or 'auto', not ${show(engine)}`)
   }
+  const durability = given['durability'] ?? 'everysec'
+  if (durability !== 'snapshot' && durability !== 'everysec' && durability !== 'commit') {
+    throw invalid(`options.durability must be 'snapshot', 'everysec' or 'commit', not ${show(durability)}`)
+  }
+  const recover = given['recover']
+  if (recover !== undefined && recover !== 'salvage') {
+    throw invalid(`options.recover must be 'salvage', not ${show(recover)}`)
+  }
+  const onProgress = given['onProgress']
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw invalid(`options.onProgress must be a function, not ${show(onProgress)}`)
+  }
   return {
+    durability,
+    salvage: recover === 'salvage',
+    onProgress: onProgress as ResolvedOptions['onProgress'],
     maxBytes: integer(given, 'maxBytes', 64 * 2 ** 30, LEAST_MAX_BYTES, MOST_MAX_BYTES),
     engine,
     snapshot: resolveSnapshot(given['snapshot']),

@@ -51,24 +51,30 @@ export abstract class Queryable<V, N extends Key> {
   /** How many there are, or for how many `test` is true. */
   count(test?: Callback<V, N, unknown>): number {
     if (test !== undefined) checkFunction('count', test)
-    const rows = this.rows()
-    let count = 0
-    while (rows.next()) if (test === undefined || test(rows.value() as V, rows.name() as N)) count++
-    return count
+    const isNamed = test !== undefined && readsArguments(test, 2)
+    return run(this.rows(), (rows) => {
+      let count = 0
+      while (rows.next()) if (test === undefined || test(rows.value() as V, nameIf(isNamed, rows))) count++
+      return count
+    })
   }
 
   some(test: Callback<V, N, unknown>): boolean {
     checkFunction('some', test)
-    const rows = this.rows()
-    while (rows.next()) if (test(rows.value() as V, rows.name() as N)) return true
-    return false
+    const isNamed = readsArguments(test, 2)
+    return run(this.rows(), (rows) => {
+      while (rows.next()) if (test(rows.value() as V, nameIf(isNamed, rows))) return true
+      return false
+    })
   }
 
   every(test: Callback<V, N, unknown>): boolean {
     checkFunction('every', test)
-    const rows = this.rows()
-    while (rows.next()) if (!test(rows.value() as V, rows.name() as N)) return false
-    return true
+    const isNamed = readsArguments(test, 2)
+    return run(this.rows(), (rows) => {
+      while (rows.next()) if (!test(rows.value() as V, nameIf(isNamed, rows))) return false
+      return true
+    })
   }
 
   /** The first for which `test` is true, or undefined. */
@@ -76,12 +82,14 @@ export abstract class Queryable<V, N extends Key> {
   find(test: Callback<V, N, unknown>): V | undefined
   find(test: Callback<V, N, unknown>): V | undefined {
     checkFunction('find', test)
-    const rows = this.rows()
-    while (rows.next()) {
-      const value = rows.value() as V
-      if (test(value, rows.name() as N)) return result(value)
-    }
-    return undefined
+    const isNamed = readsArguments(test, 2)
+    return run(this.rows(), (rows) => {
+      while (rows.next()) {
+        const value = rows.value() as V
+        if (test(value, nameIf(isNamed, rows))) return result(value)
+      }
+      return undefined
+    })
   }
 
   /** As of arrays: without `initial` the first value is taken for it, and an empty query is a TypeError. */
@@ -89,20 +97,23 @@ export abstract class Queryable<V, N extends Key> {
   reduce<S>(combine: (sum: S, value: V, name: N) => S, initial: S): S
   reduce<S>(combine: (sum: S, value: V, name: N) => S, ...initial: [S?]): S {
     checkFunction('reduce', combine)
-    const rows = this.rows()
-    let sum: S
-    if (initial.length > 0) sum = initial[0] as S
-    else if (rows.next()) sum = rows.value() as S
-    else throw new TypeError('Reduce of a query without values and with no initial value')
-    while (rows.next()) sum = combine(sum, rows.value() as V, rows.name() as N)
-    return result(sum)
+    const isNamed = readsArguments(combine, 3)
+    return run(this.rows(), (rows) => {
+      let sum: S
+      if (initial.length > 0) sum = initial[0] as S
+      else if (rows.next()) sum = rows.value() as S
+      else throw new TypeError('Reduce of a query without values and with no initial value')
+      while (rows.next()) sum = combine(sum, rows.value() as V, nameIf(isNamed, rows))
+      return result(sum)
+    })
   }
 
   toArray(): V[] {
-    const rows = this.rows()
-    const all: V[] = []
-    while (rows.next()) all.push(result(rows.value() as V))
-    return all
+    return run(this.rows(), (rows) => {
+      const all: V[] = []
+      while (rows.next()) all.push(result(rows.value() as V))
+      return all
+    })
   }
 }
 
@@ -122,15 +133,56 @@ export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> imp
 
   forEach(call: Callback<V, N, void>): void {
     checkFunction('forEach', call)
-    const rows = this.rows()
-    while (rows.next()) call(rows.value() as V, rows.name() as N)
+    const isNamed = readsArguments(call, 2)
+    run(this.rows(), (rows) => {
+      while (rows.next()) call(rows.value() as V, nameIf(isNamed, rows))
+    })
   }
 
   *[Symbol.iterator](): Generator<V, undefined> {
     const rows = this.rows()
-    while (rows.next()) yield result(rows.value() as V)
+    try {
+      while (rows.next()) yield result(rows.value() as V)
+    } finally {
+      rows.close?.()
+    }
     return undefined
   }
+}
+
+/** Goes through the rows, and closes them in the end; as in the language, an error goes before one of closing. */
+function run<R>(rows: Scan, body: (rows: Scan) => R): R {
+  let given: R
+  try {
+    given = body(rows)
+  } catch (error) {
+    try {
+      rows.close?.()
+    } catch {
+      // The first error says more.
+    }
+    throw error
+  }
+  rows.close?.()
+  return given
+}
+
+/** Arrow functions with plain parameters, which therefore cannot see further arguments: `user => ...`, `({ a, b }) => ...`. */
+const PARAMETER = String.raw`(?:[\w$]+|\{[\w$\s,:]*\})\s*`
+const ONE = new RegExp(String.raw`^(?:[\w$]+\s*|\(\s*${PARAMETER}\)\s*)=>`)
+const TWO = new RegExp(String.raw`^\(\s*${PARAMETER},\s*${PARAMETER}\)\s*=>`)
+
+/**
+ * Whether the callback may see its argument number `count`, the name: a name costs more to read than a value. Its
+ * `length` does not say it: there may be a rest parameter, a default, or `arguments`.
+ */
+function readsArguments(call: (...given: never[]) => unknown, count: 2 | 3): boolean {
+  const text = Function.prototype.toString.call(call)
+  return !(ONE.test(text) || (count === 3 && TWO.test(text)))
+}
+
+function nameIf(isNamed: boolean, rows: Scan): never {
+  return (isNamed ? rows.name() : undefined) as never
 }
 
 /** What is seen of a map's value is good until the store changes: out of a query goes a copy. */
@@ -140,18 +192,21 @@ function result<V>(value: V): V {
 }
 
 class Filter implements Scan {
+  readonly #isNamed: boolean
   #value: unknown
 
   constructor(
     readonly rows: Scan,
     readonly test: Callback<unknown, Key, unknown>,
-  ) {}
+  ) {
+    this.#isNamed = readsArguments(test, 2)
+  }
 
   next(): boolean {
     const { rows, test } = this
     while (rows.next()) {
       this.#value = rows.value()
-      if (test(this.#value, rows.name())) return true
+      if (test(this.#value, nameIf(this.#isNamed, rows))) return true
     }
     return false
   }
@@ -163,20 +218,27 @@ class Filter implements Scan {
   value(): unknown {
     return this.#value
   }
+
+  close(): void {
+    this.rows.close?.()
+  }
 }
 
 class Change implements Scan {
+  readonly #isNamed: boolean
   #value: unknown
 
   constructor(
     readonly rows: Scan,
     readonly change: Callback<unknown, Key, unknown>,
-  ) {}
+  ) {
+    this.#isNamed = readsArguments(change, 2)
+  }
 
   next(): boolean {
     const { rows, change } = this
     if (!rows.next()) return false
-    this.#value = change(rows.value(), rows.name())
+    this.#value = change(rows.value(), nameIf(this.#isNamed, rows))
     return true
   }
 
@@ -187,30 +249,50 @@ class Change implements Scan {
   value(): unknown {
     return this.#value
   }
+
+  close(): void {
+    this.rows.close?.()
+  }
 }
 
 class Flatten implements Scan {
+  readonly #isNamed: boolean
   #inner: Iterator<unknown> | undefined
   #value: unknown
 
   constructor(
     readonly rows: Scan,
     readonly change: Callback<unknown, Key, Iterable<unknown>>,
-  ) {}
+  ) {
+    this.#isNamed = readsArguments(change, 2)
+  }
 
   next(): boolean {
     const { rows, change } = this
     for (;;) {
-      if (this.#inner === undefined) {
+      let inner = this.#inner
+      if (inner === undefined) {
         if (!rows.next()) return false
-        this.#inner = iteratorOf(change(rows.value(), rows.name()))
+        inner = iteratorOf(change(rows.value(), nameIf(this.#isNamed, rows)))
       }
-      const step = this.#inner.next()
+      // One that fails is not closed.
+      this.#inner = undefined
+      const step = inner.next()
       if (step.done !== true) {
+        this.#inner = inner
         this.#value = step.value
         return true
       }
-      this.#inner = undefined
+    }
+  }
+
+  close(): void {
+    const inner = this.#inner
+    this.#inner = undefined
+    try {
+      inner?.return?.()
+    } finally {
+      this.rows.close?.()
     }
   }
 
@@ -234,7 +316,12 @@ class Take implements Scan {
   }
 
   next(): boolean {
-    return this.#left-- > 0 && this.rows.next()
+    if (this.#left > 0) {
+      this.#left--
+      return this.rows.next()
+    }
+    this.rows.close?.()
+    return false
   }
 
   name(): Key {
@@ -243,6 +330,10 @@ class Take implements Scan {
 
   value(): unknown {
     return this.rows.value()
+  }
+
+  close(): void {
+    this.rows.close?.()
   }
 }
 
@@ -267,6 +358,10 @@ class Drop implements Scan {
 
   value(): unknown {
     return this.rows.value()
+  }
+
+  close(): void {
+    this.rows.close?.()
   }
 }
 

@@ -42,7 +42,11 @@ export class SnapshotScheduler {
   #startedWrites = 0
   /** `#writes` when the last snapshot was started or asked for. */
   #triggeredWrites = 0
+  /** Something other than a write asks for a snapshot: the log must be healed by one. */
+  #isNeeded = false
   #failures = 0
+  /** No more snapshots but those that are asked for. */
+  #isEnding = false
   /** Since the last success, an automatic snapshot has failed. */
   #isFailing = false
   #last: SnapshotResult | undefined
@@ -89,6 +93,22 @@ export class SnapshotScheduler {
       this.#trigger()
   }
 
+  /** Writes that opening found in the log: no snapshot holds them yet. */
+  onReplayed(writes: number): void {
+    this.#writes += writes
+  }
+
+  /**
+   * Whether a snapshot is needed, whatever was written: from then on one is taken, automatic or not, as soon as none
+   * runs, and after each failure again.
+   */
+  need(isNeeded: boolean): void {
+    const isNews = isNeeded && !this.#isNeeded
+    this.#isNeeded = isNeeded
+    // One that runs while the need goes on will fail, and is followed by a retry.
+    if (isNeeded && (isNews || this.#running === undefined)) this.#trigger()
+  }
+
   /** Asks for a snapshot of at least what is written now. */
   request(): Promise<SnapshotResult> {
     if (this.#engine.path === undefined) {
@@ -106,6 +126,7 @@ export class SnapshotScheduler {
 
   /** Ends all triggers, then waits for what is running or asked for. */
   async finish(): Promise<void> {
+    this.#isEnding = true
     clearInterval(this.#interval)
     clearTimeout(this.#retry)
     // Its failure is told to those who asked, and by the event.
@@ -120,7 +141,13 @@ export class SnapshotScheduler {
     this.#triggeredWrites = this.#writes
     // A running one holds what was written before it started; if it fails, that is tried again.
     const isCovered = this.#running === undefined ? !this.isDirty : this.#writes === this.#startedWrites
-    if (isCovered || this.#next !== undefined || this.#retry !== undefined) return
+    if (
+      this.#isEnding ||
+      (isCovered && !this.#isNeeded) ||
+      this.#next !== undefined ||
+      this.#retry !== undefined
+    )
+      return
     this.#ask().promise.catch(() => undefined) // told by the event
   }
 
@@ -154,7 +181,7 @@ export class SnapshotScheduler {
     this.#running = undefined
     if (outcome instanceof ForkstoreError) {
       this.#failures++
-      if (this.#isAutomatic) this.#retryLater()
+      if (this.#isAutomatic || this.#isNeeded) this.#retryLater()
     } else {
       this.#failures = 0
       this.#isFailing = false

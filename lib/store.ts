@@ -1,10 +1,12 @@
 import { EventEmitter } from 'node:events'
+import { Durability } from './durability.js'
 import type { Engine } from './engine.js'
 import { ForkstoreError } from './errors.js'
 import { IdleWork } from './idle-work.js'
 import type { ForkstoreMap } from './map.js'
 import type { ResolvedOptions } from './options.js'
 import { SnapshotScheduler } from './snapshot-scheduler.js'
+import { describeRecovered } from './recovered.js'
 import { checkTransaction, closedWithin, refuseThenable } from './transaction.js'
 import type { AnyRoot, Key, Recovered, SnapshotResult, StoreEvents, StoreStats } from './types.js'
 
@@ -12,9 +14,10 @@ import type { AnyRoot, Key, Recovered, SnapshotResult, StoreEvents, StoreStats }
  * An open store; made by `open`. After `close()` every method throws
  * `ERR_FORKSTORE_CLOSED`, or rejects with it.
  *
- * Events: `snapshot` and `snapshot-error` after each snapshot; `recovered` and `warning` once, in the turn
- * after `open`. Where nobody listens, the process is warned (`ForkstoreWarning`) of what was recovered, and
- * of the first in a row of automatic snapshots that fail.
+ * Events: `snapshot` and `snapshot-error` after each snapshot; `recovered`, and `warning` of what
+ * opening met, once, in the turn after `open`. Where nobody listens, the process is warned (`ForkstoreWarning`) of what was recovered, and
+ * of the first in a row of automatic snapshots that fail. `warning` also tells that the log has failed (the
+ * `ForkstoreError`), and that the disk is behind; once, until it works again or has caught up.
  */
 export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEvents> {
   /** Absolute path of the directory; undefined: memory only. */
@@ -25,6 +28,8 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   readonly recovered: Recovered | undefined
   readonly #engine: Engine
   readonly #scheduler: SnapshotScheduler
+  /** undefined: no log. */
+  readonly #durability: Durability | undefined
   readonly #idleWork: IdleWork
   readonly #snapshotOnClose: boolean
   #closing: Promise<void> | undefined
@@ -47,7 +52,15 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
             warnProcess(`${this.path}: ${error.message}`, error)
         }),
     })
+    this.#scheduler.onReplayed(engine.replayedWrites)
+    if (engine.log !== undefined && options.durability !== 'snapshot') {
+      this.#durability = new Durability(engine.log, options.durability, {
+        onNeed: (isNeeded) => this.#scheduler.need(isNeeded),
+        onWarning: (each) => this.#tell(() => this.#warn(each)),
+      })
+    }
     engine.onWrite = () => {
+      this.#durability?.onWrite()
       this.#scheduler.onWrite()
       this.#idleWork.onWrite()
     }
@@ -117,6 +130,21 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
     return this.#scheduler.request()
   }
 
+  /**
+   * Resolves when everything that is written now is on disk: covered by a completed fdatasync. Handlers that wait
+   * together share one. With `durability: 'snapshot'` it takes a snapshot, if something was written since the last.
+   *
+   * Rejects with `ERR_FORKSTORE_LOG_FAILED` when the disk has refused (`cause` tells why), and until the store has
+   * healed by a snapshot; what was written stays in memory, and is on disk once it has. With `durability: 'snapshot'`:
+   * as `snapshot()` does. `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
+   */
+  commit(): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closedError())
+    if (this.#durability !== undefined) return this.#durability.commit()
+    if (this.path !== undefined && !this.#scheduler.isDirty) return Promise.resolve()
+    return this.#scheduler.request().then(() => undefined)
+  }
+
   stats(): StoreStats {
     this.#assertOpen()
     const { entries, writes, nodes, bytes, collections, snapshotBytesWritten } = this.#engine.stats()
@@ -129,13 +157,15 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
       bytes,
       collections,
       snapshot: { running: isRunning, bytesWritten: snapshotBytesWritten, last, failures },
+      log: this.#durability?.stats(),
     }
   }
 
   /**
-   * Refuses everything from now on, waits for a running snapshot, takes a last one if something was written
-   * since (`snapshot.onClose`), and gives memory and lock back. Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED`
-   * when the last snapshot failed; the store is closed then too. Further calls return the same promise. Within a
+   * Refuses everything from now on, syncs the log, waits for a running snapshot, takes a last one if something was
+   * written since (`snapshot.onClose`: the next `open` is quicker for it), and gives memory and lock back. Rejects with
+   * `ERR_FORKSTORE_SNAPSHOT_FAILED` when the last snapshot failed, with `ERR_FORKSTORE_LOG_FAILED` when what was
+   * written is not on disk; the store is closed then too. Further calls return the same promise. Within a
    * transaction: `ERR_FORKSTORE_TRANSACTION`, and the store stays open.
    */
   close(): Promise<void> {
@@ -152,19 +182,33 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
     this.#engine.seal()
     this.#idleWork.stop()
     try {
+      const isLogged = this.#durability?.commit().then(
+        () => true,
+        () => false,
+      )
       await this.#scheduler.finish()
-      if (this.#snapshotOnClose && this.#scheduler.isDirty) {
+      // What the log has lost a snapshot saves, also where none was wanted.
+      const isNeeded = (await isLogged) === false
+      if (isNeeded || (this.#snapshotOnClose && this.#scheduler.isDirty)) {
         const last = this.#scheduler.request()
         await this.#scheduler.finish()
         await last
       }
+    } finally {
+      await this.#closeEngine()
+    }
+  }
+
+  async #closeEngine(): Promise<void> {
+    try {
+      await this.#durability?.close()
     } finally {
       this.#engine.close()
     }
   }
 
   #assertOpen(): void {
-    if (this.#closing !== undefined) throw new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+    if (this.#closing !== undefined) throw closedError()
   }
 
   #warn(warning: Error): void {
@@ -189,8 +233,6 @@ function warnProcess(message: string, cause?: Error): void {
   process.emitWarning(warning)
 }
 
-function describeRecovered({ generation, entries, skipped, identityRestored }: Recovered): string {
-  const parts = skipped.map((each) => `generation ${each.generation} cannot be used: ${each.reason}`)
-  if (identityRestored) parts.push('the identity file was missing or damaged and was written anew')
-  return `${parts.join('; ')}; generation ${generation} with ${entries} entries was loaded`
+function closedError(): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
 }

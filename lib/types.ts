@@ -35,8 +35,31 @@ export interface SnapshotOptions {
   watchdogMs?: number
 }
 
+/**
+ * When a change is on disk. `'snapshot'`: with the next snapshot. `'everysec'`: in a log that is synced once a second.
+ * `'commit'`: in the same log, synced as soon as the turn of the event loop ends. See docs/durability.md.
+ */
+export type DurabilityMode = 'snapshot' | 'everysec' | 'commit'
+
+/** How far `open` has got. */
+export interface OpenProgress {
+  /** `'replay'`: what the log holds is applied. */
+  phase: 'replay'
+  doneBytes: number
+  totalBytes: number
+}
+
 /** Options of `open`. */
 export interface OpenOptions {
+  /** Default `'everysec'`. A store in memory has no log: only `'snapshot'` can be said of one. */
+  durability?: DurabilityMode
+  /**
+   * `'salvage'`: where the log is damaged, take what comes before the damage instead of refusing to open. The damaged
+   * files are first copied to names that end in `.damaged`, and the `recovered` event tells.
+   */
+  recover?: 'salvage'
+  /** Called now and then while a log is replayed, and last with `doneBytes` equal to `totalBytes`; not without a log. */
+  onProgress?: (progress: OpenProgress) => void
   /** `false` turns all automatic snapshots off, the one on close included. */
   snapshot?: SnapshotOptions | false
   /** Address space reserved, in bytes: the most the data can take; not memory used. Default 64 GiB; 4 MiB to 256 GiB. */
@@ -71,7 +94,10 @@ export interface StoreStats {
   entries: number
   /** Writes in the life of the store; new maps and new shapes of objects (engine `native`) count too. */
   writes: number
-  /** Objects and arrays of the live tree, the root included; engine `native`: what `map.live` was asked for, too. */
+  /**
+   * Objects and arrays of the live tree, the root included. Engine `native`: what `map.live` was asked for, too, and what
+   * was removed and whose memory has not been given back yet.
+   */
   nodes: number
   bytes: {
     /** In use by data. */
@@ -94,6 +120,35 @@ export interface StoreStats {
     /** Failures since the last success. */
     failures: number
   }
+  /** Undefined with `durability: 'snapshot'`, and in memory. */
+  log: LogStats | undefined
+}
+
+/** The log's part of `store.stats()`. */
+export interface LogStats {
+  durability: 'everysec' | 'commit'
+  /**
+   * `healthy`; or, after the disk has refused a write or a sync, `failed` (a snapshot is about to begin, which makes
+   * good what the log has lost), `healing` (it is under way), `read-only` (it failed: writes are refused with
+   * `ERR_FORKSTORE_LOG_FAILED`, and it is tried again, until it succeeds).
+   */
+  state: 'healthy' | 'failed' | 'healing' | 'read-only'
+  /** Waiting in memory to be written. */
+  bufferedBytes: number
+  /** More waits than 64 MiB. `commit()` takes as long as the disk does; beyond 256 MiB (engine `native`) writes wait. */
+  behind: boolean
+  /** Times that a write has waited for the disk. */
+  stalls: number
+  /** Written to the log since the store was opened, in bytes. */
+  appendedBytes: number
+  /** Turns of the event loop, or transactions, since the store was opened. */
+  batches: number
+  /** Files of the log on disk. */
+  segments: number
+  /** fdatasync calls since the store was opened; how long the last one took, and the longest, in milliseconds. */
+  syncs: number
+  lastSyncMs: number
+  longestSyncMs: number
 }
 
 /** Told by the `recovered` event and `store.recovered`: what `open` had to leave behind. */
@@ -105,6 +160,19 @@ export interface Recovered {
   skipped: { generation: number; reason: string }[]
   /** The directory's `identity` file was missing or damaged and was written anew. */
   identityRestored: boolean
+  /** What of the log did not count; undefined when all of it did. */
+  log: RecoveredLog | undefined
+}
+
+/** The end of a log that did not count. */
+export interface RecoveredLog {
+  /**
+   * Torn: a crash came while it was written; nobody had been told that it was on disk. `bytes` were there from `offset`
+   * of the file on.
+   */
+  cut: { file: string; offset: number; bytes: number }[]
+  /** With `recover: 'salvage'`: the damage, and where the files were copied to. */
+  salvaged: { reason: string; copies: string[] } | undefined
 }
 
 /** Events of a store, with the arguments of their listeners. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { open } from '../lib/js/index.js'
 import { fromTagged, toTagged } from '../lib/js/tagged.js'
-import { expectRejection, expectSame } from './support/expect.js'
+import { expectError, expectRejection, expectSame } from './support/expect.js'
 import { storable } from './support/samples.js'
 import { Stores } from './support/stores.js'
 
@@ -136,7 +136,7 @@ describe('files of forkstore/js', () => {
   })
 
   test('one value that is longer than a string may be fails the snapshot, not the store', async () => {
-    const store = await stores.open(stores.directory())
+    const store = await stores.open(stores.directory(), { durability: 'snapshot' })
     store
       .map('a')
       .set('big', Buffer.alloc(2 ** 29))
@@ -146,6 +146,16 @@ describe('files of forkstore/js', () => {
     expect(readdirSync(store.path!).filter((name) => name.endsWith('.tmp'))).toEqual([])
     store.map('a').delete('big')
     expect((await store.snapshot()).entries).toBe(1)
+  })
+
+  test('one that the log cannot hold is refused, and nothing is changed', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const map = store.map<unknown>('a').set('big', 'small')
+    expectError('ERR_FORKSTORE_TOO_LARGE', () => map.set('big', Buffer.alloc(2 ** 29)))
+    expect(map.get('big')).toBe('small')
+    await store.close()
+    expect((await stores.open(path)).map('a').get('big')).toBe('small')
   })
 
   test.each(storable)('table form: $name', ({ name, value, ...rest }) => {

@@ -74,14 +74,16 @@ describe('the tree through the binding', () => {
     setMember(store, ROOT, 'list', arrayOf(Array.from({ length: 3000 }, (_, index) => index)))
     store.findMember(store.locate(ROOT), 'list')
     const list = store.result[2] as number
-    const all = new Float64Array(4000).fill(-1)
+    const all = new Float64Array(8000).fill(-1)
     expect(store.scanItems(list, 0, all)).toBe(3000)
-    expect(words(store, all[2999] as number, 2)).toEqual(number(2999))
-    expect(all[3000]).toBe(-1)
-    expect(store.scanItems(list, 2990, all.subarray(0, 5))).toBe(5)
-    expect(words(store, all[0] as number, 2)).toEqual(number(2990))
+    expect(all[2 * 2999]).toBe(2999)
+    expect(words(store, all[2 * 2999 + 1] as number, 2)).toEqual(number(2999))
+    expect(all[6000]).toBe(-1)
+    expect(store.scanItems(list, 2990, all.subarray(0, 11))).toBe(5)
+    expect(all[0]).toBe(2990)
+    expect(words(store, all[1] as number, 2)).toEqual(number(2990))
     expect(store.scanItems(list, 3000, all)).toBe(0)
-    expect(store.scanItems(list, 0, new Float64Array(0))).toBe(0)
+    expect(store.scanItems(list, 0, new Float64Array(1))).toBe(0)
   })
 
   it('keeps the layout version current', async () => {

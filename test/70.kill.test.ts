@@ -61,7 +61,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 
 /** Opens what is left and compares it with the oracle; the number of writes that it holds. */
 async function checkLeftovers(directory: string, seen: Seen, atLeast: number): Promise<number> {
-  const store = await open(directory, { engine: 'native', snapshot: false })
+  const store = await open(directory, { engine: 'native', snapshot: false, durability: 'snapshot' })
   try {
     const map = store.map('state')
     const writes = (map.get('writes') ?? 0) as number

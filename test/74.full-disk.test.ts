@@ -1,11 +1,14 @@
 // A disk that is really full: as root a small tmpfs, else a limit on the size of files.
 
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { open, type ForkstoreError } from '../lib/index.js'
+import { engines, openEngine } from './support/engines.js'
+import { crashCopy } from './support/log-files.js'
 
 const root = process.getuid?.() === 0
 // Mounting takes root; the limit on file size, below, is tried by everybody.
@@ -15,12 +18,26 @@ const testAsRoot = (name: string, body: () => Promise<void>): void => {
 const base = mkdtempSync(join(tmpdir(), 'forkstore-disk-'))
 const disk = join(base, 'disk')
 
+function fillDisk(): void {
+  try {
+    for (let i = 0; ; i++) writeFileSync(join(disk, `filler-${i}`), Buffer.alloc(64 * 1024))
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC')
+  }
+}
+
+function emptyDisk(): void {
+  for (const name of readdirSync(disk).filter((each) => each.startsWith('filler'))) rmSync(join(disk, name))
+}
+
+const delay = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
+
 beforeAll(() => {
   mkdirSync(disk)
   if (root) execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', disk])
 })
 afterAll(() => {
-  if (root) execFileSync('umount', [disk])
+  if (root) execFileSync('umount', ['-l', disk]) // also when a test has left a store open
   rmSync(base, { recursive: true, force: true })
 })
 
@@ -28,6 +45,7 @@ testAsRoot('a full disk: the old snapshot stands, and saving works again when th
   const directory = join(disk, 'store')
   const store = await open(directory, {
     engine: 'native',
+    durability: 'snapshot',
     snapshot: { everyMs: 0, afterWrites: 0, keep: 1 },
   })
   const map = store.map('m')
@@ -50,13 +68,66 @@ testAsRoot('a full disk: the old snapshot stands, and saving works again when th
   await again.close()
 })
 
+for (const engine of engines) {
+  testAsRoot(
+    `the log on a full disk: nothing is acknowledged, and when there is space writes return (${engine})`,
+    async () => {
+      const directory = join(disk, `log-${engine}`)
+      const store = await openEngine(engine, directory, { snapshot: { everyMs: 0, afterWrites: 0 } })
+      const warnings: Error[] = []
+      store.on('warning', (warning) => warnings.push(warning))
+      store.on('snapshot-error', () => undefined)
+      const map = store.map<unknown>('m').set('small', 1)
+      await store.commit()
+      fillDisk()
+      // Until the disk says so: what is preallocated can still be written to.
+      let failure: ForkstoreError | undefined
+      let acknowledged = 0
+      for (let index = 1; failure === undefined; index++) {
+        map.set('number', index).set('text', randomBytes(50_000).toString('latin1'))
+        failure = await store.commit().then(
+          () => void (acknowledged = index),
+          (error: unknown) => error as ForkstoreError,
+        )
+      }
+      expect(failure.code).toBe('ERR_FORKSTORE_LOG_FAILED')
+      expect((failure.cause as NodeJS.ErrnoException).code).toBe('ENOSPC')
+      while (store.stats().log!.state !== 'read-only') await delay(5)
+      const before = [...map]
+      expect(() => map.set('number', 0)).toThrow(
+        expect.objectContaining({ code: 'ERR_FORKSTORE_LOG_FAILED' }),
+      )
+      expect(() => map.delete('number')).toThrow(
+        expect.objectContaining({ code: 'ERR_FORKSTORE_LOG_FAILED' }),
+      )
+      expect(() => store.map('another')).toThrow(
+        expect.objectContaining({ code: 'ERR_FORKSTORE_LOG_FAILED' }),
+      )
+      expect([...map]).toEqual(before)
+      const copy = crashCopy(directory, base)
+      const left = await openEngine(engine, copy)
+      left.on('recovered', () => undefined)
+      expect(Number(left.map('m').get('number') ?? 0)).toBeGreaterThanOrEqual(acknowledged)
+      await left.close()
+
+      emptyDisk()
+      while (store.stats().log!.state !== 'healthy') await delay(5)
+      map.set('number', 'again')
+      await store.commit()
+      const healed = await openEngine(engine, crashCopy(directory, base))
+      expect([...healed.map('m')]).toEqual([...map])
+      await healed.close()
+      expect(warnings.map((warning) => (warning as ForkstoreError).code)).toEqual([
+        'ERR_FORKSTORE_LOG_FAILED',
+      ])
+      await store.close()
+      rmSync(directory, { recursive: true })
+    },
+  )
+}
+
 testAsRoot('a disk without a byte left: opening a new store gives a typed error', async () => {
-  writeFileSync(join(disk, 'filler'), Buffer.alloc(100))
-  try {
-    for (let i = 0; ; i++) writeFileSync(join(disk, `filler-${i}`), Buffer.alloc(64 * 1024))
-  } catch (error) {
-    expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC')
-  }
+  fillDisk()
   const failure = await open(join(disk, 'new'), { engine: 'native' }).then(
     () => undefined,
     (error: unknown) => error as ForkstoreError,
@@ -68,7 +139,7 @@ test('a limit on file size: a typed error, and the store goes on', () => {
   const program = `
     import { open } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
     process.on('SIGXFSZ', () => {})
-    const store = await open(${JSON.stringify(join(base, 'limited'))}, { engine: 'native', snapshot: false })
+    const store = await open(${JSON.stringify(join(base, 'limited'))}, { engine: 'native', durability: 'snapshot', snapshot: false })
     for (let i = 0; i < 100; i++) store.map('m').set(i, 'x'.repeat(100_000))
     console.log(await store.snapshot().catch((error) => error.code))
   `

@@ -12,7 +12,7 @@ export interface Filled {
 
 /** A store whose data takes `mebibytes` of memory. */
 export async function openFilled(folder: string, mebibytes: number, { engine }: Options): Promise<Filled> {
-  const store = await open(join(folder, 'store'), { engine, snapshot: false })
+  const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
   if (store.stats().engine === 'js') throw new Error('sizes in MiB are of the native engine')
   const map = store.map<Customer, string>('customers')
   let entries = 0

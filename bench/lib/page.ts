@@ -6,12 +6,12 @@ import type { Result } from './runner.js'
 export function pageOf(results: Map<string, Result>): string {
   const [first] = results.values()
   if (first === undefined) throw new Error('nothing was measured yet: run the benchmarks first')
-  const { node, kernel, cores, memoryGiB, platform } = first.environment
+  const { node, kernel, cores, memoryGiB, platform, fileSystem } = first.environment
   const parts = [
     '# Figures',
     `Written by \`npm run bench -- publish\`; what each means is in [performance](../performance.md). Medians
 of the rounds, and the lowest and highest in brackets. Node ${node}, ${platform}, kernel ${kernel},
-${cores} cores, ${memoryGiB} GiB.`,
+${cores} cores, ${memoryGiB} GiB${fileSystem === undefined ? '' : `, data on ${fileSystem}`}.`,
     '## Against the targets',
     tableOf(linesOfVerdicts(judge(results))),
     ...[...results.values()].flatMap((result) => [

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface RedisServer {
+  /** One more connection; whoever asked ends it. */
+  connect(): Promise<Redis>
   /** Records of four fields, as hashes, until the process has this much resident memory; how many. */
   fill(bytes: number): Promise<number>
   residentBytes(): Promise<number>
@@ -27,12 +29,12 @@ const fillScript = `
 /** So that no script runs for long: the server answers nothing meanwhile. */
 const entriesPerScript = 100_000
 
-/** A real redis-server on a socket in `folder`, with its own defaults but for automatic saving. */
-export async function startRedis(folder: string): Promise<RedisServer> {
+/** A real redis-server on a socket in `folder`, with its own defaults but for automatic saving and `settings`. */
+export async function startRedis(folder: string, settings: string[] = []): Promise<RedisServer> {
   const socket = join(folder, 'redis.sock')
   const server = execa(
     'redis-server',
-    ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder],
+    ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder, ...settings],
     {
       stdout: 'ignore',
     },
@@ -55,6 +57,12 @@ export async function startRedis(folder: string): Promise<RedisServer> {
 
   return {
     residentBytes,
+
+    async connect() {
+      const another = new Redis(socket)
+      await another.ping()
+      return another
+    },
 
     async fill(bytes) {
       let entries = 0

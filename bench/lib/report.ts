@@ -12,6 +12,7 @@ function digits(value: number): string {
 
 /** The unit is the end of a metric's name. */
 const units: [suffix: string, format: (value: number) => string][] = [
+  ['PerSecond', (value) => `${digits(value)}/s`],
   ['MBps', (value) => `${digits(value)} MB/s`],
   ['Ms', (value) => (value >= 1 || value === 0 ? `${digits(value)} ms` : `${digits(value * 1000)} us`)],
   ['Us', (value) => `${digits(value)} us`],

@@ -1,5 +1,6 @@
 import ora from 'ora'
 import type { Benchmark, Case, Metrics, Options, Sample, Series } from './benchmark.js'
+import { fileSystemOf } from './disk.js'
 import { busyShare, environment } from './machine.js'
 import { runInProcess } from './process.js'
 import { figureOf, type Figure } from './statistics.js'
@@ -65,7 +66,7 @@ export async function run({ benchmark, url }: BenchmarkModule, options: Options)
     benchmark: benchmark.name,
     title: benchmark.title,
     date: new Date().toISOString(),
-    environment: environment(),
+    environment: { ...environment(), fileSystem: fileSystemOf(options.directory) },
     busyShareBefore: share,
     rows: cases.map((one) => rowOf(one, samples.get(one)!, errors.get(one))),
   }

@@ -63,7 +63,7 @@ export function writeJson(map: Map<string, Customer>, file: string): void {
 export async function openSaver(contender: string, folder: string, { engine }: Options): Promise<Saver> {
   if (contender === 'map-json') return new MapSaver(folder, writeJson)
   if (contender === 'map-v8') return new MapSaver(folder, (map, file) => writeFileSync(file, serialize(map)))
-  const store = await open(join(folder, 'store'), { engine, snapshot: false })
+  const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
   const map = store.map<Customer, string>('customers')
   return {
     get: (key) => map.get(key),

@@ -9,7 +9,7 @@ const { folder, engine } = role.options
 
 role.receive(async (evidence) => {
   const started = performance.now()
-  const store = await open(folder, { engine, snapshot: false })
+  const store = await open(folder, { engine, snapshot: false, durability: 'snapshot' })
   const openMs = performance.now() - started
   const verdict = { engine, openMs, ...judge(store, evidence) }
   await role.send({ type: 'verdict', verdict })

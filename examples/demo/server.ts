@@ -28,7 +28,7 @@ const role = startRole<ServerOptions, ToServer, FromServer>()
 const { folder, engine, entries } = role.options
 
 // Snapshots are asked for by the demo, so that it knows what each of them must hold.
-const store = await open(folder, { engine, snapshot: false })
+const store = await open(folder, { engine, snapshot: false, durability: 'snapshot' })
 const warnings: string[] = []
 store.on('warning', (warning) => warnings.push(warning.message))
 const packages = store.map<Package, string>(PACKAGES)

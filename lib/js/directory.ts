@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import type { Recovered } from '../types.js'
 import type { Plain } from './copy.js'
+import { logGenerations, logName } from './log-file.js'
 import { BadSnapshot, FORMAT, readSnapshot, type ReadMap } from './snapshot-file.js'
 import { isAbandonedDraft } from './lock.js'
 import { isSystemError } from './system.js'
@@ -28,6 +29,10 @@ const TEMPORARY = /^(snapshot-\d{20}|identity)\.json\.tmp$/
 
 export interface Loaded {
   storeId: string
+  /** The one that was loaded; 0 for a new store. */
+  generation: number
+  /** Files of a log follow it. */
+  hasLog: boolean
   /** Of the newest file there is, usable or not; 0 for a new store. */
   newest: number
   writes: number
@@ -91,6 +96,8 @@ export function loadDirectory(path: string): Loaded {
     const storeId = randomBytes(16).toString('hex')
     return {
       storeId,
+      generation: 0,
+      hasLog: false,
       newest: 0,
       writes: 0,
       maps: new Map(),
@@ -114,9 +121,17 @@ function loadNewest(path: string, generations: number[], identity: string | unde
       }
       const identityRestored = identity === undefined
       if (identityRestored) writeIdentity(path, header.storeId)
-      const recovered: Recovered = { generation, entries: header.entries, skipped, identityRestored }
+      const recovered: Recovered = {
+        generation,
+        entries: header.entries,
+        skipped,
+        identityRestored,
+        log: undefined,
+      }
       return {
         storeId: header.storeId,
+        generation,
+        hasLog: header.log,
         newest: generations[0]!,
         writes: header.writes,
         maps,
@@ -194,13 +209,32 @@ export async function publish(path: string, temporary: string, name: string): Pr
   }
 }
 
-/** Removes what is older than the newest `keep` usable generations. What cannot be removed stays. */
-export async function removeOld(path: string, keep: number, damaged: ReadonlySet<number>): Promise<void> {
+/** Removes what is older than the newest `keep` usable generations; the oldest of those. What cannot be removed stays. */
+export async function removeOld(
+  path: string,
+  keep: number,
+  damaged: ReadonlySet<number>,
+): Promise<{ oldest: number }> {
   const generations = generationsIn(await readdir(path))
-  const oldest = generations.filter((generation) => !damaged.has(generation))[keep - 1]
-  if (oldest === undefined) return
+  const usable = generations.filter((generation) => !damaged.has(generation))
+  const oldest = usable[keep - 1]
+  if (oldest === undefined) return { oldest: usable.at(-1) ?? 0 }
   for (const generation of generations) {
     // A failure costs disk space only, and the next snapshot tries again.
     if (generation < oldest) await unlink(join(path, snapshotName(generation))).catch(() => undefined)
   }
+  return { oldest }
+}
+
+/** Removes files of logs, the newest first, so that those that are left hang together. */
+export function removeLogs(path: string, generations: readonly number[]): void {
+  for (const generation of [...generations].sort((a, b) => b - a))
+    rmSync(join(path, logName(generation)), { force: true })
+  if (generations.length > 0) syncDirectory(path)
+}
+
+/** The highest number that anything here has. */
+export function highestNumber(path: string): number {
+  const names = readdirSync(path)
+  return Math.max(0, ...generationsIn(names), ...logGenerations(names))
 }

@@ -1,30 +1,56 @@
 import { randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { Engine, EngineStats } from '../engine.js'
 import { ForkstoreError } from '../errors.js'
 import type { ForkstoreMap } from '../map.js'
-import type { Recovered, SnapshotResult } from '../types.js'
+import type { DurabilityMode, Recovered, SnapshotResult } from '../types.js'
 import { defineField } from './copy.js'
-import { loadDirectory, makeDirectory, publish, removeOld, snapshotName, writeIdentity } from './directory.js'
+import {
+  highestNumber,
+  loadDirectory,
+  type Loaded,
+  makeDirectory,
+  publish,
+  removeLogs,
+  removeOld,
+  snapshotName,
+  writeIdentity,
+} from './directory.js'
 import { DirectoryLock } from './lock.js'
+import { encodeOperation, logGenerations } from './log-file.js'
+import { replayLog, type Replayed } from './log-replay.js'
+import { JsLog } from './log.js'
 import { JsMap, type MapOwner } from './map.js'
+import { replayOperation } from './replay-operation.js'
 import { writeSnapshot } from './snapshot-file.js'
 import { isSystemError } from './system.js'
 import { countContainers } from './containers.js'
 import { JsTree } from './tree.js'
 import { Undo } from './undo.js'
 
+export interface JsOptions {
+  durability: DurabilityMode
+  salvage: boolean
+  onReplay?: ((doneBytes: number, totalBytes: number) => void) | undefined
+}
+
 /** Opens a directory, or memory only. */
-export async function openJs(path: string | undefined): Promise<Engine> {
-  if (path === undefined) return new JsEngine(undefined, undefined)
+export async function openJs(path: string | undefined, options: JsOptions): Promise<Engine> {
+  if (path === undefined) return new JsEngine(undefined, undefined, options)
   let lock: DirectoryLock | undefined
   try {
     makeDirectory(path)
     lock = new DirectoryLock(path)
-    const engine = new JsEngine(path, lock)
-    await engine.start()
+    const engine = new JsEngine(path, lock, options)
+    try {
+      await engine.start()
+    } catch (error) {
+      engine.close()
+      throw error
+    }
     return engine
   } catch (error) {
     lock?.release()
@@ -39,6 +65,7 @@ export async function openJs(path: string | undefined): Promise<Engine> {
 class JsEngine implements Engine, MapOwner {
   readonly name = 'js'
   readonly recovered: Recovered | undefined
+  readonly isLogged: boolean
   onWrite: () => void = () => undefined
   readonly undo = new Undo()
   readonly tree: JsTree
@@ -47,6 +74,12 @@ class JsEngine implements Engine, MapOwner {
   readonly #maps = new Map<string, JsMap>()
   readonly #storeId: string
   readonly #damaged: ReadonlySet<number>
+  readonly log: JsLog | undefined
+  readonly replayedWrites: number
+  /** What opening found; the start goes on from there. */
+  readonly #replayed: Replayed | undefined
+  /** The directory's snapshot says that a log follows. */
+  readonly #hadLog: boolean
   #newest: number
   #writes: number
   #isSealed = false
@@ -55,31 +88,72 @@ class JsEngine implements Engine, MapOwner {
   constructor(
     readonly path: string | undefined,
     lock: DirectoryLock | undefined,
+    options: JsOptions,
   ) {
     this.#lock = lock
     const loaded = path === undefined ? undefined : loadDirectory(path)
-    this.recovered = loaded?.recovered
     this.#storeId = loaded?.storeId ?? randomBytes(16).toString('hex')
     this.#damaged = loaded?.damaged ?? new Set()
-    this.#newest = loaded?.newest ?? 0
-    this.#writes = loaded?.writes ?? 0
+    this.#newest = loaded === undefined ? 0 : loaded.newest
+    this.#hadLog = loaded?.hasLog ?? false
+    if (loaded !== undefined && path !== undefined) {
+      this.#replayed = replayLog(
+        path,
+        loaded,
+        (operation, isJson) => replayOperation(loaded, operation, isJson),
+        { salvage: options.salvage, onReplay: options.onReplay },
+      )
+      if (options.durability !== 'snapshot')
+        this.log = new JsLog(path, this.#storeId, this.#replayed.sequence)
+    }
+    this.isLogged = this.log !== undefined
+    this.replayedWrites = this.#replayed?.writes ?? 0
+    this.#writes = (loaded?.writes ?? 0) + this.replayedWrites
     this.tree = new JsTree(this, loaded?.root ?? {})
     for (const read of loaded?.maps.values() ?? []) {
       this.#maps.set(read.name, new JsMap(read.name, this, read.stored, read.notJson))
     }
+    this.recovered = this.#recovered(loaded)
   }
 
-  /** Writes generation 1 of a new store, so that from then on there always is one. */
+  #recovered(loaded: Loaded | undefined): Recovered | undefined {
+    const log = this.#replayed?.recovered
+    if (loaded === undefined || (loaded.recovered === undefined && log === undefined)) return undefined
+    const { generation, recovered } = loaded
+    const rest = recovered ?? { generation, skipped: [], identityRestored: false }
+    return { ...rest, entries: this.#entries(), log }
+  }
+
+  /**
+   * Writes generation 1 of a new store, so that from then on there always is one; gets the log going, or, where none is
+   * wanted any more, removes it once a snapshot holds what it held.
+   */
   async start(): Promise<void> {
-    if (this.path === undefined || this.#newest > 0) return
-    await this.snapshot({ keep: 1 })
-    writeIdentity(this.path, this.#storeId)
+    const { path, log } = this
+    if (path === undefined) return
+    const { tail, voids, recovered } = this.#replayed!
+    const isNew = this.#newest === 0
+    const isSalvaged = recovered?.salvaged !== undefined
+    this.#newest = highestNumber(path)
+    if (log !== undefined && tail !== undefined && !isSalvaged) {
+      removeLogs(path, voids)
+      log.resume(tail.generation, tail.bytes)
+    } else if (isNew || log !== undefined || this.#hadLog) {
+      // The files that are there are of no use beside the snapshot, and none before it is published.
+      const old = logGenerations(readdirSync(path))
+      await this.snapshot({ keep: isNew ? 1 : Number.MAX_SAFE_INTEGER })
+      removeLogs(path, old)
+    } else {
+      removeLogs(path, voids)
+    }
+    if (isNew) writeIdentity(path, this.#storeId)
   }
 
   map(name: string): ForkstoreMap {
     this.assertOpen()
     let map = this.#maps.get(name)
     if (map === undefined) {
+      if (this.isLogged) this.record(['map', name], true)
       map = new JsMap(name, this)
       this.#maps.set(name, map)
     }
@@ -90,11 +164,14 @@ class JsEngine implements Engine, MapOwner {
     const path = this.path
     if (path === undefined)
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'the store is memory only')
-    const generation = this.#newest + 1
+    const generation = ++this.#newest // never used twice, also when this one fails
     const name = snapshotName(generation)
     const temporary = `${name}.tmp`
     const entries = this.#entries()
     const startMs = performance.now()
+    const isHealing = this.log?.state === 'failed' || this.log?.state === 'read-only'
+    const cut = this.log?.cut(generation)
+    cut?.catch(() => undefined) // awaited below
     try {
       const header = {
         storeId: this.#storeId,
@@ -102,6 +179,7 @@ class JsEngine implements Engine, MapOwner {
         writes: this.#writes,
         maps: this.#maps.size,
         entries,
+        log: cut !== undefined,
       }
       const { bytes, durable } = writeSnapshot(
         join(path, temporary),
@@ -110,10 +188,11 @@ class JsEngine implements Engine, MapOwner {
         this.tree.data,
       )
       const pauseMs = performance.now() - startMs
-      await durable
+      await Promise.all([durable, cut])
       await publish(path, temporary, name)
-      this.#newest = generation
-      await removeOld(path, options.keep, this.#damaged)
+      // An older one and the log behind it do not give the state that this one has.
+      const { oldest } = await removeOld(path, isHealing ? 1 : options.keep, this.#damaged)
+      this.log?.published(oldest)
       const durationMs = performance.now() - startMs
       return {
         generation,
@@ -126,6 +205,7 @@ class JsEngine implements Engine, MapOwner {
         copiedBytes: 0,
       }
     } catch (error) {
+      this.log?.snapshotFailed()
       await unlink(join(path, temporary)).catch(() => undefined) // the first error is the one to tell
       throw error
     }
@@ -133,6 +213,7 @@ class JsEngine implements Engine, MapOwner {
 
   begin(): void {
     this.undo.begin()
+    this.log?.begin()
     const writes = this.#writes
     // Taken back, they have not been.
     this.undo.record(() => (this.#writes = writes))
@@ -140,10 +221,12 @@ class JsEngine implements Engine, MapOwner {
 
   commit(): void {
     this.undo.commit()
+    this.log?.commit()
   }
 
   rollback(): void {
     this.undo.rollback()
+    this.log?.rollback()
     this.changes++
   }
 
@@ -173,6 +256,7 @@ class JsEngine implements Engine, MapOwner {
 
   close(): void {
     this.#isSealed = true
+    this.log?.abandon()
     // Whoever still holds a map or an iterator of it shall not hold the data.
     for (const map of this.#maps.values()) map.forget()
     this.tree.forget()
@@ -188,6 +272,10 @@ class JsEngine implements Engine, MapOwner {
     this.#writes++
     this.changes++
     this.onWrite()
+  }
+
+  record(operation: readonly unknown[], isJson: boolean): void {
+    this.log?.record(encodeOperation(operation, isJson))
   }
 
   #entries(): number {

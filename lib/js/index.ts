@@ -6,9 +6,13 @@ export { copy, query } from '../tree/view-functions.js'
 export { ForkstoreError, type ForkstoreErrorCode } from '../errors.js'
 export type {
   AnyRoot,
+  DurabilityMode,
   Key,
+  LogStats,
   OpenOptions,
+  OpenProgress,
   Recovered,
+  RecoveredLog,
   SnapshotOptions,
   SnapshotResult,
   StoreEvents,

@@ -14,6 +14,7 @@ import {
 } from '../value-errors.js'
 import { copyIn, copyOut, isStoredObject, type Plain } from './copy.js'
 import { CopyingIterator } from './iterator.js'
+import { isJsonKey } from './keys.js'
 import type { Holder, JsTree, TreeOwner } from './tree.js'
 
 /** What a map needs of its engine. */
@@ -79,6 +80,7 @@ export class JsMap extends ForkstoreMap {
     this.#check(key)
     const copied = copyIn((steps) => describePath(this.name, key, steps), value)
     this.#owner.assertOpen() // a getter of the value's may have closed the store
+    this.#record('set', key, copied.isJson, copied.value)
     this.#store(key, copied.value, copied.isJson)
     return this
   }
@@ -86,6 +88,7 @@ export class JsMap extends ForkstoreMap {
   override delete(key: Key): boolean {
     this.#check(key)
     if (!this.stored.has(key)) return false
+    this.#record('delete', key, true)
     const { tree, undo } = this.#owner
     const value = this.stored.get(key)
     if (undo.active) {
@@ -113,6 +116,7 @@ export class JsMap extends ForkstoreMap {
     const { tree, undo } = this.#owner
     this.#owner.assertOpen()
     if (this.stored.size === 0) return
+    this.#owner.record(['clear', this.name], true)
     if (undo.active) {
       const entries = [...this.stored]
       const notJson = [...this.notJson]
@@ -141,6 +145,7 @@ export class JsMap extends ForkstoreMap {
     const value = this.#object(key) // a getter of the fields may have changed it
     const names = Object.keys(copied.value as Plain)
     if (names.length === 0) return this
+    this.#record('patch', key, copied.isJson, copied.value)
     for (const name of names) this.#owner.tree.setField(value, name, (copied.value as Plain)[name])
     if (!copied.isJson) this.#markNotJson(key)
     this.#owner.wrote()
@@ -161,8 +166,10 @@ export class JsMap extends ForkstoreMap {
       throw noNumber(this.name, key, field)
     }
     const after = (before ?? 0) + by
+    const isJson = Number.isFinite(after) && !Object.is(after, -0)
+    this.#record('patch', key, isJson, { [field]: after })
     this.#owner.tree.setField(value, field, after)
-    if (!Number.isFinite(after) || Object.is(after, -0)) this.#markNotJson(key)
+    if (!isJson) this.#markNotJson(key)
     this.#owner.wrote()
     return after
   }
@@ -216,6 +223,10 @@ export class JsMap extends ForkstoreMap {
     this.notJson.add(key)
   }
 
+  #record(kind: string, key: Key, isJson: boolean, ...rest: unknown[]): void {
+    if (this.#owner.isLogged) this.#owner.record([kind, this.name, key, ...rest], isJson && isJsonKey(key))
+  }
+
   #object(key: Key): Plain {
     const value = this.stored.get(key)
     if (isStoredObject(value)) return value
@@ -258,8 +269,4 @@ class RowScan implements Scan {
     const [key, value] = this.#entry as [Key, unknown]
     return this.owner.tree.readOnlyOf(this.holder, key, value)
   }
-}
-
-function isJsonKey(key: Key): boolean {
-  return typeof key === 'string' || (typeof key === 'number' && Number.isFinite(key))
 }

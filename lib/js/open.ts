@@ -1,8 +1,8 @@
 import { ForkstoreError } from '../errors.js'
 import { checkArguments, refuseOtherEngine } from '../open-arguments.js'
-import { Store } from '../store.js'
+import type { Store } from '../store.js'
 import type { AnyRoot, OpenOptions } from '../types.js'
-import { openJs } from './engine.js'
+import { openJsStore } from './open-store.js'
 
 /** As `open` of `forkstore`, in pure JavaScript: nothing native is loaded, or looked for. */
 export function open<Root extends object = AnyRoot>(
@@ -19,5 +19,5 @@ export async function open(...given: unknown[]): Promise<Store> {
     )
   }
   await refuseOtherEngine(path, 'js')
-  return new Store(await openJs(path), options)
+  return openJsStore(path, options)
 }

@@ -9,16 +9,15 @@ import { BadTable, fromTagged, joinParts, taggedParts, toTagged, type Tagged } f
  * A snapshot of the JS engine is text, one JSON value a line:
  *
  * ```
- * {"format":"forkstore-js","version":2,"sha256":"...", "storeId", "generation", "writes", "maps", "entries"}
+ * {"format":"forkstore-js","version":2,"sha256":"...", "storeId", "generation", "writes", "maps", "entries", "log"}
  * ["map","users"]                          the lines after it belong to this map
  * ["json","ada@x",{"visits":1}, ...]       key, value, key, value: as JSON has them
  * ["tagged",key,value, ...]                key and value as the tables of tagged.ts
  * ["tree",part, ...]                       parts of the nodes of the live tree, as tagged.ts has them
  * ```
  *
- * The lines of the tree come last; version 1 has none.
- *
- * The digest covers the whole file, itself read as 64 zeros.
+ * The lines of the tree come last; version 1 has none. `log`: whether the log of log-file.ts follows; false where it
+ * is missing. The digest covers the whole file, itself read as 64 zeros.
  */
 export const FORMAT = 'forkstore-js'
 export const VERSION = 2
@@ -34,6 +33,7 @@ export interface SnapshotHeader {
   writes: number
   maps: number
   entries: number
+  log: boolean
 }
 
 /** What the writer needs of a map. */
@@ -275,11 +275,11 @@ function otherVersion(header: Record<string, unknown>, lines: Generator<Buffer, 
 }
 
 function checkHeader(fields: Record<string, unknown>): SnapshotHeader {
-  const { storeId, generation, writes, maps, entries } = fields
+  const { storeId, generation, writes, maps, entries, log } = fields
   const counts = [generation, writes, maps, entries]
   const areCounts = counts.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)
   if (typeof storeId !== 'string' || !areCounts) throw new BadSnapshot('the header is damaged')
-  return { storeId, generation, writes, maps, entries } as SnapshotHeader
+  return { storeId, generation, writes, maps, entries, log: log === true } as SnapshotHeader
 }
 
 function parse(line: Buffer): unknown {

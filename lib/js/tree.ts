@@ -1,13 +1,14 @@
 import { ForkstoreError } from '../errors.js'
-import { ArrayNode } from '../tree/array-view.js'
-import { ObjectNode } from '../tree/object-view.js'
-import { describePlace, detached } from '../tree/place.js'
+import { describeBelow, describePlace, detached } from '../tree/place.js'
 import { ABSENT, type Place, type Scan, type TreeEngine, type TreeNode } from '../tree/tree-engine.js'
 import { makeView } from '../tree/view.js'
 import type { Key } from '../types.js'
+import { isJsonKey } from './keys.js'
 import { isKeyTooLong } from '../value-errors.js'
 import { nextItem, removeField, replaceItems, spliceItems } from './containers.js'
 import { copyIn, copyOut, defineField, isContainer, type Plain } from './copy.js'
+import { JsArray, JsObject, type JsNode } from './tree-node.js'
+import { ItemScan, MemberScan } from './tree-scan.js'
 import type { Undo } from './undo.js'
 
 /** What the tree needs of its engine. */
@@ -19,64 +20,18 @@ export interface TreeOwner {
   assertOpen(): void
   /** Counts one write. */
   wrote(): void
+  /** Whether there is a log. */
+  readonly isLogged: boolean
+  /**
+   * Puts an operation (log-file.ts) into the log; `isJson`: JSON can say it. Called before the change, which must then
+   * come. Errors: ERR_FORKSTORE_LOG_FAILED, ERR_FORKSTORE_TOO_LARGE.
+   */
+  record(operation: readonly unknown[], isJson: boolean): void
 }
 
 /** Is told that what lies below an entry was changed. */
 export interface Holder extends Place {
   changed(key: Key): void
-}
-
-/**
- * What both kinds of nodes have. The data are the store's own plain objects and arrays. A container lies in one place
- * as long as it is in the store at all, since assigning copies: so `owner` never changes, and a node is detached when
- * it or one of its owners was taken out.
- */
-interface JsNode extends TreeNode {
-  readonly data: Plain | unknown[]
-  /** The node of the container that this one lies in. */
-  readonly owner: JsNode | undefined
-  /** Set of what was itself taken out. */
-  isDetached: boolean
-  /** Of a read-only node: `changes` when it was made. Of a live one: NaN. */
-  readonly stamp: number
-}
-
-class JsObject extends ObjectNode implements JsNode {
-  isDetached = false
-
-  constructor(
-    tree: JsTree,
-    readonly data: Plain,
-    readonly owner: JsNode | undefined,
-    parent: Place | undefined,
-    step: Key,
-    readonly stamp: number,
-  ) {
-    super(tree, parent, step)
-  }
-
-  override get isReadOnly(): boolean {
-    return this.stamp >= 0
-  }
-}
-
-class JsArray extends ArrayNode implements JsNode {
-  isDetached = false
-
-  constructor(
-    tree: JsTree,
-    readonly data: unknown[],
-    readonly owner: JsNode | undefined,
-    parent: Place | undefined,
-    step: Key,
-    readonly stamp: number,
-  ) {
-    super(tree, parent, step)
-  }
-
-  override get isReadOnly(): boolean {
-    return this.stamp >= 0
-  }
 }
 
 /** The live tree over plain objects and arrays, and the live views of what maps hold. */
@@ -123,14 +78,22 @@ export class JsTree implements TreeEngine {
         `${describePlace(node, name)}: the name is too long`,
       )
     }
-    const copied = copyIn((steps) => describePlace(node, name, ...steps), value).value
+<<<<<<< HEAD
+    const copied = copyIn((steps) => describePlace(node, name, ...steps), value)
+    const data = this.#object(node) // a getter of the value's may have changed anything
+    this.#record(node, copied.isJson, 'set', name, copied.value)
+    this.setField(data, name, copied.value)
+=======
+    const copied = copyIn((steps) => describeBelow(node, [name, ...steps]), value).value
     this.setField(this.#object(node), name, copied) // a getter of the value's may have changed anything
+>>>>>>> p1
     this.#wrote(node)
   }
 
   delete(node: TreeNode, name: string): boolean {
     const data = this.#object(node)
     if (!Object.hasOwn(data, name)) return false
+    this.#record(node, true, 'delete', name)
     const value = data[name]
     const { undo } = this.#owner
     if (undo.active) {
@@ -166,8 +129,13 @@ export class JsTree implements TreeEngine {
 
   setItem(node: TreeNode, index: number, value: unknown): void {
     this.#array(node)
-    const copied = copyIn((steps) => describePlace(node, index, ...steps), value).value
+<<<<<<< HEAD
+    const { value: copied, isJson } = copyIn((steps) => describePlace(node, index, ...steps), value)
+=======
+    const copied = copyIn((steps) => describeBelow(node, [index, ...steps]), value).value
+>>>>>>> p1
     const data = this.#array(node)
+    this.#record(node, isJson, 'set', index, copied)
     const { undo } = this.#owner
     const { length } = data
     const wasThere = Object.hasOwn(data, index)
@@ -189,6 +157,7 @@ export class JsTree implements TreeEngine {
   deleteItem(node: TreeNode, index: number): boolean {
     const data = this.#array(node)
     if (!Object.hasOwn(data, index)) return false
+    this.#record(node, true, 'delete', index)
     const before = data[index]
     Reflect.deleteProperty(data, index)
     this.detach(before)
@@ -206,6 +175,7 @@ export class JsTree implements TreeEngine {
     const data = this.#array(node)
     const before = data.length
     if (length === before) return
+    this.#record(node, true, 'length', length)
     const removed: [index: number, value: unknown][] = []
     // Not by slice: there may be four thousand million holes.
     for (let index = nextItem(data, length); index !== -1; index = nextItem(data, index + 1)) {
@@ -228,10 +198,17 @@ export class JsTree implements TreeEngine {
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void {
     this.#array(node)
     const path = ([index, ...steps]: readonly (string | number)[]): string =>
+<<<<<<< HEAD
       describePlace(node, start + ((index as number | undefined) ?? 0), ...steps)
+    const { value, isJson } = copyIn(path, items)
+    const added = value as unknown[]
+=======
+      describeBelow(node, [start + ((index as number | undefined) ?? 0), ...steps])
     const added = items.length === 0 ? [] : (copyIn(path, items).value as unknown[])
+>>>>>>> p1
     const data = this.#array(node)
     if (start + deleteCount > data.length) throw changedMeanwhile(node)
+    this.#record(node, isJson, 'splice', start, deleteCount, added)
     const removed = spliceItems(data, start, deleteCount, added)
     removed.forEach((value) => this.detach(value))
     if (this.#owner.undo.active) {
@@ -246,6 +223,7 @@ export class JsTree implements TreeEngine {
 
   permute(node: TreeNode, order: Uint32Array): void {
     const data = this.#array(node)
+    this.#record(node, true, 'permute', Array.from(order))
     const before = data.slice()
     const after = new Array<unknown>(before.length)
     order.forEach((from, to) => {
@@ -365,6 +343,12 @@ export class JsTree implements TreeEngine {
     return node
   }
 
+  #record(node: TreeNode, isJson: boolean, kind: string, ...rest: unknown[]): void {
+    if (!this.#owner.isLogged) return
+    const path = pathOf(node as JsNode)
+    this.#owner.record([kind, path, ...rest], isJson && (path[0] === null || isJsonKey(path[1] as Key)))
+  }
+
   #wrote(node: TreeNode): void {
     let top = node as JsNode
     while (top.owner !== undefined) top = top.owner
@@ -373,6 +357,7 @@ export class JsTree implements TreeEngine {
   }
 }
 
+<<<<<<< HEAD
 /** Names as they were at the beginning; those that are gone meanwhile are passed over. */
 class MemberScan implements Scan {
   readonly #names: string[]
@@ -428,6 +413,25 @@ class ItemScan implements Scan {
   }
 }
 
+/** The way to a node, as the log has it: null, or a map's name and a key; then names and indexes. */
+function pathOf(node: JsNode): unknown[] {
+  const steps: unknown[] = []
+  let at = node
+  for (; at.owner !== undefined; at = at.owner) steps.push(stepOf(at, at.owner.data as Plain))
+  if (at.parent === undefined) steps.push(null)
+  else steps.push(at.step, at.parent.step)
+  return steps.reverse()
+}
+
+/** Where the node is in its owner now: items move. */
+function stepOf(node: JsNode, owner: Plain): unknown {
+  if (owner[node.step as string] === node.data) return node.step
+  if (Array.isArray(owner)) return owner.indexOf(node.data)
+  return Object.keys(owner).find((name) => owner[name] === node.data)
+}
+
+=======
+>>>>>>> p1
 function changedMeanwhile(node: TreeNode): ForkstoreError {
   return new ForkstoreError(
     'ERR_FORKSTORE_INVALID_ARGUMENT',

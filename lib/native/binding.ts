@@ -8,6 +8,21 @@ export interface NativeOpenOptions {
   /** Address space to reserve, in bytes. */
   maxBytes: number
   hugePages: boolean
+  /** Keep a log. Without it, one that is there is replayed and given up. Default false. */
+  log?: boolean
+  /** Damage to the log does not refuse; see `LogOptions`. Default false. */
+  salvage?: boolean
+  /** How far the replay of a log is; must not throw. The last call, with equal numbers, comes before `open` resolves. */
+  onReplay?: ((doneBytes: number, totalBytes: number) => void) | undefined
+  /** For tests: `LogOptions` of native/persist/log.h. */
+  logSizes?: {
+    segmentBytes?: number
+    softBoundBytes?: number
+    hardBoundBytes?: number
+    fragmentBytes?: number
+    writeBytes?: number
+    syncIntervalMs?: number
+  }
 }
 
 /** How opening went; the same for a directory and for memory (all empty). */
@@ -18,6 +33,14 @@ export interface NativeRecovery {
   skipped: { generation: number; reason: string }[]
   /** The `identity` file was missing or damaged and has been written anew. */
   identityRestored: boolean
+  /** `salvaged`: the damage that was gone over, or ''. */
+  log: {
+    found: boolean
+    operations: number
+    tails: { file: string; offset: number; bytes: number }[]
+    salvaged: string
+    copies: string[]
+  }
 }
 
 export interface NativeSnapshotOutcome {
@@ -65,6 +88,37 @@ export interface NativeMap {
   size(): number
 }
 
+/** The log; see native/persist/log.h. Throws INVALID once the store is closed. */
+export interface NativeLog {
+  /** Once. `onProgress` is called on turns of its own; it does not keep the process alive, unless `hold` says so. */
+  start(onProgress: () => void): void
+  endBatch(sync: boolean): void
+  sequenceToAwait(): number
+  durableSequence(): number
+  /** A LogState. */
+  state(): number
+  isBehind(): boolean
+  /** With `nativeCode` and `systemErrno`. */
+  failure(): Error | undefined
+  /** Operations are answered with the failure from now on, or no longer. Between turns only. */
+  refuseWrites(refuse: boolean): void
+  hold(isHeld: boolean): void
+  /** Waits until what was ended is on disk, or so many milliseconds have passed. */
+  syncNow(mostMs: number): void
+  /** Takes no operation and no snapshot afterwards; `onProgress`, once the state is kClosed. */
+  beginClose(): void
+  stats(): {
+    bufferedBytes: number
+    appendedBytes: number
+    segments: number
+    batches: number
+    syncs: number
+    stalls: number
+    lastSyncMs: number
+    longestSyncMs: number
+  }
+}
+
 export interface NativeStore {
   readonly recovery: NativeRecovery
   /** Where operations are written; byte 0 is 8-aligned. Replaced by `growOperationBuffer`. */
@@ -106,7 +160,10 @@ export interface NativeStore {
   length(block: number): number
   /** As `NativeMap.scan`, over the members of a TABLE: records in the order of their sequence numbers. */
   scanTable(block: number, from: number, out: Float64Array): number
-  /** Slots of an array's items from index `from` on, 0 for holes; how many: fewer than `out.length` at the end. */
+  /**
+   * Of an array's items from index `from` on that are no holes: index and slot of each, one after the other; how many:
+   * fewer than fit mean that there are no more.
+   */
   scanItems(block: number, from: number, out: Float64Array): number
   /** Writes the node as one plain value at the start of `packBuffer`; its bytes, or -Code (12 when it is detached). */
   pack(node: number): number
@@ -145,6 +202,8 @@ export interface NativeStore {
    * can be no `done`.
    */
   snapshot(keep: number, watchdogMs: number, done: (outcome: NativeSnapshotOutcome) => void): boolean
+  /** To be asked for once; undefined when the store keeps none. */
+  log(): NativeLog | undefined
   stats(): NativeStats
   /** Kills a running snapshot's child, releases the lock, unmaps the arena. The windows become detached. */
   close(): void

@@ -2,10 +2,11 @@ import type { Engine, EngineStats } from '../engine.js'
 import { ForkstoreError } from '../errors.js'
 import type { ForkstoreMap } from '../map.js'
 import type { Recovered, SnapshotResult } from '../types.js'
-import type { NativeSnapshotOutcome, NativeStore } from './binding.js'
+import type { NativeOpenOptions, NativeRecovery, NativeSnapshotOutcome, NativeStore } from './binding.js'
 import { Decoder } from './decoder.js'
-import { errorFromCode } from './errors.js'
+import { errorFromCode, fromNative } from './errors.js'
 import { loadBinding } from './load.js'
+import { NativeLog } from './log.js'
 import { NativeMap } from './map.js'
 import { Operation } from './operation.js'
 import { PackedTree } from './packed.js'
@@ -22,23 +23,32 @@ const IDLE_BLOCKS = 256
  */
 export async function openNative(
   path: string | undefined,
-  options: { maxBytes: number },
+  options: NativeEngineOptions,
 ): Promise<NativeEngine> {
   const binding = loadBinding()
   let store: NativeStore
   try {
-    store = await binding.open(path, { maxBytes: options.maxBytes, hugePages: true })
+    store = await binding.open(path, { ...options, hugePages: true })
   } catch (error) {
     throw fromNative(error)
   }
-  return new NativeEngine(path, store)
+  try {
+    return new NativeEngine(path, store)
+  } catch (error) {
+    store.close()
+    throw fromNative(error)
+  }
 }
+
+export type NativeEngineOptions = Omit<NativeOpenOptions, 'hugePages'>
 
 /** The engine over the C++ core. */
 export class NativeEngine implements Engine {
   readonly name = 'native'
   readonly path: string | undefined
   readonly recovered: Recovered | undefined
+  readonly log: NativeLog | undefined
+  readonly replayedWrites: number
   onWrite: () => void = () => {}
   /** Maps refuse everything; a last snapshot can still be taken. */
   sealed = false
@@ -64,9 +74,10 @@ export class NativeEngine implements Engine {
       const node = viewOf(proxy)
       return node === undefined ? undefined : (node.tree.copy(node) as object)
     }
-    const { generation, entries, skipped, identityRestored } = store.recovery
-    this.recovered =
-      skipped.length > 0 || identityRestored ? { generation, entries, skipped, identityRestored } : undefined
+    this.recovered = describeRecovery(store.recovery)
+    this.replayedWrites = store.recovery.log.operations
+    const log = store.log()
+    if (log !== undefined) this.log = new NativeLog(log)
   }
 
   map(name: string): ForkstoreMap {
@@ -177,6 +188,17 @@ export class NativeEngine implements Engine {
   }
 }
 
+function describeRecovery(recovery: NativeRecovery): Recovered | undefined {
+  const { generation, entries, skipped, identityRestored } = recovery
+  const { tails, salvaged, copies } = recovery.log
+  const isLogWhole = tails.length === 0 && salvaged === ''
+  if (skipped.length === 0 && !identityRestored && isLogWhole) return undefined
+  const log = isLogWhole
+    ? undefined
+    : { cut: tails, salvaged: salvaged === '' ? undefined : { reason: salvaged, copies } }
+  return { generation, entries, skipped, identityRestored, log }
+}
+
 function closedError(): ForkstoreError {
   return new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
 }
@@ -189,11 +211,4 @@ function snapshotResult(outcome: NativeSnapshotOutcome): SnapshotResult {
 function snapshotError(outcome: NativeSnapshotOutcome): ForkstoreError {
   const cause = errorFromCode(outcome.code, outcome.message, outcome.systemErrno)
   return new ForkstoreError('ERR_FORKSTORE_SNAPSHOT_FAILED', outcome.message, { cause: cause.cause ?? cause })
-}
-
-function fromNative(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
-  const { nativeCode, systemErrno } = error as Error & { nativeCode?: unknown; systemErrno?: unknown }
-  if (typeof nativeCode !== 'number') return error
-  return errorFromCode(nativeCode, error.message, typeof systemErrno === 'number' ? systemErrno : 0)
 }

@@ -13,7 +13,7 @@ const CODES: readonly ForkstoreErrorCode[] = [
   'ERR_FORKSTORE_WRONG_TYPE',
   'ERR_FORKSTORE_IO',
   'ERR_FORKSTORE_SNAPSHOT_FAILED',
-  'ERR_FORKSTORE_IO',
+  'ERR_FORKSTORE_LOG_FAILED',
   'ERR_FORKSTORE_DETACHED',
 ]
 
@@ -22,6 +22,14 @@ export function errorFromCode(nativeCode: number, message: string, systemErrno =
   const code = CODES[nativeCode - 1] ?? 'ERR_FORKSTORE_IO'
   if (systemErrno === 0) return new ForkstoreError(code, message)
   return new ForkstoreError(code, message, { cause: systemError(systemErrno) })
+}
+
+/** The error for one that the addon has thrown; any other as it is. */
+export function fromNative(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { nativeCode, systemErrno } = error as Error & { nativeCode?: unknown; systemErrno?: unknown }
+  if (typeof nativeCode !== 'number') return error
+  return errorFromCode(nativeCode, error.message, typeof systemErrno === 'number' ? systemErrno : 0)
 }
 
 function systemError(errno: number): Error {

@@ -8,7 +8,7 @@ const MOST_BATCH = 256
 
 /** A place in a large object or array: places of some members are fetched at a time, and again after changes. */
 abstract class BatchScan<Node extends NativeArray | NativeObject> implements Scan {
-  protected batch: Float64Array = new Float64Array(LEAST_BATCH)
+  protected batch: Float64Array
   protected at = -1
   protected count = 0
   #epoch: object | undefined
@@ -18,11 +18,14 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
   constructor(
     protected readonly tree: NativeTree,
     protected readonly node: Node,
+    /** Numbers for one place. */
+    readonly width: 1 | 2 = 1,
   ) {
+    this.batch = new Float64Array(LEAST_BATCH * width)
     tree.places.locate(node)
   }
 
-  /** Whether `batch` holds places from the next one on. REQUIRES: at + 1 === count or something changed. */
+  /** Fills `batch` with the places from the next one on; how many. REQUIRES: at + 1 === count or something changed. */
   protected abstract refill(): number
 
   abstract next(): boolean
@@ -31,20 +34,20 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
 
   /** Steps to the next place; false when there is none. */
   protected step(): boolean {
-    const { tree, node } = this
+    const { tree, node, width } = this
     tree.places.locate(node)
     const isChanged =
       this.#epoch !== node.epoch || this.#writes !== node.writes || this.#foreign !== tree.foreign
     if (!isChanged && ++this.at < this.count) return true
     if (isChanged) {
       // A loop that writes makes every batch worthless after one member: fetch few.
-      if (this.batch.length > LEAST_BATCH) this.batch = new Float64Array(LEAST_BATCH)
+      if (this.batch.length > LEAST_BATCH * width) this.batch = new Float64Array(LEAST_BATCH * width)
       this.#epoch = node.epoch
       this.#writes = node.writes
       this.#foreign = tree.foreign
-    } else if (this.count < this.batch.length) {
+    } else if (this.count * width < this.batch.length) {
       return false
-    } else if (this.batch.length < MOST_BATCH) {
+    } else if (this.batch.length < MOST_BATCH * width) {
       this.batch = new Float64Array(4 * this.batch.length)
     }
     this.at = 0
@@ -84,24 +87,22 @@ export class ItemScan extends BatchScan<NativeArray> {
   #from: number
 
   constructor(tree: NativeTree, node: NativeArray, from: number) {
-    super(tree, node)
+    super(tree, node, 2)
     this.#from = from
   }
 
   next(): boolean {
-    do {
-      if (!this.step()) return false
-      this.#from++
-    } while (this.batch[this.at] === 0)
+    if (!this.step()) return false
+    this.#from = this.name() + 1
     return true
   }
 
   name(): number {
-    return this.#from - 1
+    return this.batch[2 * this.at] as number
   }
 
   value(): unknown {
-    return this.tree.valueAt(this.batch[this.at] as number, this.node, this.#from - 1)
+    return this.tree.valueAt(this.batch[2 * this.at + 1] as number, this.node, this.name())
   }
 
   protected refill(): number {

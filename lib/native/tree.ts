@@ -157,11 +157,10 @@ export class NativeTree implements TreeEngine {
     this.places.locate(native)
     const names: string[] = []
     const batch = new Float64Array(BATCH)
-    for (let from = 0, count = BATCH; count === BATCH; from += count) {
+    const most = BATCH / 2
+    for (let from = 0, count = most; count === most; from = (batch[BATCH - 2] as number) + 1) {
       count = this.store.scanItems(this.places.block(native), from, batch)
-      for (let index = 0; index < count; index++) {
-        if (batch[index] !== 0) names.push(String(from + index))
-      }
+      for (let item = 0; item < count; item++) names.push(String(batch[2 * item]))
     }
     return names
   }

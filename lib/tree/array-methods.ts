@@ -12,6 +12,8 @@ import { plain, viewOf } from './view.js'
  */
 
 const MOST_LENGTH = 2 ** 32 - 1
+/** Items that one call may write: an array that holds as many in one value is as large as values can be. */
+const MOST_AT_ONCE = 2 ** 27
 const original = Array.prototype
 
 type Comparator = (one: unknown, other: unknown) => number
@@ -36,6 +38,15 @@ function checkLength(node: TreeNode, length: number): void {
   throw new ForkstoreError(
     'ERR_FORKSTORE_TOO_LARGE',
     `${describePlace(node)}: an array of more than ${MOST_LENGTH} items cannot be stored`,
+  )
+}
+
+/** What has to be looked at item by item, or hole by hole. */
+function checkCount(node: TreeNode, count: number): void {
+  if (count <= MOST_AT_ONCE) return
+  throw new ForkstoreError(
+    'ERR_FORKSTORE_TOO_LARGE',
+    `${describePlace(node)}: more than ${MOST_AT_ONCE} items cannot be changed at once`,
   )
 }
 
@@ -125,6 +136,7 @@ const overrides = {
       throw new TypeError('The comparison function must be either a function or undefined')
     }
     const length = node.tree.length(node)
+    checkCount(node, length)
     const order = sortedOrder(items(node, 0, length), compare)
     if (node.tree.length(node) !== length) {
       throw new ForkstoreError(
@@ -140,6 +152,7 @@ const overrides = {
     const node = changedNode(this)
     if (node === undefined) return original.reverse.call(this as unknown[])
     const length = node.tree.length(node)
+    checkCount(node, length)
     if (length > 1)
       node.tree.permute(
         node,
@@ -154,6 +167,7 @@ const overrides = {
     const length = node.tree.length(node)
     const from = clamp(start, length, 0)
     const count = clamp(end, length, length) - from
+    checkCount(node, count)
     if (count > 0) node.tree.splice(node, from, count, new Array<unknown>(count).fill(value))
     return this
   },

@@ -8,7 +8,7 @@ import {
   setOnReceiver,
 } from './refusals.js'
 import { ABSENT, TreeNode } from './tree-engine.js'
-import { NODE } from './view.js'
+import { isThereAlready, NODE } from './view.js'
 
 const ZERO = 48
 
@@ -33,6 +33,12 @@ function lengthOf(value: unknown): number {
   return length
 }
 
+/** Assigns; to itself: nothing. Not a method, as private ones take memory in each node. */
+function put(node: TreeNode, index: number, value: unknown): void {
+  if (typeof value === 'object' && isThereAlready(value, () => node.tree.item(node, index))) return
+  node.tree.setItem(node, index, value)
+}
+
 /** The view of an array: a handler whose traps ask the engine. Other names than indexes are methods. */
 export abstract class ArrayNode extends TreeNode implements ProxyHandler<object> {
   get isArray(): boolean {
@@ -53,7 +59,7 @@ export abstract class ArrayNode extends TreeNode implements ProxyHandler<object>
     if (receiver !== this.view) return setOnReceiver(receiver, name, value)
     if (this.isReadOnly) refuseChange(this)
     const index = typeof name === 'string' ? indexOfName(name) : -1
-    if (index >= 0) this.tree.setItem(this, index, value)
+    if (index >= 0) put(this, index, value)
     else if (name === 'length') this.tree.setLength(this, lengthOf(value))
     else refuseName(this, name)
     return true
@@ -101,7 +107,7 @@ export abstract class ArrayNode extends TreeNode implements ProxyHandler<object>
     if (index < 0) refuseName(this, name)
     const isNew = !this.tree.hasItem(this, index)
     checkDescriptor(this, index, descriptor, isNew)
-    if (isNew || 'value' in descriptor) this.tree.setItem(this, index, descriptor.value)
+    if (isNew || 'value' in descriptor) put(this, index, descriptor.value)
     return true
   }
 

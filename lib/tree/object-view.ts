@@ -8,11 +8,17 @@ import {
   setOnReceiver,
 } from './refusals.js'
 import { ABSENT, TreeNode } from './tree-engine.js'
-import { NODE } from './view.js'
+import { isThereAlready, NODE } from './view.js'
 
 /** `${view}` is what it is for plain data: members named toString are data. */
 function toPrimitive(hint: string): unknown {
   return hint === 'number' ? NaN : '[object Object]'
+}
+
+/** Assigns; to itself: nothing. Not a method, as private ones take memory in each node. */
+function put(node: TreeNode, name: string, value: unknown): void {
+  if (typeof value === 'object' && isThereAlready(value, () => node.tree.get(node, name))) return
+  node.tree.set(node, name, value)
 }
 
 /**
@@ -36,7 +42,7 @@ export abstract class ObjectNode extends TreeNode implements ProxyHandler<object
     if (receiver !== this.view) return setOnReceiver(receiver, name, value)
     if (this.isReadOnly) refuseChange(this)
     if (typeof name === 'symbol') refuseName(this, name)
-    this.tree.set(this, name, value)
+    put(this, name, value)
     return true
   }
 
@@ -68,7 +74,7 @@ export abstract class ObjectNode extends TreeNode implements ProxyHandler<object
     if (typeof name === 'symbol') refuseName(this, name)
     const isNew = !this.tree.has(this, name)
     checkDescriptor(this, name, descriptor, isNew)
-    if (isNew || 'value' in descriptor) this.tree.set(this, name, descriptor.value)
+    if (isNew || 'value' in descriptor) put(this, name, descriptor.value)
     return true
   }
 

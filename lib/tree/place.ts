@@ -4,9 +4,15 @@ import { TreeNode, type Place } from './tree-engine.js'
 
 /** Names something in the tree in the way one would write it: `root.users["a@b"].tags[2]`. */
 export function describePlace(place: Place, ...steps: Steps): string {
-  const all: (string | number)[] = [...steps]
+  return describeBelow(place, steps)
+}
+
+/** The same, with steps that lead on from the place: there may be too many to be arguments. */
+export function describeBelow(place: Place, steps: Steps): string {
+  const upwards: (string | number)[] = []
   let at = place
-  for (; at.parent instanceof TreeNode; at = at.parent) all.unshift(at.step as string | number)
+  for (; at.parent instanceof TreeNode; at = at.parent) upwards.push(at.step as string | number)
+  const all = upwards.reverse().concat(steps)
   // Keys of maps are any of three kinds; below them there are names and indexes only.
   const start =
     at.parent === undefined

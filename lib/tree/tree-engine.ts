@@ -61,6 +61,8 @@ export interface Scan {
   name(): Key
   /** The current one's value, decoded when asked for. To be read before anything changes. */
   value(): unknown
+  /** Ends it before its end: closes iterators of the caller's that are under way. Where there may be none: missing. */
+  close?(): void
 }
 
 export interface TreeEngine {

@@ -64,6 +64,14 @@ export function viewOf(value: unknown): TreeNode | undefined {
   return node instanceof TreeNode && node.view === value ? node : undefined
 }
 
+/**
+ * Whether a value is the very view that the member or item shows: assigning it there changes nothing, and must not
+ * replace the node by a copy of itself. `found` looks it up.
+ */
+export function isThereAlready(value: unknown, found: () => unknown): boolean {
+  return types.isProxy(value) && viewOf(value) !== undefined && found() === value
+}
+
 /** Views are copied, everything else is as it is. */
 export function plain(value: unknown): unknown {
   const node = typeof value === 'object' ? viewOf(value) : undefined

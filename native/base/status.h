@@ -19,7 +19,8 @@ enum class Code {
   kWrongType = 8,  // patch of a non-object, increment of a non-number
   kIo = 9,         // a system call failed; system_errno() says how
   kSnapshotFailed = 10,
-  kDetached = 12,  // an operation on a node that is not in the tree (any more)
+  kLogFailed = 11,  // the log could not be written or synced; nothing since is known to be on disk
+  kDetached = 12,   // an operation on a node that is not in the tree (any more)
 };
 
 class [[nodiscard]] Status {

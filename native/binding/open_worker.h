@@ -3,26 +3,29 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <string>
 
+#include "binding/replay_watch.h"
 #include "persist/recovery.h"
 
 namespace forkstore {
 
 class OpenWorker : public Napi::AsyncWorker {
  public:
-  // open(path: string | undefined, options: { maxBytes, hugePages }): Promise<NativeStore>
+  // open(path: string | undefined, options: NativeOpenOptions): Promise<NativeStore>
   static Napi::Value Run(const Napi::CallbackInfo& info);
 
  private:
-  OpenWorker(Napi::Env env, std::string path, ArenaOptions options);
+  OpenWorker(Napi::Env env, std::string path, OpenOptions options, Napi::Value on_replay);
 
   void Execute() override;
   void OnOK() override;
 
   Napi::Promise::Deferred deferred_;
   std::string path_;
-  ArenaOptions options_;
+  OpenOptions options_;
+  ReplayWatch replay_watch_;
   Status status_;
   OpenedStore opened_;
 };

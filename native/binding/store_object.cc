@@ -5,6 +5,7 @@
 #include <string>
 
 #include "binding/failure.h"
+#include "binding/log_object.h"
 #include "binding/map_object.h"
 #include "binding/string_argument.h"
 #include "binding/tree_functions.h"
@@ -39,6 +40,26 @@ bool AppendName(const Key& name, std::vector<uint8_t>* list) {
   return true;
 }
 
+Napi::Object DescribeRecoveredLog(Napi::Env env, const RecoveredLog& log) {
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Array tails = Napi::Array::New(env, log.tails.size());
+  for (uint32_t i = 0; i < log.tails.size(); ++i) {
+    Napi::Object tail = Napi::Object::New(env);
+    tail.Set("file", log.tails[i].file);
+    tail.Set("offset", static_cast<double>(log.tails[i].offset));
+    tail.Set("bytes", static_cast<double>(log.tails[i].bytes));
+    tails.Set(i, tail);
+  }
+  Napi::Array copies = Napi::Array::New(env, log.copied_aside.size());
+  for (uint32_t i = 0; i < log.copied_aside.size(); ++i) copies.Set(i, log.copied_aside[i]);
+  object.Set("found", log.found);
+  object.Set("operations", static_cast<double>(log.operations));
+  object.Set("tails", tails);
+  object.Set("salvaged", log.salvaged);
+  object.Set("copies", copies);
+  return object;
+}
+
 }  // namespace
 
 void StoreObject::Define(Napi::Env env) {
@@ -61,6 +82,7 @@ void StoreObject::Define(Napi::Env env) {
                       InstanceMethod<&StoreObject::DefineShape>("defineShape"),
                       InstanceMethod<&StoreObject::ShapeNames>("shapeNames"),
                       InstanceMethod<&StoreObject::Reclaim>("reclaim"),
+                      InstanceMethod<&StoreObject::Log>("log"),
                       InstanceMethod<&StoreObject::Snapshot>("snapshot"),
                       InstanceMethod<&StoreObject::Stats>("stats"),
                       InstanceMethod<&StoreObject::Close>("close"),
@@ -118,6 +140,7 @@ Napi::Value StoreObject::Recovery(const Napi::CallbackInfo& info) {
   object.Set("entries", opened.engine ? static_cast<double>(opened.engine->entries()) : 0.0);
   object.Set("skipped", skipped);
   object.Set("identityRestored", opened.identity_restored);
+  object.Set("log", DescribeRecoveredLog(env, opened.recovered_log));
   return object;
 }
 
@@ -251,6 +274,15 @@ Napi::Value StoreObject::Reclaim(const Napi::CallbackInfo& info) {
   StoreState* state = Open(info.Env());
   if (state == nullptr) return info.Env().Undefined();
   return Napi::Boolean::New(info.Env(), state->engine()->Reclaim(info[0].As<Napi::Number>().Uint32Value()));
+}
+
+Napi::Value StoreObject::Log(const Napi::CallbackInfo& info) {
+  StoreState* state = Open(info.Env());
+  if (state == nullptr || state->log() == nullptr) return info.Env().Undefined();
+  Napi::Object object = MakeLogObject(info.Env(), state);
+  // The functions point into the state, which must not be collected before them.
+  object.Set("store", info.This());
+  return object;
 }
 
 Napi::Value StoreObject::Snapshot(const Napi::CallbackInfo& info) {

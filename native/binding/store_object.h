@@ -35,6 +35,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value DefineShape(const Napi::CallbackInfo& info);
   Napi::Value ShapeNames(const Napi::CallbackInfo& info);
   Napi::Value Reclaim(const Napi::CallbackInfo& info);
+  Napi::Value Log(const Napi::CallbackInfo& info);
   Napi::Value Snapshot(const Napi::CallbackInfo& info);
   Napi::Value Stats(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);

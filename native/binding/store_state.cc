@@ -109,7 +109,7 @@ double StoreState::Apply(size_t size) {
   if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
   if (size > buffer_bytes_) return Answer(Status(Code::kInvalid, "operation: larger than its buffer"), 0);
   ApplyResult applied;
-  return Applied(engine()->Apply(buffer_, size, &applied), applied);
+  return Applied(ApplyAndLog(buffer_, size, &applied), applied);
 }
 
 double StoreState::Applied(const Status& status, const ApplyResult& applied) {
@@ -121,18 +121,31 @@ double StoreState::Applied(const Status& status, const ApplyResult& applied) {
 double StoreState::Begin() {
   if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
   engine()->Begin();
+  if (opened_.log) marks_.push_back(opened_.log->Mark());
   return 0;
 }
 
 double StoreState::Commit() {
   if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
-  return Answer(engine()->Commit(), 0);
+  const Status status = engine()->Commit();
+  if (status.ok() && opened_.log) {
+    opened_.log->Release(marks_.back());
+    marks_.pop_back();
+  }
+  return Answer(status, 0);
 }
 
 double StoreState::Rollback() {
   if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
   const Status status = engine()->Rollback();
   PublishLayout();
+  if (status.ok() && opened_.log) {
+    opened_.log->RollbackTo(marks_.back());
+    marks_.pop_back();
+    for (const auto& operation : engine()->TakeSurvivors()) {
+      opened_.log->Append(operation.data(), operation.size());
+    }
+  }
   return Answer(status, 0);
 }
 
@@ -169,7 +182,7 @@ double StoreState::ApplyWithKey(size_t value_end, const Key& key) {
   std::memcpy(bytes + 12, &key_bytes, sizeof(key_bytes));
   if (key.bytes != 0) std::memcpy(bytes + value_end, key.data, key.bytes);
   ApplyResult applied;
-  const Status status = engine()->Apply(bytes, size, &applied);
+  const Status status = ApplyAndLog(bytes, size, &applied);
   if (bytes != buffer_) std::vector<uint64_t>().swap(built_);  // assigning {} would keep the memory
   return Applied(status, applied);
 }
@@ -186,7 +199,7 @@ Status StoreState::ApplyBuilt(OperationCode code, uint32_t collection, const std
   std::memcpy(bytes + 8, lengths, sizeof(lengths));
   if (!value.empty()) std::memcpy(bytes + kOperationHeadBytes, value.data(), value.size());
   if (key.bytes != 0) std::memcpy(bytes + kOperationHeadBytes + value.size(), key.data, key.bytes);
-  const Status status = engine()->Apply(bytes, size, result);
+  const Status status = ApplyAndLog(bytes, size, result);
   PublishLayout();
   return status;
 }
@@ -208,9 +221,37 @@ Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
   return Napi::Value(env, window);
 }
 
+Status StoreState::WriteRefusal() const {
+  if (!opened_.log) return Status(Code::kInvalid, "the store is closed");
+  const Status failure = opened_.log->failure();
+  if (failure.ok()) return Status(Code::kLogFailed, "the log takes no writes");
+  return Status(failure.code(), "no write is taken until the log works again: " + failure.message(),
+                failure.system_errno());
+}
+
+Status StoreState::StartLog(Napi::Env env, Napi::Function on_progress) {
+  Status status = LogWatch::Make(env, on_progress, &log_watch_);
+  if (!status.ok()) return status;
+  return opened_.log->Start(LogWatch::OnProgress, log_watch_.get());
+}
+
+void StoreState::HoldLog(Napi::Env env, bool hold) {
+  if (log_watch_) log_watch_->Hold(env, hold);
+}
+
+void StoreState::BeginCloseLog() {
+  if (log_closing_) return;
+  log_closing_ = refuses_writes_ = true;
+  opened_.log->BeginClose();
+}
+
 bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done) {
   const double start = NowMs();
   if (engine()->in_transaction()) return false;
+  if (log_closing_) {
+    FailureError(env, Status(Code::kInvalid, "the store is closed")).ThrowAsJavaScriptException();
+    return false;
+  }
   PageKeeper* keeper = engine()->page_keeper();
   if (keeper != nullptr && !keeper->TryPause()) return false;
 
@@ -239,6 +280,12 @@ bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_m
   request.keep = keep;
   request.watchdog_ms = watchdog_ms;
   opened_.next_generation += 1;  // never used twice, also when this one fails
+  snapshot_generation_ = request.source.generation;
+  if (opened_.log) {
+    request.published = Log::PublishedHook;
+    request.published_context = opened_.log.get();
+    opened_.log->Cut(snapshot_generation_);
+  }
 
   SnapshotCall* pending = call.release();
   arena->BeginSave();
@@ -256,6 +303,7 @@ bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_m
 
 void StoreState::FinishSnapshot(bool durable) {
   snapshot_.reset();
+  if (opened_.log && !durable) opened_.log->SnapshotFailed(snapshot_generation_);
   std::vector<uint32_t> split;
   engine()->arena()->AppendSplitHugePages(&split);
   engine()->arena()->EndSave(durable);
@@ -281,6 +329,9 @@ void StoreState::Close(Napi::Env env, bool env_alive) {
   }
   segments_.clear();
   opened_.engine.reset();
+  // The log's threads call the watch, and write to the directory.
+  opened_.log.reset();
+  log_watch_.reset();
   opened_.directory.reset();
 }
 

@@ -11,7 +11,9 @@
 
 #include <deque>
 #include <memory>
+#include <vector>
 
+#include "binding/log_watch.h"
 #include "binding/pack_buffer.h"
 #include "persist/recovery.h"
 #include "persist/snapshot.h"
@@ -81,6 +83,17 @@ class StoreState {
   // Packs a node into the pack buffer: its bytes, or -Code.
   double Pack(napi_env env, NodeId node);
   Napi::Value PackBufferValue(Napi::Env env);
+  // The log; nullptr when the store keeps none, or is closed.
+  Log* log() { return opened_.log.get(); }
+  // Starts its thread; `on_progress` is called, on turns of its own, when the log has got on. Errors: kIo.
+  Status StartLog(Napi::Env env, Napi::Function on_progress);
+  // While it is set, every write is refused with the log's failure. To be changed between turns only: no turn
+  // shall write one half of what it means to.
+  void RefuseWrites(bool refuse) { refuses_writes_ = refuse; }
+  // Whether the process stays alive for what the log has to tell. It does not at first.
+  void HoldLog(Napi::Env env, bool hold);
+  // No write and no snapshot after it; see Log::BeginClose().
+  void BeginCloseLog();
 
   // A window over the arena; cached. Undefined where the embedder forbids external buffers.
   Napi::Value Segment(Napi::Env env, uint32_t index);
@@ -98,7 +111,28 @@ class StoreState {
   // After anything that can have moved nodes.
   void PublishLayout() { result_[kResultLayout] = static_cast<double>(engine()->tree().layout_version()); }
   double Applied(const Status& status, const ApplyResult& applied);
+  // The one way to the engine: what it took goes into the log.
+  Status ApplyAndLog(const uint8_t* operation, size_t size, ApplyResult* result) {
+    if (refuses_writes_) return WriteRefusal();
+    Status status = engine()->Apply(operation, size, result);
+    if (opened_.log && status.ok() && !IsIdle(operation, *result)) opened_.log->Append(operation, size);
+    return status;
+  }
+  // Whether an operation that the engine took has changed nothing.
+  static bool IsIdle(const uint8_t* operation, const ApplyResult& result) {
+    switch (static_cast<OperationCode>(operation[0])) {
+      case OperationCode::kDelete:
+      case OperationCode::kDeleteMember:
+      case OperationCode::kDeleteItem:
+        return !result.changed;
+      default:
+        return false;
+    }
+  }
+  Status WriteRefusal() const;
 
+  std::vector<uint64_t> marks_;          // of the log, one for each open transaction
+  std::unique_ptr<LogWatch> log_watch_;  // outlives the log, whose thread calls it
   OpenedStore opened_;
   std::shared_ptr<StoreState*> self_;  // what outlives this object asks here whether it still is
   std::deque<MapHandle> handles_;      // by id - 1; a deque, so that pointers stay valid
@@ -112,6 +146,9 @@ class StoreState {
   std::vector<uint64_t> built_;  // operations that do not fit the buffer; words for alignment
   std::vector<Napi::Reference<Napi::ArrayBuffer>> segments_;
   std::unique_ptr<SnapshotProcess> snapshot_;
+  uint64_t snapshot_generation_ = 0;  // of the last one that was started
+  bool refuses_writes_ = false;
+  bool log_closing_ = false;
 };
 
 }  // namespace forkstore

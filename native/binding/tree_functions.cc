@@ -157,9 +157,19 @@ napi_value ScanItems(napi_env env, napi_callback_info info) {
       !Doubles(env, arguments[2], &out, &length)) {
     return Number(env, Fail(state, "scanItems: wrong arguments"));
   }
-  const auto limit = static_cast<uint32_t>(std::min<size_t>(length, std::numeric_limits<uint32_t>::max()));
-  return Scanned(env, out,
-                 block.tree().ScanItems(block.offset(), from, limit, reinterpret_cast<Offset*>(out)));
+  // Here, too, an item takes the place of its two numbers.
+  using Item = ItemSequence::Item;
+  static_assert(sizeof(Item) == 2 * sizeof(double));
+  const auto limit =
+      static_cast<uint32_t>(std::min<size_t>(length / 2, std::numeric_limits<uint32_t>::max()));
+  const uint32_t count = block.tree().ScanItems(block.offset(), from, limit, reinterpret_cast<Item*>(out));
+  for (uint32_t i = 0; i < count; ++i) {
+    Item item;
+    std::memcpy(&item, out + 2 * i, sizeof(item));
+    out[2 * i] = item.index;
+    out[2 * i + 1] = static_cast<double>(item.slot);
+  }
+  return Number(env, count);
 }
 
 napi_value Pack(napi_env env, napi_callback_info info) {

@@ -20,7 +20,7 @@ Tree::Tree(Heap heap, TreeFields fields, ShapeTable* shapes, HashSeed seed, Valu
 
 Tree::~Tree() = default;
 
-// A DICTIONARY: shapes are for objects of which there are many.
+// A DICTIONARY: it needs no shape before it has members.
 Status Tree::Create() {
   State& s = *state_;
   s.small.Clear(NodeHead{0, NodeKind::kDictionary, 0});
@@ -36,12 +36,7 @@ Status Tree::Create() {
 Offset Tree::State::Locate(NodeId node) const {
   const Offset block = nodes.Find(node);
   if (block == kNone || garbage.empty()) return block;
-  for (Offset at = block;;) {
-    const NodeId parent = HeadAt(at).parent;
-    if (parent == 0 || nodes.IsHolder(parent)) return block;
-    at = nodes.Find(parent);
-    if (at == kNone) return kNone;
-  }
+  return attachment.IsAttached(node, block) ? block : kNone;
 }
 
 Status Tree::State::Find(NodeId node, bool array, Offset* block) const {
@@ -62,6 +57,9 @@ uint64_t Tree::layout_version() const {
 }
 NodeId Tree::next_node() const {
   return state_->nodes.table().next();
+}
+uint64_t Tree::locate_steps() const {
+  return state_->attachment.steps();
 }
 uint64_t Tree::node_count() const {
   return state_->nodes.node_count;
@@ -104,14 +102,17 @@ uint32_t Tree::ScanTable(Offset block, uint64_t from_sequence, uint32_t limit, O
   return state_->Table(block).Scan(from_sequence, limit, records);
 }
 
-uint32_t Tree::ScanItems(Offset block, uint32_t from, uint32_t limit, Offset* slots) const {
+uint32_t Tree::ScanItems(Offset block, uint32_t from, uint32_t limit, ItemSequence::Item* items) const {
   const State& s = *state_;
   if (s.HeadAt(block).kind == NodeKind::kSequence) {
-    return ItemSequence(s.heap, block).Scan(from, limit, slots);
+    return ItemSequence(s.heap, block).ScanPresent(from, limit, items);
   }
   const uint32_t length = s.heap.Read<uint32_t>(block + 8);
-  const uint32_t count = from < length ? std::min(limit, length - from) : 0;
-  for (uint32_t i = 0; i < count; ++i) slots[i] = FindItem(block, from + i);
+  uint32_t count = 0;
+  for (uint32_t index = from; index < length && count < limit; ++index) {
+    const Offset slot = FindItem(block, index);
+    if (slot != kNone) items[count++] = ItemSequence::Item{index, slot};
+  }
   return count;
 }
 

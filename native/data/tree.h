@@ -28,6 +28,7 @@
 
 #include "base/siphash.h"
 #include "base/status.h"
+#include "data/item_sequence.h"
 #include "data/key.h"
 #include "data/node.h"
 #include "data/ordered_map.h"
@@ -67,6 +68,8 @@ class Tree {
   uint64_t layout_version() const;
   NodeId next_node() const;
   uint64_t node_count() const;
+  // How many ancestors Locate() has looked at, ever: what it costs while something waits to be given back.
+  uint64_t locate_steps() const;
 
   // Reads for the binding, which has the block already. `name`: checked, kind 0 or 1.
   // Arena offset of the member's slot or (in a record) root slot; kNone when there is none. Any object kind.
@@ -76,9 +79,9 @@ class Tree {
   uint32_t Length(Offset block) const;  // of an array
   // Of a TABLE: as OrderedMap::Scan.
   uint32_t ScanTable(Offset block, uint64_t from_sequence, uint32_t limit, Offset* records) const;
-  // Of any array: the slots of items [from, from + limit), kNone for holes; returns how many (less at the
-  // end).
-  uint32_t ScanItems(Offset block, uint32_t from, uint32_t limit, Offset* slots) const;
+  // Of any array: up to `limit` items with index >= `from` that are no holes, in order; returns how many:
+  // fewer mean that there are no more. Holes take no time, however many there are.
+  uint32_t ScanItems(Offset block, uint32_t from, uint32_t limit, ItemSequence::Item* items) const;
   // The node as one plain canonical value (section 1; TABLE and DICTIONARY as dictionaries), appended to
   // *out. Errors: kTooLarge.
   Status Pack(NodeId node, std::vector<uint8_t>* out) const;

@@ -15,8 +15,15 @@ Status OutOfRange() {
 
 }  // namespace
 
-void Tree::State::ReleaseItem(void* garbage, uint64_t item) {
-  static_cast<TreeGarbage*>(garbage)->DropSlot(std::bit_cast<Slot>(item));
+// However many items go, what they give back at once is bounded.
+struct Tree::State::Dropping {
+  TreeGarbage* garbage;
+  uint32_t budget = TreeGarbage::kAtOnce;
+};
+
+void Tree::State::ReleaseItem(void* context, uint64_t item) {
+  auto* dropping = static_cast<Dropping*>(context);
+  dropping->garbage->DropSlot(std::bit_cast<Slot>(item), &dropping->budget);
 }
 
 Status Tree::SetItem(NodeId node, uint32_t index, const uint8_t* value) {
@@ -93,7 +100,8 @@ Status Tree::SetLength(NodeId node, uint32_t length) {
   if (length == 0) {
     s.EmptySequence(node, block);
   } else {
-    ItemSequence(s.heap, block).SetLength(length, &State::ReleaseItem, &s.garbage);
+    State::Dropping dropping{&s.garbage};
+    ItemSequence(s.heap, block).SetLength(length, &State::ReleaseItem, &dropping);
   }
   return Status::Ok();
 }
@@ -140,8 +148,9 @@ Status Tree::Splice(NodeId node, uint32_t start, uint32_t delete_count, const ui
   slots.reserve(count);
   for (const Piece& piece : s.planted) slots.push_back(std::bit_cast<uint64_t>(piece.slot));
   std::vector<Piece>().swap(s.planted);
+  State::Dropping dropping{&s.garbage};
   return ItemSequence(s.heap, block)
-      .Splice(start, delete_count, slots.data(), count, &State::ReleaseItem, &s.garbage);
+      .Splice(start, delete_count, slots.data(), count, &State::ReleaseItem, &dropping);
 }
 
 // Puts what is planted in place of `delete_count` items.
@@ -178,7 +187,7 @@ void Tree::State::EmptySequence(NodeId node, Offset block) {
     const SequenceBlock empty = ItemSequence::Empty(sequence.head);
     std::memcpy(heap.Write(block, sizeof(empty)), &empty, sizeof(empty));
   }
-  garbage.DropItems(sequence.items, sequence.items_height);
+  garbage.DropItems(node, sequence.items, sequence.items_height);
 }
 
 Status Tree::Permute(NodeId node, const uint32_t* order, uint32_t count) {

@@ -8,39 +8,44 @@
 namespace forkstore {
 namespace {
 
-constexpr uint32_t kAtOnce = 64;  // blocks that a drop gives back itself
-
 void Spend(uint32_t* budget, uint32_t blocks) {
   *budget -= blocks < *budget ? blocks : *budget;
 }
 
 }  // namespace
 
-void TreeGarbage::DropSlot(Slot slot) {
+void TreeGarbage::DropSlot(Slot slot, uint32_t* budget) {
   if (IsBoxSlot(slot)) heap_.Free(SlotBox(slot));
-  if (IsNodeSlot(slot)) DropNode(SlotNode(slot));
-}
-
-void TreeGarbage::DropNode(NodeId node) {
-  ++nodes_->layout_version;
-  Bury(Grave{Kind::kNode, 0, nodes_->Remove(node), 0});
+  if (IsNodeSlot(slot)) Bury(Grave{Kind::kNode, 0, nodes_->Remove(SlotNode(slot)), 0}, budget);
 }
 
 void TreeGarbage::DropTable(const MapContents& contents) {
   if (contents.order_top == kNone) return;
-  Bury(Grave{Kind::kTable, contents.order_height, contents.order_top, contents.index});
+  uint32_t budget = kAtOnce;
+  Bury(Grave{Kind::kTable, contents.order_height, contents.order_top, contents.index}, &budget);
 }
 
-void TreeGarbage::DropItems(Offset top, uint32_t height) {
-  if (top != kNone) Bury(Grave{Kind::kItems, height, top, 0});
+void TreeGarbage::DropItems(NodeId sequence, Offset top, uint32_t height) {
+  if (top == kNone) return;
+  emptied_[sequence].push_back(Emptied{nodes_->table().next(), top});
+  uint32_t budget = kAtOnce;
+  Bury(Grave{Kind::kItems, height, top, sequence}, &budget);
 }
 
-void TreeGarbage::Bury(const Grave& grave) {
+void TreeGarbage::ForgetEmptied(const Grave& grave) {
+  const auto found = emptied_.find(grave.index);
+  if (found == emptied_.end()) return;
+  std::erase_if(found->second, [&](const Emptied& emptied) { return emptied.top == grave.block; });
+  if (found->second.empty()) emptied_.erase(found);
+}
+
+void TreeGarbage::Bury(const Grave& grave, uint32_t* budget) {
+  ++nodes_->layout_version;
   Graves graves;
   graves.swap(work_);
   graves.push_back(grave);
-  uint32_t budget = kAtOnce;
-  Work(&graves, &budget);
+  Work(&graves, budget);
+  if (!graves.empty()) ++burials_;
   for (const Grave& left : graves) {
     graves_.push_back(left);
     ++dropped_;
@@ -64,7 +69,11 @@ bool TreeGarbage::Reclaim(uint32_t budget) {
 }
 
 void TreeGarbage::ForgetSince(uint64_t dropped) {
-  for (; dropped_ > dropped && !graves_.empty(); --dropped_) graves_.pop_back();
+  ++burials_;
+  for (; dropped_ > dropped && !graves_.empty(); --dropped_) {
+    if (graves_.back().kind == Kind::kItems) ForgetEmptied(graves_.back());
+    graves_.pop_back();
+  }
 }
 
 // A node's block is read for its children, which leave the table before it goes.
@@ -138,12 +147,14 @@ void TreeGarbage::Work(Graves* graves, uint32_t* budget) {
       continue;
     }
     Releasing releasing{this, &children};
+    const Grave whole = grave;
     const OrderTrie::Release release = grave.kind == Kind::kTable ? &ReleaseRecord : &ReleaseItem;
     const bool done = OrderTrie::Reclaim(heap_, &grave.block, &grave.height, budget, release, &releasing) &&
                       (grave.kind == Kind::kItems || HashIndex::Reclaim(heap_, &grave.index, budget));
     *budget += releasing.free_of_charge;
     // Children first: so that what is waiting does not become more than the tree is deep and a step is wide.
     if (!done) graves->push_back(grave);
+    if (done && grave.kind == Kind::kItems) ForgetEmptied(whole);
     graves->insert(graves->end(), children.begin(), children.end());
     children.clear();
   }

@@ -36,7 +36,8 @@ Status Tree::DeleteMember(NodeId node, const Key& name, bool* was_there) {
     SmallObject members(s.shapes, &s.small);
     members.SpellOut();
     members.Remove(static_cast<uint32_t>(distance / (kind == NodeKind::kShaped ? 8 : 16)));
-    if (Status status = s.StoreMembers(node, block); !status.ok()) return status;
+    const bool may_have_shape = kind == NodeKind::kShaped;
+    if (Status status = s.StoreMembers(node, block, may_have_shape); !status.ok()) return status;
   }
   s.garbage.DropSlot(before);
   return Status::Ok();
@@ -48,15 +49,16 @@ Status Tree::State::AddMember(NodeId node, Offset block, const Key& name, const 
   if (!status.ok()) return status;
   small.Read(heap, block, *shapes);
   SmallObject members(shapes, &small);
+  // A DICTIONARY with members stays one: it has shown that it is no record. An empty one has shown nothing.
+  const bool may_have_shape = small.head.kind == NodeKind::kShaped || small.members() == 0;
   members.SpellOut();
   members.Add(StringOf(name), piece);
-  return StoreMembers(node, block);
+  return StoreMembers(node, block, may_have_shape);
 }
 
-// An object that was a DICTIONARY stays one: it has shown that it is no record.
-Status Tree::State::StoreMembers(NodeId node, Offset block) {
+Status Tree::State::StoreMembers(NodeId node, Offset block, bool may_have_shape) {
   SmallObject members(shapes, &small);
-  if (HeadAt(block).kind == NodeKind::kShaped) members.TryShape(planter.name_list());
+  if (may_have_shape) members.TryShape(planter.name_list());
   if (!members.NeedsTable()) return Store(node, block, small);
   const Offset table = planter.NewTable(NodeHead{small.head.parent, NodeKind::kTable, 0});
   if (table == kNone) return Status(Code::kFull, "no memory for a node");

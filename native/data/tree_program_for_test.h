@@ -338,10 +338,17 @@ class Program {
     const Offset block = test_.tree->Locate(model.id);
     ASSERT_EQ(test_.tree->Length(block), model.cells.size());
     const uint32_t from = static_cast<uint32_t>(random_.Below(model.cells.size() + 3));
-    Offset slots[16];
-    const uint32_t count = test_.tree->ScanItems(block, from, 16, slots);
-    ASSERT_EQ(count, from < model.cells.size() ? std::min<size_t>(16, model.cells.size() - from) : 0);
-    for (uint32_t i = 0; i < count; ++i) ASSERT_EQ(slots[i], test_.tree->FindItem(block, from + i));
+    ItemSequence::Item items[16];
+    const uint32_t count = test_.tree->ScanItems(block, from, 16, items);
+    uint32_t found = 0;
+    for (uint32_t i = from; i < model.cells.size() && found < 16; ++i) {
+      const Offset slot = test_.tree->FindItem(block, i);
+      if (slot == kNone) continue;
+      ASSERT_LT(found, count);
+      ASSERT_EQ(items[found].index, i);
+      ASSERT_EQ(items[found++].slot, slot);
+    }
+    ASSERT_EQ(found, count);
   }
 
   // Views of what has left the tree.

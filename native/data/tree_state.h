@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "data/attachment.h"
 #include "data/item_sequence.h"
 #include "data/node_registry.h"
 #include "data/plant.h"
@@ -25,6 +26,7 @@ struct Tree::State {
         scratch(scratch_in),
         nodes(heap, fields.next_node, fields.nodes, fields.nodes_height),
         garbage(heap, &nodes, shapes),
+        attachment(heap, &nodes, &garbage),
         planter(heap, &nodes, shapes, seed) {}
 
   NodeHead HeadAt(Offset block) const { return NodeHead::Of(heap.Read<uint64_t>(block)); }
@@ -49,7 +51,8 @@ struct Tree::State {
 
   // tree_object.cc
   Status AddMember(NodeId node, Offset block, const Key& name, const uint8_t* value);
-  Status StoreMembers(NodeId node, Offset block);  // from `small`, spelled out
+  // From `small`, spelled out; SHAPED where that is allowed and possible.
+  Status StoreMembers(NodeId node, Offset block, bool may_have_shape);
   Status SetTableMember(NodeId node, Offset block, const Key& name, const uint8_t* value);
 
   // tree_array.cc
@@ -61,7 +64,8 @@ struct Tree::State {
   // A LIST becomes a SEQUENCE, in *block; other arrays stay as they are.
   Status MakeSequence(NodeId node, Offset* block);
   void EmptySequence(NodeId node, Offset block);
-  static void ReleaseItem(void* garbage, uint64_t item);
+  struct Dropping;
+  static void ReleaseItem(void* dropping, uint64_t item);
 
   Heap heap;
   ShapeTable* shapes;
@@ -69,6 +73,7 @@ struct Tree::State {
   ValueScratch* scratch;
   NodeRegistry nodes;
   TreeGarbage garbage;
+  mutable Attachment attachment;
   Planter planter;
   SmallNode small;
   std::vector<Piece> planted;        // by PlantItems

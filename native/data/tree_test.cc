@@ -97,6 +97,34 @@ TEST_F(TreeTest, FormsOfObjects) {
   EXPECT_EQ(test.Read(other).names[1].size(), 129u);
 }
 
+TEST_F(TreeTest, AnEmptyObjectBecomesARecord) {
+  EXPECT_EQ(Kind(kRootNode), NodeKind::kDictionary);
+  Set(kRootNode, u"a", Number(1));
+  EXPECT_EQ(Kind(kRootNode), NodeKind::kShaped);
+  for (int i = 1; i < 9; ++i) Set(kRootNode, Numbered(u"f", i), Number(i));
+  EXPECT_EQ(Kind(kRootNode), NodeKind::kDictionary) << "nine members are too many for a shape of one's own";
+  Delete(kRootNode, u"f8");
+  EXPECT_EQ(Kind(kRootNode), NodeKind::kDictionary) << "it has shown that it is no record";
+  for (int i = 1; i < 8; ++i) Delete(kRootNode, Numbered(u"f", i));
+  Delete(kRootNode, u"a");
+  Set(kRootNode, u"a", Number(1));
+  EXPECT_EQ(Kind(kRootNode), NodeKind::kShaped) << "it begins anew";
+
+  while (test.shapes->count() < 1024) {
+    uint32_t shape = 0;
+    std::vector<uint8_t> names;
+    const std::u16string name = Numbered(u"shape", static_cast<int>(test.shapes->count()));
+    AppendName(StringOf(NameForTest(name).key()), &names);
+    ASSERT_TRUE(test.shapes->Define(names, 1, &shape).ok());
+  }
+  Delete(kRootNode, u"a");
+  Set(kRootNode, u"b", Number(1));
+  EXPECT_EQ(Kind(kRootNode), NodeKind::kDictionary) << "there are shapes enough";
+  Delete(kRootNode, u"b");
+  Set(kRootNode, u"a", Number(1));
+  EXPECT_EQ(Kind(kRootNode), NodeKind::kShaped) << "there is one with these names";
+}
+
 TEST_F(TreeTest, FormsOfArrays) {
   oracle::Tree items{.type = Type::kArray};
   for (int i = 0; i < 64; ++i)

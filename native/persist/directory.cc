@@ -272,6 +272,14 @@ void Directory::SetAside(uint64_t generation) {
   renameat(fd(), FileName(generation, kImageSuffix).c_str(), fd(), damaged.c_str());
 }
 
+void Directory::RemoveGenerationsAbove(uint64_t newest) {
+  std::vector<uint64_t> generations;
+  if (!ListGenerations(&generations).ok()) return;
+  for (const uint64_t generation : generations) {
+    if (generation > newest) unlinkat(fd(), FileName(generation, kImageSuffix).c_str(), 0);
+  }
+}
+
 void Directory::RemoveOldGenerations(uint64_t newest, uint32_t keep) {
   std::vector<uint64_t> generations;
   if (!ListGenerations(&generations).ok()) return;

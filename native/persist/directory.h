@@ -53,6 +53,8 @@ class Directory {
   // Never replaces another that was set aside. Failure is not an error: the image stays what it was, and
   // opening judges it again next time.
   void SetAside(uint64_t generation);
+  // For those that no manifest has come to name; docs/format.md, section 7. Failure is not an error.
+  void RemoveGenerationsAbove(uint64_t newest);
   // Removes all but the newest `keep` (>= 1) generations, never one above `newest`.
   void RemoveOldGenerations(uint64_t newest, uint32_t keep);
 

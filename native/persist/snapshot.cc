@@ -47,6 +47,8 @@ struct SnapshotProcess::State {
   uint32_t watchdog_ms = 0;
   OnDone on_done = nullptr;
   void* context = nullptr;
+  Status (*published)(void* context, uint64_t generation, uint32_t keep) = nullptr;
+  void* published_context = nullptr;
   Clock::time_point start;
   SnapshotOutcome outcome;
   ChildTask task{};
@@ -198,6 +200,11 @@ void SnapshotProcess::State::Finish(const ChildMessage& last, bool silent) {
       outcome.status = Status(Code::kSnapshotFailed, status.message(), status.system_errno());
     }
   }
+  if (outcome.status.ok() && published != nullptr) {
+    if (Status status = published(published_context, generation, keep); !status.ok()) {
+      outcome.status = Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+    }
+  }
   if (outcome.status.ok()) {
     directory->RemoveOldGenerations(generation, keep);
     outcome.path = directory->ImagePath(generation);
@@ -222,6 +229,8 @@ Status SnapshotProcess::Start(Arena* arena, Directory* directory, const Snapshot
   state.watchdog_ms = std::max<uint32_t>(request.watchdog_ms, 1);
   state.on_done = on_done;
   state.context = context;
+  state.published = request.published;
+  state.published_context = request.published_context;
   state.outcome.generation = request.source.generation;
   state.outcome.entries = request.source.entries;
   Crc32c("", 0);  // its first call chooses an implementation, which the child may not

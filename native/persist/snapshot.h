@@ -40,6 +40,11 @@ struct SnapshotRequest {
   ImageSource source;
   uint32_t keep = 2;
   uint32_t watchdog_ms = 30000;  // silence after which the child is killed
+  // Called on the watcher thread when the image is published, before older generations are removed; may
+  // block. Unless it returns kOk the snapshot has failed, and every image stays where it is. With a log:
+  // Log::PublishedHook and the log.
+  Status (*published)(void* context, uint64_t generation, uint32_t keep) = nullptr;
+  void* published_context = nullptr;
 };
 
 class SnapshotProcess {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { AnyRoot } from '../../lib/index.js'
+import { copy, type AnyRoot } from '../../lib/index.js'
 import { MOST_PAGED_IN_A_TURN } from '../../lib/tree/view-cache.js'
 import type { EngineName } from '../support/engines.js'
 import { expectError } from '../support/expect.js'
@@ -49,7 +49,10 @@ export function identitySuite(engine: EngineName): void {
       delete: () => delete root['user'],
       'set to a value': () => (root['user'] = 1),
       'set to an equal object': () => (root['user'] = { options: { list: [{}] } }),
-      'set to itself': (user) => (root['user'] = user),
+      'set to what it was copied to': () => {
+        root['copy'] = root['user']
+        root['user'] = root['copy']
+      },
     }
     for (const [name, detach] of Object.entries(detaching)) {
       root['user'] = { options: { list: [{}] } }
@@ -67,6 +70,74 @@ export function identitySuite(engine: EngineName): void {
       }
       expect('again' in root).toBe(false)
     }
+  })
+
+  test('assigning a view to the place that it shows changes nothing', async () => {
+    const store = await stores.open()
+    const { root } = store
+    root['user'] = { visits: 1, list: [{ n: 0 }, { n: 1 }] }
+    root['many'] = Array.from({ length: 100 }, (_, n) => ({ n }))
+    const user = root['user'] as AnyRoot
+    const item = root['many'][70] as AnyRoot
+    const { writes } = store.stats()
+    root['user'] = user
+    user['list'] = user['list'] as unknown
+    user['list'][1] = user['list'][1] as unknown
+    root['many'][70] = item
+    Object.assign(root, { user, many: root['many'] as unknown })
+    Object.defineProperty(root, 'user', { value: user })
+    expect(store.stats().writes).toBe(writes)
+    expect(root['user']).toBe(user)
+    expect(root['many'][70]).toBe(item)
+    root['user'] = Object.assign(root['user'] as AnyRoot, { visits: 2 })
+    expect(user).toEqual({ visits: 2, list: [{ n: 0 }, { n: 1 }] })
+
+    // What goes to another place is a copy. A swap would copy what its first half has replaced: it is refused.
+    const list = user['list'] as AnyRoot[]
+    const [zero, one] = list as [AnyRoot, AnyRoot]
+    expectError('ERR_FORKSTORE_DETACHED', () => ([list[0], list[1]] = [one, zero]))
+    expect(list).toEqual([{ n: 1 }, { n: 1 }])
+    ;[list[0], list[1]] = [copy(one), { n: 0 }]
+    expect(list).toEqual([{ n: 1 }, { n: 0 }])
+    expect(list[0] === one).toBe(false)
+    expectError('ERR_FORKSTORE_DETACHED', () => (root['user'] = { zero }))
+  })
+
+  for (const [name, empty] of Object.entries<(list: unknown[]) => unknown>({
+    'length = 0': (list) => (list.length = 0),
+    'splice(0)': (list) => list.splice(0),
+    'length = 1': (list) => (list.length = 1),
+    'splice(1)': (list) => list.splice(1),
+  })) {
+    test(`all items of a long array leave at once: ${name}`, async () => {
+      const store = await stores.open()
+      store.root['list'] = Array.from({ length: 5000 }, (_, n) => ({ n, in: { n } }))
+      const list = store.root['list'] as AnyRoot[]
+      const views = list.slice(1).flatMap((item) => [item, item['in'] as AnyRoot])
+      empty(list)
+      for (const view of views) expectError('ERR_FORKSTORE_DETACHED', () => view['n'] as unknown)
+      list.push({ n: -1 })
+      expect(list.at(-1)?.['n']).toBe(-1)
+      for (const view of views) expectError('ERR_FORKSTORE_DETACHED', () => (view['n'] = 1))
+      expect(list.at(-1)).toEqual({ n: -1 })
+    })
+  }
+
+  test('messages name places of any depth', async () => {
+    const { root } = await stores.open(undefined, { maxBytes: 2 ** 30 })
+    let deep: AnyRoot = {}
+    for (let depth = 0; depth < 2_000; depth++) deep = { in: deep }
+    root['deep'] = deep
+    let view = root['deep'] as AnyRoot
+    while (view['in'] !== undefined) view = view['in'] as AnyRoot
+    const error = expectError('ERR_FORKSTORE_UNSUPPORTED_VALUE', () => (view['wrong'] = Symbol('no')))
+    expect(error.message).toMatch(
+      /^root\.deep\.in\..* \(\d+ more\) .*\.in\.wrong: a symbol cannot be stored$/,
+    )
+    delete root['deep']
+    expect(expectError('ERR_FORKSTORE_DETACHED', () => view['in'] as unknown).message).toContain(
+      'root.deep.in.',
+    )
   })
 
   test('views of array items that left', async () => {

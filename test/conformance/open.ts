@@ -148,7 +148,11 @@ export function openSuite(engine: EngineName): void {
     const wrong: unknown[] = [
       ...[null, 1, 'x', []].filter((each) => each !== null),
       { unknown: 1 },
-      { durability: 'commit' },
+      ...['always', '', 1, true, null, {}]
+        .filter((each) => each !== null)
+        .map((durability) => ({ engine, durability })),
+      ...['', true, 1, {}].map((recover) => ({ engine, recover })),
+      ...['x', true, 1, {}].map((onProgress) => ({ engine, onProgress })),
       ...['Native', '', 1, null, {}].filter((each) => each !== null).map((name) => ({ engine: name })),
       ...['1', 0, -1, 1.5, NaN, Infinity, 2 ** 20, 2 ** 39, 1n, {}].map((maxBytes) => ({ engine, maxBytes })),
       ...[true, 1, 'x', [], () => 1].map((snapshot) => ({ engine, snapshot })),

@@ -123,6 +123,108 @@ export function querySuite(engine: EngineName): void {
       ])
     })
 
+    test(`${source}: names for every form of callback that can see them`, async () => {
+      const rows = await open()
+      const first = source === 'array' ? 0 : 'key 0'
+      const forms: ((...seen: never[]) => unknown)[] = [
+        (...seen: unknown[]) => seen[1],
+        (_: unknown, ...seen: unknown[]) => seen[0],
+        (_: unknown, name: unknown = 'none') => name,
+        ({ n }: User, name: unknown) => (n === 0 ? name : n),
+        function (_: User) {
+          return (arguments as unknown as unknown[])[1] // eslint-disable-line prefer-rest-params
+        },
+        function (this: unknown, _: User, name: unknown) {
+          return name
+        }.bind(undefined),
+        new Proxy((_: User, name: unknown) => name, {}),
+        { map: (_: User, name: unknown) => name }.map,
+        {
+          map(_: User, name: unknown) {
+            return name
+          },
+        }.map,
+      ]
+      for (const form of forms)
+        expect(
+          rows
+            .map(form as never)
+            .take(1)
+            .toArray(),
+          String(form),
+        ).toEqual([first])
+      expect(rows.map(({ n, name: text }) => [n, text]).find(() => true)).toEqual([0, 'user 0'])
+      expect(rows.reduce((sum, user) => sum + user.n, 0)).toBe((COUNT * (COUNT - 1)) / 2)
+    })
+
+    test(`${source}: flatMap closes what it has begun when nobody asks for more`, async () => {
+      const rows = await open()
+      let begun = 0
+      let closed = 0
+      const three = (): Iterable<number> => ({
+        *[Symbol.iterator]() {
+          begun++
+          try {
+            yield* [0, 1, 2]
+          } finally {
+            closed++
+          }
+        },
+      })
+      const flat = rows.flatMap(three)
+      const checkClosed = (count: number): void => {
+        expect([begun, closed]).toEqual([count, count])
+        begun = closed = 0
+      }
+      expect(flat.take(4).toArray()).toEqual([0, 1, 2, 0])
+      checkClosed(2)
+      expect(flat.take(2).take(5).drop(1).map(String).toArray()).toEqual(['1'])
+      checkClosed(1)
+      expect(flat.filter((n) => n === 1).find(() => true)).toBe(1)
+      expect(flat.some((n) => n === 2)).toBe(true)
+      expect(flat.every((n) => n < 1)).toBe(false)
+      checkClosed(3)
+      for (const n of flat) if (n === 1) break
+      checkClosed(1)
+      const failure = new Error('mine')
+      for (const run of [flat.forEach.bind(flat), flat.count.bind(flat)]) {
+        expect(() => {
+          run(() => {
+            throw failure
+          })
+        }).toThrow(failure)
+      }
+      checkClosed(2)
+      expect(flat.take(3 * COUNT).count()).toBe(3 * COUNT)
+      checkClosed(COUNT)
+      // One that fails itself is not closed, and one that cannot be closed says so.
+      let asked = 0
+      const failing = (next: () => IteratorResult<number>): (() => Iterable<number>) => {
+        const iterator = {
+          next,
+          return() {
+            asked++
+            throw failure
+          },
+        }
+        return () => ({ [Symbol.iterator]: () => iterator }) as unknown as Iterable<number>
+      }
+      const fails = (): never => {
+        throw failure
+      }
+      expect(() => rows.flatMap(failing(fails)).toArray()).toThrow(failure)
+      expect(asked).toBe(0)
+      const closing = rows.flatMap(failing(() => ({ done: false, value: 1 })))
+      expect(() => closing.take(1).toArray()).toThrow(failure)
+      expect(asked).toBe(1)
+      const other = new Error('other')
+      expect(() =>
+        closing.some(() => {
+          throw other
+        }),
+      ).toThrow(other)
+    })
+
     test(`${source}: lazy, and run anew each time`, async () => {
       const rows = await open()
       let calls = 0

@@ -11,7 +11,7 @@ import { deepValue, expectDeepValue } from './values.js'
 
 /** What is saved comes back; what is damaged is noticed, and never an empty store in place of data. */
 export function reopenSuite(engine: EngineName): void {
-  const stores = new Stores(engine)
+  const stores = new Stores(engine, { durability: 'snapshot' })
   const recoveryOf = async (store: Store): Promise<Recovered | undefined> => {
     let seen: Recovered | undefined
     store.once('recovered', (what) => (seen = what))
@@ -179,7 +179,7 @@ export function reopenSuite(engine: EngineName): void {
       for (const harm of [() => truncateSync(join(path, newest), at), () => damage(path, newest, at)]) {
         restore()
         harm()
-        const store = await openEngine(engine, path, { snapshot: false })
+        const store = await openEngine(engine, path, { snapshot: false, durability: 'snapshot' })
         const recovered = await recoveryOf(store)
         await store.close()
         expect(recovered?.generation, `at ${at} of ${good.length}`).toBe(2)
@@ -187,7 +187,7 @@ export function reopenSuite(engine: EngineName): void {
     }
     restore()
     writeFileSync(join(path, newest), Buffer.concat([good, Buffer.from('\0')]))
-    const store = await openEngine(engine, path, { snapshot: false })
+    const store = await openEngine(engine, path, { snapshot: false, durability: 'snapshot' })
     expect((await recoveryOf(store))?.generation).toBe(2)
     await store.close()
   })
@@ -212,16 +212,16 @@ export function reopenSuite(engine: EngineName): void {
     const path = await makeTwo()
     for (const name of generations(engine, path)) damage(path, name)
     const before = generations(engine, path)
-    await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path))
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path, { durability: 'snapshot' }))
     expect(generations(engine, path)).toEqual(before)
     // The lock was given back.
-    await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path))
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path, { durability: 'snapshot' }))
   })
 
   test('all are gone: an error, not an empty store', async () => {
     const path = await makeTwo()
     for (const name of generations(engine, path)) rmSync(join(path, name))
-    await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path))
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path, { durability: 'snapshot' }))
   })
 
   test.each(['missing', 'damaged', 'empty'])(

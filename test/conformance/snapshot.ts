@@ -12,7 +12,7 @@ const off: SnapshotOptions = { everyMs: 0, afterWrites: 0, onClose: false }
 
 /** When snapshots are taken, what they hold, and what they tell. */
 export function snapshotSuite(engine: EngineName): void {
-  const stores = new Stores(engine)
+  const stores = new Stores(engine, { durability: 'snapshot' })
   const watch = (store: Store): { results: SnapshotResult[]; errors: Error[] } => {
     const seen = { results: [] as SnapshotResult[], errors: [] as Error[] }
     store.on('snapshot', (result) => seen.results.push(result))

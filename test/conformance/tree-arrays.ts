@@ -1,5 +1,6 @@
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
-import { copy } from '../../lib/index.js'
+import { copy, query } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectError, expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
@@ -385,6 +386,25 @@ export function treeArraysSuite(engine: EngineName): void {
     list.pop()
     expect(list).toHaveLength(5)
     expect(Object.keys(list)).toEqual([])
+  })
+
+  test('the longest array, with next to nothing in it', async () => {
+    const list = await makeList()
+    list[2 ** 32 - 2] = 'last'
+    list[3] = { third: true }
+    expect(list).toHaveLength(2 ** 32 - 1)
+    expect(Object.keys(list)).toEqual(['3', '4294967294'])
+    expect(query(list).toArray()).toEqual([{ third: true }, 'last'])
+    expect(inspect(list)).toContain('<3 empty items>')
+    expect(inspect(list)).toContain("'last'")
+    const seen: string[] = []
+    for (const name in list) seen.push(name)
+    expect(seen).toEqual(['3', '4294967294'])
+    for (const run of [() => list.sort(), () => list.reverse(), () => list.fill(0)]) {
+      expectError('ERR_FORKSTORE_TOO_LARGE', run)
+    }
+    list.length = 4
+    expectShows(list, [, , , { third: true }]) // prettier-ignore
   })
 
   test('arrays are saved and loaded', async () => {

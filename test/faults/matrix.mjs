@@ -6,6 +6,7 @@ import { applyWrite } from './model.mjs'
 const [directory] = process.argv.slice(2)
 const store = await open(directory, {
   engine: 'native',
+  durability: 'snapshot',
   snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 1500 },
 })
 const map = store.map('state')

@@ -3,6 +3,9 @@
 
 export const KEYS = 400
 
+/** Writes of one batch, where writes come in batches. */
+export const BATCH = 5
+
 /** Write number `n` (from 1), to any map. */
 export function applyWrite(map, n) {
   const key = `key ${(n * 7919) % KEYS}`

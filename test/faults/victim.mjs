@@ -4,7 +4,7 @@ import { open } from '../../dist/index.js'
 import { applyWrite } from './model.mjs'
 
 const [directory, batch] = process.argv.slice(2)
-const store = await open(directory, { engine: 'native', snapshot: false })
+const store = await open(directory, { engine: 'native', snapshot: false, durability: 'snapshot' })
 const map = store.map('state')
 let writes = map.get('writes') ?? 0
 process.send({ opened: writes })

@@ -15,7 +15,7 @@ if (mode === 'try') {
     process.stdout.write(String((error as { code?: unknown }).code))
   }
 } else {
-  const store = await openEngine(engine, path)
+  const store = await openEngine(engine, path, { durability: 'snapshot' })
   store.map('a').set('saved', 1)
   await store.snapshot()
   store.map('a').set('not saved', 1)

@@ -36,9 +36,9 @@ export class Program {
     return this.child.pid ?? 0
   }
 
-  /** The next message; rejects when the process ends or nothing comes for a minute. */
+  /** The next message; rejects when the process ends or nothing comes for long. */
   async message<T = Record<string, unknown>>(): Promise<T> {
-    const deadline = Date.now() + 60_000
+    const deadline = Date.now() + 110_000
     while (this.#messages.length === 0) {
       if (this.#ended) throw new Error(`the program has ended: code ${this.exitCode}, signal ${this.signal}`)
       if (Date.now() > deadline) throw new Error('the program says nothing')

@@ -8,11 +8,14 @@ import { openEngine, type EngineName } from './engines.js'
 /** Stores and directories of one suite; closed and removed after each test. */
 export class Stores {
   readonly #engine: EngineName
+  readonly #defaults: OpenOptions
   #stores: Store[] = []
   #directories: string[] = []
 
-  constructor(engine: EngineName) {
+  /** `defaults`: of stores with a path. */
+  constructor(engine: EngineName, defaults: OpenOptions = {}) {
     this.#engine = engine
+    this.#defaults = defaults
     afterEach(() => this.cleanUp())
   }
 
@@ -23,7 +26,8 @@ export class Stores {
   }
 
   async open(path?: string, options?: OpenOptions): Promise<Store> {
-    const store = await openEngine(this.#engine, path, options)
+    const all = path === undefined ? options : { ...this.#defaults, ...options }
+    const store = await openEngine(this.#engine, path, all)
     this.#stores.push(store)
     return store
   }

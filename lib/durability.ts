@@ -1,0 +1,194 @@
+import type { EngineLog } from './engine-log.js'
+import { ForkstoreError } from './errors.js'
+import { noSyncAtExit, syncAtExit } from './exit-sync.js'
+import type { DurabilityMode, LogStats } from './types.js'
+
+interface Waiter {
+  sequence: number
+  promise: Promise<void>
+  resolve: () => void
+  reject: (error: ForkstoreError) => void
+}
+
+export interface DurabilityEvents {
+  /** The log needs a snapshot to work again, or does not. Told more than once. */
+  onNeed: (isSnapshotNeeded: boolean) => void
+  onWarning: (warning: Error) => void
+}
+
+/**
+ * Drives the log of an engine: ends the batch when the turn of the event loop has ended, resolves `commit()`, and says
+ * when the log is in trouble. Invariant: a promise of `commit()` resolves only after a completed sync has covered all
+ * that was written before the call.
+ *
+ * The turn ends with the next `setImmediate`: what callbacks of the same round of the event loop write shares a batch,
+ * and no callback is ever cut in two. Snapshots start at the same moment, and seal the batch themselves.
+ */
+export class Durability {
+  readonly #log: EngineLog
+  readonly #mode: Exclude<DurabilityMode, 'snapshot'>
+  readonly #events: DurabilityEvents
+  #turn: NodeJS.Immediate | undefined
+  /** The batch of this turn shall be on disk as soon as possible. */
+  #isSyncAsked = false
+  /** In the order of their sequences. */
+  #waiters: Waiter[] = []
+  #isBehindTold = false
+  #isFailureTold = false
+
+  constructor(log: EngineLog, mode: Exclude<DurabilityMode, 'snapshot'>, events: DurabilityEvents) {
+    this.#log = log
+    this.#mode = mode
+    this.#events = events
+    log.onProgress = () => this.#look()
+    syncAtExit(log)
+  }
+
+  /** Called after each write. */
+  onWrite(): void {
+    if (this.#turn === undefined) this.#endTurnSoon()
+  }
+
+  /**
+   * Resolves when all that is written now is on disk; those who ask within one turn share the promise. Rejects with
+   * ERR_FORKSTORE_LOG_FAILED when that is not known to happen.
+   */
+  commit(): Promise<void> {
+    const log = this.#log
+    const sequence = log.sequenceToAwait()
+    // First, since many handlers of one turn ask; whatever becomes of the log, this promise hears of it.
+    const last = this.#waiters.at(-1)
+    if (last?.sequence === sequence) return last.promise
+    const { state } = log
+    if (state === 'failed' || state === 'read-only') return Promise.reject(this.#failure())
+    if (state === 'healthy' && sequence <= log.durableSequence) return Promise.resolve()
+    const waiter = makeWaiter(sequence)
+    if (this.#waiters.push(waiter) === 1) log.hold(true)
+    this.#isSyncAsked = true
+    if (this.#turn === undefined) this.#endTurnSoon()
+    return waiter.promise
+  }
+
+  stats(): LogStats {
+    const { isBehind } = this.#log
+    const { bufferedBytes, stalls, appendedBytes, batches, segments, syncs, lastSyncMs, longestSyncMs } =
+      this.#log.stats()
+    return {
+      durability: this.#mode,
+      state: stateOf(this.#log),
+      bufferedBytes,
+      behind: isBehind,
+      stalls,
+      appendedBytes,
+      batches,
+      segments,
+      syncs,
+      lastSyncMs,
+      longestSyncMs,
+    }
+  }
+
+  /** Ends with the log closed. Rejects when it could not be brought to disk. */
+  async close(): Promise<void> {
+    this.#endTurn()
+    noSyncAtExit(this.#log)
+    // Those who still wait hear of the end of their wait in either case.
+    try {
+      await this.#log.close()
+      this.#settle(undefined)
+    } catch (error) {
+      this.#settle(error as ForkstoreError)
+      throw error
+    } finally {
+      clearImmediate(this.#turn)
+    }
+  }
+
+  #endTurnSoon(): void {
+    this.#turn = setImmediate(() => {
+      this.#turn = undefined
+      this.#endTurn()
+    })
+  }
+
+  #endTurn(): void {
+    const isSyncAsked = this.#isSyncAsked || this.#mode === 'commit'
+    this.#isSyncAsked = false
+    this.#log.endBatch(isSyncAsked)
+    if (this.#log.isBehind && !this.#isBehindTold) this.#look()
+  }
+
+  /** Something may have changed. On a turn of its own. */
+  #look(): void {
+    const log = this.#log
+    const { state, durableSequence } = log
+    this.#settleUpTo(durableSequence, state)
+    const isFailed = state === 'failed' || state === 'read-only'
+    // Until it has healed, not only until it is tried again.
+    log.refusesWrites = state === 'read-only' || (log.refusesWrites && state !== 'healthy')
+    if (isFailed) {
+      const failure = this.#failure()
+      this.#settle(failure)
+      if (!this.#isFailureTold) this.#events.onWarning(failure)
+      this.#isFailureTold = true
+    }
+    if (state === 'healthy') this.#isFailureTold = false
+    // While it heals, the snapshot under way is the one.
+    if (state !== 'healing') this.#events.onNeed(isFailed)
+    const { isBehind } = log
+    if (isBehind && !this.#isBehindTold) this.#events.onWarning(behindWarning(log))
+    this.#isBehindTold = isBehind
+  }
+
+  #settleUpTo(durableSequence: number, state: EngineLog['state']): void {
+    // While it heals, what the log holds is worth nothing without the snapshot.
+    if (state === 'healing' || this.#waiters.length === 0) return
+    let count = 0
+    while (count < this.#waiters.length && this.#waiters[count]!.sequence <= durableSequence) count++
+    for (const waiter of this.#waiters.splice(0, count)) waiter.resolve()
+    if (count > 0 && this.#waiters.length === 0) this.#log.hold(false)
+  }
+
+  /** Ends all waiting. */
+  #settle(error: ForkstoreError | undefined): void {
+    if (this.#waiters.length === 0) return
+    if (this.#log.state !== 'closed') this.#log.hold(false)
+    for (const waiter of this.#waiters.splice(0)) {
+      if (error === undefined) waiter.resolve()
+      else waiter.reject(error)
+    }
+  }
+
+  #failure(): ForkstoreError {
+    return (
+      this.#log.failure ??
+      new ForkstoreError('ERR_FORKSTORE_LOG_FAILED', 'the log could not be brought to disk')
+    )
+  }
+}
+
+/** As it is in this turn of the event loop: writes are refused from the next one on. */
+function stateOf({ state, refusesWrites }: EngineLog): LogStats['state'] {
+  if (state === 'closed') return 'healthy'
+  if (refusesWrites) return 'read-only'
+  return state === 'read-only' ? 'failed' : state
+}
+
+function makeWaiter(sequence: number): Waiter {
+  let resolve!: Waiter['resolve']
+  let reject!: Waiter['reject']
+  const promise = new Promise<void>((onDone, onError) => {
+    resolve = onDone
+    reject = onError
+  })
+  return { sequence, promise, resolve, reject }
+}
+
+function behindWarning(log: EngineLog): Error {
+  const megabytes = Math.round(log.stats().bufferedBytes / 2 ** 20)
+  const warning = new Error(
+    `the disk is behind: ${megabytes} MiB of changes wait to be written to the log; commit() takes as long as the disk does`,
+  )
+  warning.name = 'ForkstoreWarning'
+  return warning
+}

@@ -1,0 +1,260 @@
+import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { ForkstoreError } from '../errors.js'
+import type { RecoveredLog } from '../types.js'
+import type { Loaded } from './directory.js'
+import {
+  BadLog,
+  isWholeLine,
+  logGenerations,
+  logName,
+  parseHeader,
+  parseLine,
+  readLines,
+  type LogHeader,
+  type Operation,
+} from './log-file.js'
+
+export interface ReplayOptions {
+  salvage: boolean
+  onReplay: ((doneBytes: number, totalBytes: number) => void) | undefined
+}
+
+export interface Replayed {
+  /** Operations applied, but for maps that were made. */
+  writes: number
+  /** The last whole batch. */
+  sequence: number
+  /** The file that the log can go on in, and where; undefined: it needs a new one. */
+  tail: { generation: number; bytes: number } | undefined
+  /** Files that hold nothing which counts. */
+  voids: number[]
+  recovered: RecoveredLog | undefined
+}
+
+/** Where and why something does not count. */
+interface Stop {
+  file: string
+  offset: number
+  reason: string
+}
+
+/**
+ * Applies what the log holds behind the snapshot that was loaded. Changes no file, but for the copies of a salvage.
+ * Errors: ERR_FORKSTORE_CORRUPT for damage, ERR_FORKSTORE_VERSION.
+ */
+export function replayLog(
+  path: string,
+  loaded: Loaded,
+  apply: (operation: Operation, isJson: boolean) => void,
+  options: ReplayOptions,
+): Replayed {
+  const generations = logGenerations(readdirSync(path))
+  const behind = generations.filter((generation) => generation >= loaded.generation)
+  const isGone = behind.length === 0 && loaded.damaged.size > 0 // the log was given up, with a snapshot that is damaged now
+  if (!loaded.hasLog || isGone) {
+    return { writes: 0, sequence: 0, tail: undefined, voids: generations, recovered: undefined }
+  }
+  const replay = new Replay(path, loaded, apply, options)
+  replay.run(behind)
+  return replay.result(behind, options.salvage)
+}
+
+class Replay {
+  readonly #path: string
+  readonly #loaded: Loaded
+  readonly #apply: (operation: Operation, isJson: boolean) => void
+  readonly #onReplay: ReplayOptions['onReplay']
+  #writes = 0
+  /** undefined before the first file. */
+  #sequence: number | undefined
+  #stop: Stop | undefined
+  #damage: Stop | undefined
+  /** The last file with something that counts, and up to where. */
+  #tail: Replayed['tail']
+  #doneBytes = 0
+  #totalBytes = 0
+
+  constructor(
+    path: string,
+    loaded: Loaded,
+    apply: (operation: Operation, isJson: boolean) => void,
+    options: ReplayOptions,
+  ) {
+    this.#path = path
+    this.#loaded = loaded
+    this.#apply = apply
+    this.#onReplay = options.onReplay
+  }
+
+  run(generations: number[]): void {
+    for (const each of generations) this.#totalBytes += statSync(join(this.#path, logName(each))).size
+    if (generations[0] !== this.#loaded.generation) {
+      this.#damage = { file: logName(this.#loaded.generation), offset: 0, reason: 'the file is missing' }
+      return
+    }
+    for (const generation of generations) {
+      if (!this.#readFile(generation) || this.#damage !== undefined) break
+    }
+    if (this.#doneBytes > 0) this.#onReplay?.(this.#totalBytes, this.#totalBytes)
+  }
+
+  result(generations: number[], salvage: boolean): Replayed {
+    const damage = this.#damage
+    const isKept = (generation: number): boolean =>
+      this.#tail !== undefined && generation <= this.#tail.generation
+    const voids = generations.filter((generation) => !isKept(generation))
+    const whole = { writes: this.#writes, sequence: this.#sequence ?? 0, voids }
+    if (damage !== undefined) {
+      const reason = `${join(this.#path, damage.file)}: at ${damage.offset}: ${damage.reason}`
+      if (!salvage) throw new ForkstoreError('ERR_FORKSTORE_CORRUPT', `the log is damaged: ${reason}`)
+      const damaged = generations.filter((generation) => logName(generation) >= damage.file)
+      const copies = damaged.map((generation) => copyAside(this.#path, logName(generation)))
+      const recovered = { cut: [], salvaged: { reason, copies } }
+      return { ...whole, voids: generations, tail: undefined, recovered }
+    }
+    const cut: RecoveredLog['cut'] = []
+    if (this.#stop !== undefined) {
+      const { file, offset } = this.#stop
+      cut.push({ file, offset, bytes: statSync(join(this.#path, file)).size - offset })
+    }
+    return {
+      ...whole,
+      tail: this.#tail,
+      recovered: cut.length > 0 ? { cut, salvaged: undefined } : undefined,
+    }
+  }
+
+  /** False: the log ends before this file. */
+  #readFile(generation: number): boolean {
+    const file = logName(generation)
+    const lines = readLines(join(this.#path, file))
+    try {
+      const first = lines.next().value
+      const header = this.#header(generation, first?.bytes)
+      const isFirst = generation === this.#loaded.generation
+      if (header instanceof BadLog) {
+        // The header is on disk before anything else of a file is written.
+        if (isFirst || hasWitness(lines, 0)) this.#damage = { file, offset: 0, reason: header.message }
+        else this.#stop ??= { file, offset: 0, reason: header.message }
+        return true
+      }
+      if (!isFirst && header.afterFailure) {
+        const isHealed = [...this.#loaded.damaged].some((each) => each >= generation)
+        if (isHealed) this.#damage = { file, offset: 0, reason: 'the snapshot that it follows is damaged' }
+        return false
+      }
+      this.#sequence ??= header.first - 1
+      if (this.#stop !== undefined || header.first !== this.#sequence + 1) {
+        const reason = `batch ${this.#sequence + 1} is missing: the next file begins with ${header.first}`
+        this.#damage = this.#stop === undefined ? { file, offset: 0, reason } : { ...this.#stop, reason }
+        return true
+      }
+      const start = first!.bytes.length
+      this.#tail = { generation, bytes: start }
+      this.#readBatches(file, lines, start)
+      return true
+    } finally {
+      lines.return(undefined)
+    }
+  }
+
+  #header(generation: number, line: Buffer | undefined): LogHeader | BadLog {
+    try {
+      if (line === undefined || !isWholeLine(line)) throw new BadLog('the header is damaged')
+      const header = parseHeader(line)
+      if (header.generation !== generation) throw new BadLog('the file has the name of another one')
+      if (header.storeId !== this.#loaded.storeId) throw new BadLog('the file belongs to another store')
+      return header
+    } catch (error) {
+      if (!(error instanceof BadLog)) throw error
+      const file = join(this.#path, logName(generation))
+      if (error.isVersion) throw new ForkstoreError('ERR_FORKSTORE_VERSION', `${file}: ${error.message}`)
+      return error
+    }
+  }
+
+  #readBatches(
+    file: string,
+    lines: Generator<{ offset: number; bytes: Buffer }, undefined>,
+    start: number,
+  ): void {
+    let batch: { operation: Operation; isJson: boolean }[] = []
+    let batchCrc = 0
+    let batchStart = start
+    const missing = this.#sequence! + 1
+    for (const { offset, bytes } of lines) {
+      const line = isWholeLine(bytes) ? parseLine(bytes) : undefined
+      if (line?.kind === 'operation') {
+        batch.push(line)
+        batchCrc = crc32(bytes, batchCrc)
+        continue
+      }
+      const expected: number = this.#sequence! + 1
+      const isMark = line?.kind === 'mark' && line.sequence === expected - 1 && batch.length === 0
+      const isEnd = line?.kind === 'end' && line.sequence === expected && line.batchCrc === batchCrc
+      if (!isMark && !isEnd) {
+        this.#end(file, batchStart, 'this is no whole batch', line, lines)
+        return
+      }
+      if (isEnd) {
+        for (const { operation, isJson } of batch) {
+          try {
+            this.#apply(operation, isJson)
+          } catch (error) {
+            if (!(error instanceof BadLog)) throw error
+            this.#damage = { file, offset: batchStart, reason: error.message }
+            return
+          }
+        }
+        // A map that is made is no write.
+        for (const { operation } of batch) if (operation[0] !== 'map') this.#writes++
+        this.#sequence = expected
+      }
+      batch = []
+      batchCrc = 0
+      this.#doneBytes += offset + bytes.length - batchStart
+      batchStart = offset + bytes.length
+      this.#tail!.bytes = batchStart
+      if ((expected - missing) % 1024 === 0) this.#onReplay?.(this.#doneBytes, this.#totalBytes)
+    }
+    if (batch.length > 0) this.#stop = { file, offset: batchStart, reason: 'the batch has no end' }
+  }
+
+  /** No whole batch follows at `offset`: damage where something behind bears witness, else the end. */
+  #end(
+    file: string,
+    offset: number,
+    reason: string,
+    line: ReturnType<typeof parseLine>,
+    lines: Generator<{ offset: number; bytes: Buffer }, undefined>,
+  ): void {
+    const missing = this.#sequence! + 1
+    if (isWitness(line, missing) || hasWitness(lines, missing)) this.#damage = { file, offset, reason }
+    else this.#stop = { file, offset, reason }
+  }
+}
+
+/** Whether a line says that batch `missing` was on disk. */
+function isWitness(line: ReturnType<typeof parseLine>, missing: number): boolean {
+  if (line?.kind === 'end') return line.durable >= missing
+  return line?.kind === 'mark' && line.sequence >= missing
+}
+
+function hasWitness(
+  lines: Generator<{ offset: number; bytes: Buffer }, undefined>,
+  missing: number,
+): boolean {
+  for (const { bytes } of lines) {
+    if (isWholeLine(bytes) && isWitness(parseLine(bytes), missing)) return true
+  }
+  return false
+}
+
+function copyAside(path: string, name: string): string {
+  let copy = `${name}.damaged`
+  for (let number = 2; existsSync(join(path, copy)); number++) copy = `${name}.damaged.${number}`
+  if (existsSync(join(path, name))) copyFileSync(join(path, name), join(path, copy))
+  return copy
+}

@@ -1,0 +1,19 @@
+import { progressTeller } from '../open-progress.js'
+import type { ResolvedOptions } from '../options.js'
+import { Store } from '../store.js'
+import { openJs } from './engine.js'
+
+/** A store over the JS engine. `warning` is told a turn after it is open. */
+export async function openJsStore(
+  path: string | undefined,
+  options: ResolvedOptions,
+  warning?: Error,
+): Promise<Store> {
+  const { durability, salvage, onProgress } = options
+  const progress = progressTeller(onProgress)
+  try {
+    return new Store(await openJs(path, { durability, salvage, onReplay: progress.tell }), options, warning)
+  } finally {
+    progress.end()
+  }
+}

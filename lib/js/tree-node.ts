@@ -1,0 +1,58 @@
+import { ArrayNode } from '../tree/array-view.js'
+import { ObjectNode } from '../tree/object-view.js'
+import type { Place, TreeEngine, TreeNode } from '../tree/tree-engine.js'
+import type { Key } from '../types.js'
+import type { Plain } from './copy.js'
+
+/**
+ * What both kinds of nodes have. The data are the store's own plain objects and arrays. A container lies in one place
+ * as long as it is in the store at all, since assigning copies: so `owner` never changes, and a node is detached when
+ * it or one of its owners was taken out.
+ */
+export interface JsNode extends TreeNode {
+  readonly data: Plain | unknown[]
+  /** The node of the container that this one lies in. */
+  readonly owner: JsNode | undefined
+  /** Set of what was itself taken out. */
+  isDetached: boolean
+  /** Of a read-only node: `changes` when it was made. Of a live one: NaN. */
+  readonly stamp: number
+}
+
+export class JsObject extends ObjectNode implements JsNode {
+  isDetached = false
+
+  constructor(
+    tree: TreeEngine,
+    readonly data: Plain,
+    readonly owner: JsNode | undefined,
+    parent: Place | undefined,
+    step: Key,
+    readonly stamp: number,
+  ) {
+    super(tree, parent, step)
+  }
+
+  override get isReadOnly(): boolean {
+    return this.stamp >= 0
+  }
+}
+
+export class JsArray extends ArrayNode implements JsNode {
+  isDetached = false
+
+  constructor(
+    tree: TreeEngine,
+    readonly data: unknown[],
+    readonly owner: JsNode | undefined,
+    parent: Place | undefined,
+    step: Key,
+    readonly stamp: number,
+  ) {
+    super(tree, parent, step)
+  }
+
+  override get isReadOnly(): boolean {
+    return this.stamp >= 0
+  }
+}

@@ -1,0 +1,167 @@
+#include "persist/log_file_system.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "persist/file_descriptor.h"
+
+namespace forkstore {
+
+namespace {
+
+// The C library's stat family got new symbol names in 2.33; lseek has always been there.
+class PosixFile final : public LogFile {
+ public:
+  explicit PosixFile(int fd) : fd_(fd) {}
+
+  int WriteAt(uint64_t position, const void* data, size_t bytes, size_t* written) override {
+    const ssize_t result = pwrite(fd_.get(), data, bytes, static_cast<off_t>(position));
+    if (result < 0) return errno;
+    *written = static_cast<size_t>(result);
+    return 0;
+  }
+  int ReadAt(uint64_t position, void* out, size_t bytes, size_t* got) override {
+    const ssize_t result = pread(fd_.get(), out, bytes, static_cast<off_t>(position));
+    if (result < 0) return errno;
+    *got = static_cast<size_t>(result);
+    return 0;
+  }
+  int DataSync() override { return fdatasync(fd_.get()) == 0 ? 0 : errno; }
+  int Allocate(uint64_t bytes) override {
+    return fallocate(fd_.get(), 0, 0, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+  }
+  int Truncate(uint64_t bytes) override {
+    return ftruncate(fd_.get(), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+  }
+  int Size(uint64_t* bytes) override {
+    const off_t end = lseek(fd_.get(), 0, SEEK_END);
+    if (end < 0) return errno;
+    *bytes = static_cast<uint64_t>(end);
+    return 0;
+  }
+  void DropCache() override { posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
+
+ private:
+  FileDescriptor fd_;
+};
+
+class PosixFileSystem final : public LogFileSystem {
+ public:
+  explicit PosixFileSystem(int directory) : directory_(directory) {}
+
+  int Create(const std::string& name, std::unique_ptr<LogFile>* file) override {
+    return Opened(openat(directory_, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666),
+                  file);
+  }
+  int Open(const std::string& name, std::unique_ptr<LogFile>* file) override {
+    int fd = openat(directory_, name.c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0 && (errno == EACCES || errno == EROFS)) {
+      fd = openat(directory_, name.c_str(), O_RDONLY | O_CLOEXEC);
+    }
+    return Opened(fd, file);
+  }
+  int Rename(const std::string& from, const std::string& to) override {
+    return renameat(directory_, from.c_str(), directory_, to.c_str()) == 0 ? 0 : errno;
+  }
+  int Remove(const std::string& name) override {
+    return unlinkat(directory_, name.c_str(), 0) == 0 ? 0 : errno;
+  }
+  int SyncDirectory() override { return fsync(directory_) == 0 ? 0 : errno; }
+  int List(std::vector<std::string>* names) override {
+    names->clear();
+    // Not a duplicate of the directory's descriptor, which would share its position with other threads.
+    FileDescriptor own(OpenRetrying(directory_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR* stream = own.valid() ? fdopendir(own.get()) : nullptr;
+    if (stream == nullptr) return errno;
+    own.Release();
+    for (;;) {
+      errno = 0;
+      const dirent* entry = readdir(stream);
+      if (entry == nullptr) break;
+      names->push_back(entry->d_name);
+    }
+    const int error = errno;
+    closedir(stream);
+    return error;
+  }
+
+ private:
+  static int Opened(int fd, std::unique_ptr<LogFile>* file) {
+    if (fd < 0) return errno;
+    *file = std::make_unique<PosixFile>(fd);
+    return 0;
+  }
+  int directory_;
+};
+
+}  // namespace
+
+std::unique_ptr<LogFileSystem> LogFileSystem::Posix(int directory_fd) {
+  return std::make_unique<PosixFileSystem>(directory_fd);
+}
+
+int WriteAllAt(LogFile* file, uint64_t position, const void* data, size_t bytes) {
+  const auto* next = static_cast<const uint8_t*>(data);
+  while (bytes > 0) {
+    size_t written = 0;
+    const int error = file->WriteAt(position, next, bytes, &written);
+    if (error == EINTR) continue;
+    if (error != 0) return error;
+    if (written == 0) return EIO;
+    next += written;
+    position += written;
+    bytes -= written;
+  }
+  return 0;
+}
+
+int ReadAllAt(LogFile* file, uint64_t position, void* out, size_t bytes, size_t* got) {
+  *got = 0;
+  while (*got < bytes) {
+    size_t part = 0;
+    const int error = file->ReadAt(position + *got, static_cast<uint8_t*>(out) + *got, bytes - *got, &part);
+    if (error == EINTR) continue;
+    if (error != 0) return error;
+    if (part == 0) break;
+    *got += part;
+  }
+  return 0;
+}
+
+int DataSync(LogFile* file) {
+  int error;
+  do {
+    error = file->DataSync();
+  } while (error == EINTR);
+  return error;
+}
+
+int SyncDirectory(LogFileSystem* files) {
+  int error;
+  do {
+    error = files->SyncDirectory();
+  } while (error == EINTR);
+  return error;
+}
+
+int OpenFile(LogFileSystem* files, const std::string& name, std::unique_ptr<LogFile>* file) {
+  int error;
+  do {
+    error = files->Open(name, file);
+  } while (error == EINTR);
+  return error;
+}
+
+int CreateFile(LogFileSystem* files, const std::string& name, std::unique_ptr<LogFile>* file) {
+  int error;
+  do {
+    error = files->Create(name, file);
+  } while (error == EINTR);
+  return error;
+}
+
+}  // namespace forkstore

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest'
+import { ObjectNode } from '../lib/tree/object-view.js'
+import { describePlace, unsupportedAt } from '../lib/tree/place.js'
+import type { Place, TreeEngine } from '../lib/tree/tree-engine.js'
+
+class Node extends ObjectNode {}
+
+test('places of any depth have a name', () => {
+  const tree = {} as TreeEngine
+  let place: Place = new Node(tree, undefined, 'root')
+  for (let depth = 0; depth < 1_000_000; depth++) place = new Node(tree, place, 'in')
+  expect(describePlace(place, 'end')).toMatch(/^root\.in\..* \(\d+ more\) .*\.in\.end$/)
+  const steps = new Array<string>(1_000_000).fill('further')
+  expect(unsupportedAt(place, 'end', steps, 'no').message).toMatch(
+    /^root\.in\..* \(\d+ more\) .*\.further: no$/,
+  )
+})

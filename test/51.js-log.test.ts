@@ -1,0 +1,268 @@
+// The log of forkstore/js: its lines, its files, and what becomes of calls of the system that fail.
+
+import fs from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { ForkstoreError, Store } from '../lib/index.js'
+import { endLine, headerLine, logName, markLine, type LogHeader } from '../lib/js/log-file.js'
+import { expectEntries, expectError, expectRejection } from './support/expect.js'
+import { crashCopy, logFiles } from './support/log-files.js'
+import { Stores } from './support/stores.js'
+
+const delay = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
+const stores = new Stores('js', { snapshot: false })
+
+/** A batch as it is in a file. */
+function batch(sequence: number, durable: number, ...operations: unknown[]): string {
+  const lines = operations
+    .map((each) => `${typeof each === 'string' ? each : JSON.stringify(each)}\n`)
+    .join('')
+  return lines + endLine(sequence, durable, crc32(lines))
+}
+
+/** A store of one snapshot, without entries, whose logs have these texts; headers are put before them. */
+async function written(...files: { text: string; header?: Partial<LogHeader> }[]): Promise<string> {
+  const path = stores.directory()
+  const store = await stores.open(path)
+  await store.close()
+  const { storeId } = JSON.parse(readFileSync(join(path, 'identity.json'), 'utf8')) as LogHeader
+  files.forEach(({ text, header }, at) => {
+    const whole = { storeId, generation: 1 + at, first: 1, afterFailure: false, ...header }
+    writeFileSync(join(path, logName(1 + at)), headerLine(whole) + text)
+  })
+  return path
+}
+
+const made = ['map', 'a']
+const set = (key: unknown, value: unknown): unknown[] => ['set', 'a', key, value]
+
+describe('files of the log of forkstore/js', () => {
+  test('a file written by hand is read', async () => {
+    const path = await written({
+      text:
+        batch(
+          1,
+          0,
+          made,
+          set('x', 1),
+          set('y', { n: 1 }),
+          '{"t":[["r",0],["a","set","a",["i","-ff"],["u"]]]}',
+        ) +
+        batch(2, 1, ['patch', 'a', 'y', { m: [2] }], ['delete', 'a', 'x']) +
+        markLine(2) +
+        batch(3, 2, ['map', 'b'], ['set', 'b', 1, 2], ['clear', 'b']),
+    })
+    const store = await stores.open(path)
+    expectEntries(store.map('a'), [['y', { n: 1, m: [2] }], [-255n, undefined]]) // prettier-ignore
+    expect(Object.keys(store.stats().collections)).toEqual(['a', 'b'])
+    expect(store.recovered).toBe(undefined)
+  })
+
+  test('files go on where the one before ends', async () => {
+    const path = await written(
+      { text: batch(1, 0, made, set('x', 1)) + batch(2, 1, set('x', 2)) },
+      { text: batch(3, 2, set('y', 3)), header: { first: 3 } },
+      { text: '', header: { first: 4 } },
+    )
+    const store = await stores.open(path)
+    expectEntries(store.map('a'), [['x', 2], ['y', 3]]) // prettier-ignore
+  })
+
+  const good = batch(1, 0, made, set('x', 1)) + batch(2, 1, set('x', 2))
+  const third = batch(3, 2, set('x', 3))
+
+  test.each<[name: string, files: { text: string; header?: Partial<LogHeader> }[], x: number]>([
+    ['half a line', [{ text: `${good}["set","a"` }], 2],
+    ['a batch without its end', [{ text: `${good}${JSON.stringify(set('x', 3))}\n` }], 2],
+    ['an end of the wrong sequence', [{ text: good + batch(7, 2, set('x', 3)) }], 2],
+    ['a line that is lost', [{ text: good + third.slice(third.indexOf('\n') + 1) }], 2],
+    ['a later batch of the same write', [{ text: `${good}garbage\n${batch(4, 2, set('x', 4))}` }], 2],
+    [
+      'a next file whose header is torn',
+      [{ text: good }, { text: '', header: { storeId: 'x', first: 3 } }],
+      2,
+    ],
+    ['files of a store that was healing', [{ text: `${good}["set` }, { text: batch(9, 0, set('x', 9)), header: { first: 9, afterFailure: true } }], 2], // prettier-ignore
+  ])('a torn tail is cut: %s', async (_name, files, x) => {
+    const path = await written(...files)
+    const store = await stores.open(path)
+    store.on('recovered', () => undefined)
+    expect(store.map('a').get('x')).toBe(x)
+    store.map('a').set('x', 10)
+    await store.commit()
+    const again = await stores.open(crashCopy(path))
+    expect(again.map('a').get('x')).toBe(10)
+    expect(again.recovered).toBe(undefined)
+  })
+
+  test.each<[name: string, files: { text: string; header?: Partial<LogHeader> }[]]>([
+    ['a gap below what was on disk', [{ text: `${good}garbage\n${batch(4, 3, set('x', 4))}` }]],
+    ['a batch that is lost, and a mark', [{ text: good + markLine(3) }]],
+    ['a torn batch before a file', [{ text: `${good}["set` }, { text: '', header: { first: 3 } }]],
+    ['a batch missing between files', [{ text: good }, { text: '', header: { first: 4 } }]],
+    ['a header that is damaged before what counts', [{ text: good, header: { storeId: 'x' } }]],
+    ['the same, in a later file', [{ text: good }, { text: third, header: { storeId: 'x', first: 3 } }]],
+    ['a file under another name', [{ text: good, header: { generation: 2 } }]],
+    ['an operation on no map', [{ text: batch(1, 0, set('x', 1)) + markLine(1) }]],
+    ['an operation of unknown kind', [{ text: batch(1, 0, made, ['other', 'a', 'x', 1]) }]],
+    ['a key of a kind that there is not', [{ text: batch(1, 0, made, set([1], 1)) }]],
+    ['a set without a value', [{ text: batch(1, 0, made, ['set', 'a', 'x']) }]],
+    ['a patch of what is no object', [{ text: batch(1, 0, made, ['patch', 'a', 'x', { n: 1 }]) }]],
+  ])('damage refuses: %s', async (_name, files) => {
+    const path = await written(...files)
+    const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(path))
+    expect(error.message).toMatch(/log-0{19}[12]\.json: at \d+: /)
+  })
+
+  test('names like __proto__ in a file do no harm', async () => {
+    const path = await written({
+      text: batch(1, 0, ['map', '__proto__'], '["set","__proto__","__proto__",{"__proto__":{"polluted":true}}]', '["patch","__proto__","__proto__",{"__proto__":1}]'), // prettier-ignore
+    })
+    const store = await stores.open(path)
+    const value = store.map('__proto__').get('__proto__') as Record<string, unknown>
+    expect(Object.keys(value)).toEqual(['__proto__'])
+    expect(({} as Record<string, unknown>)['polluted']).toBe(undefined)
+  })
+
+  test('another version is an error of its own', async () => {
+    const path = await written({ text: good })
+    const file = join(path, logName(1))
+    const text = readFileSync(file, 'utf8')
+    const { crc: _, ...fields } = JSON.parse(text.slice(0, text.indexOf('\n'))) as Record<string, unknown>
+    const crc = crc32(JSON.stringify({ ...fields, version: 2, crc: '' }))
+      .toString(16)
+      .padStart(8, '0')
+    writeFileSync(file, `${JSON.stringify({ ...fields, version: 2, crc })}\n${good}`)
+    const error = await expectRejection('ERR_FORKSTORE_VERSION', () => stores.open(path))
+    expect(error.message).toContain('version 2')
+  })
+
+  test('the log of a directory without a snapshot is data that was removed', async () => {
+    const path = stores.directory()
+    mkdirSync(path)
+    const header = { storeId: 'x', generation: 1, first: 1, afterFailure: false }
+    writeFileSync(join(path, logName(1)), headerLine(header) + good)
+    writeFileSync(join(path, 'identity.json'), '{"format":"forkstore-js","version":1,"storeId":"x"}')
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(path))
+  })
+
+  test('what follows a snapshot that was taken without a log is void', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { durability: 'snapshot', snapshot: {} })
+    store.map('a').set('x', 1)
+    await store.close()
+    appendFileSync(join(path, logName(2)), 'anything')
+    expectEntries((await stores.open(path)).map('a'), [['x', 1]])
+  })
+})
+
+describe('calls of the system that fail', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  const failing = (code: string): NodeJS.ErrnoException =>
+    Object.assign(new Error(`${code}: as the test says`), { code, errno: -5 })
+  /** The last argument of a call is its callback. */
+  const failOnce = (name: 'write' | 'fdatasync', code: string, times = 1): void => {
+    const real = fs[name] as (...given: unknown[]) => void
+    let left = times
+    vi.spyOn(fs, name).mockImplementation(((...given: unknown[]) => {
+      if (left-- > 0) (given.at(-1) as (error: Error) => void)(failing(code))
+      else real(...given)
+    }) as never)
+  }
+  const open = async (): Promise<{ store: Store; path: string; warnings: unknown[] }> => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const warnings: unknown[] = []
+    store.on('warning', (warning) => warnings.push((warning as ForkstoreError).code))
+    store.on('snapshot-error', () => undefined)
+    store.map('a').set('x', 1)
+    await store.commit()
+    return { store, path, warnings }
+  }
+
+  test.each(['write', 'fdatasync'] as const)(
+    '%s, once: the commit rejects, a snapshot heals',
+    async (name) => {
+      const { store, path, warnings } = await open()
+      failOnce(name, 'EIO')
+      store.map('a').set('x', 2)
+      const error = await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => store.commit())
+      expect((error.cause as NodeJS.ErrnoException).code).toBe('EIO')
+      while (store.stats().log!.state !== 'healthy') await delay(1)
+      expect(warnings).toEqual(['ERR_FORKSTORE_LOG_FAILED'])
+      expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 2]])
+      store.map('a').set('x', 3)
+      await store.commit()
+      const again = await stores.open(crashCopy(path))
+      expectEntries(again.map('a'), [['x', 3]])
+      expect(again.recovered).toBe(undefined)
+      // Older generations do not lead to this state any more.
+      expect(logFiles('js', path).length).toBe(1)
+    },
+  )
+
+  test('write, for good: read-only, and back', async () => {
+    const { store, path, warnings } = await open()
+    failOnce('write', 'ENOSPC', Infinity)
+    store.map('a').set('x', 2)
+    await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => store.commit())
+    while (store.stats().log!.state !== 'read-only') await delay(1)
+    const map = store.map<unknown>('a')
+    for (const write of [
+      () => map.set('x', 3),
+      () => map.delete('x'),
+      () => map.clear(),
+      () => store.map('b'),
+    ]) {
+      expectError('ERR_FORKSTORE_LOG_FAILED', write)
+    }
+    expect(map.get('x')).toBe(2)
+    await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => store.commit())
+    await expectRejection('ERR_FORKSTORE_SNAPSHOT_FAILED', () => store.snapshot())
+    const left = await stores.open(crashCopy(path))
+    left.on('recovered', () => undefined)
+    expectEntries(left.map('a'), [['x', 1]])
+    vi.restoreAllMocks()
+    while (store.stats().log!.state !== 'healthy') await delay(10)
+    map.set('x', 3)
+    await store.commit()
+    expect(warnings).toEqual(['ERR_FORKSTORE_LOG_FAILED'])
+    expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 3]])
+  })
+
+  test('a write that does half of what it shall is continued', async () => {
+    const { store, path } = await open()
+    const real = fs.write as (...given: unknown[]) => void
+    vi.spyOn(fs, 'write').mockImplementation(((
+      file: number,
+      bytes: Buffer,
+      at: number,
+      length: number,
+      ...rest: unknown[]
+    ) => real(file, bytes, at, Math.ceil(length / 2), ...rest)) as never)
+    store.map('a').set('x', 'some text')
+    await store.commit()
+    expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 'some text']])
+  })
+
+  test('closing while the disk refuses: an error, unless the snapshot saves everything', async () => {
+    const saved = await open()
+    failOnce('fdatasync', 'EIO')
+    saved.store.map('a').set('x', 2)
+    await saved.store.close()
+    expectEntries((await stores.open(saved.path)).map('a'), [['x', 2]])
+    vi.restoreAllMocks()
+
+    const lost = await open()
+    failOnce('write', 'EIO', Infinity)
+    lost.store.map('a').set('x', 2)
+    await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => lost.store.close())
+    vi.restoreAllMocks()
+    const again = await stores.open(lost.path)
+    again.on('recovered', () => undefined)
+    expect(again.map('a').has('x')).toBe(true)
+  })
+})

@@ -1,0 +1,150 @@
+// How stores with a log go with the life of their process, and what their log does under the hood of the addon.
+
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, test } from 'vitest'
+import { Durability } from '../lib/durability.js'
+import { NativeEngine } from '../lib/native/engine.js'
+import { loadBinding } from '../lib/native/load.js'
+import type { NativeOpenOptions } from '../lib/native/binding.js'
+import { engines, openEngine, type EngineName } from './support/engines.js'
+import { logFiles } from './support/log-files.js'
+
+const base = mkdtempSync(join(tmpdir(), 'forkstore-log-life-'))
+afterAll(() => {
+  rmSync(base, { recursive: true, force: true })
+})
+const program = fileURLToPath(new URL('./faults/log-ending.mjs', import.meta.url))
+
+describe.each(engines)('process end (%s)', (engine: EngineName) => {
+  const run = (how: string): { path: string; output: string; tookMs: number } => {
+    const path = join(base, `${engine}-${how.replaceAll(' ', '-')}`)
+    const started = Date.now()
+    const output = execFileSync(process.execPath, [program, how, engine, path], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
+    return { path, output, tookMs: Date.now() - started }
+  }
+
+  test('a quiet store keeps no process alive, and loses nothing', async () => {
+    const { path } = run('nothing to do')
+    const store = await openEngine(engine, path)
+    expect([...store.map('m')]).toEqual([['a', 1]])
+    await store.close()
+  })
+
+  test('a commit does keep it alive', async () => {
+    const { path, output } = run('commit')
+    expect(output).toBe('committed\n')
+    const store = await openEngine(engine, path)
+    expect([...store.map('m')]).toEqual([['a', 1]])
+    await store.close()
+  })
+
+  test('SIGTERM, handled as the documentation shows', async () => {
+    const { path } = run('SIGTERM')
+    const store = await openEngine(engine, path)
+    expect(store.recovered).toBe(undefined)
+    expect(store.map('m').get('b')).toBe(2)
+    expect(store.map('m').get('n')).toBeGreaterThan(0)
+    await store.close()
+  })
+
+  test('process.exit() keeps the turns that had ended', async () => {
+    const { path } = run('exit')
+    const store = await openEngine(engine, path)
+    expect([...store.map('m')]).toEqual([['a', 1]])
+    await store.close()
+  })
+})
+
+describe('the log of the addon', () => {
+  const openSmall = async (
+    path: string,
+    logSizes: NativeOpenOptions['logSizes'],
+  ): Promise<{ engine: NativeEngine; durability: Durability; warnings: Error[] }> => {
+    const options = { maxBytes: 2 ** 30, hugePages: true, log: true, ...(logSizes && { logSizes }) }
+    const engine = new NativeEngine(path, await loadBinding().open(path, options))
+    const warnings: Error[] = []
+    const durability = new Durability(engine.log!, 'everysec', {
+      onNeed: () => undefined,
+      onWarning: (warning) => warnings.push(warning),
+    })
+    engine.onWrite = () => durability.onWrite()
+    return { engine, durability, warnings }
+  }
+  const close = async (durability: Durability, engine: NativeEngine): Promise<void> => {
+    await durability.close()
+    engine.close()
+  }
+
+  test('small segments: one after the other, all replayed', async () => {
+    const path = join(base, 'segments')
+    const { engine, durability } = await openSmall(path, {
+      segmentBytes: 64 * 1024,
+      fragmentBytes: 16 * 1024,
+    })
+    for (let index = 0; index < 300; index++) {
+      engine.map('m').set(index, 'x'.repeat(index % 7 === 0 ? 30_000 : 1000))
+      if (index % 5 === 0) await durability.commit()
+    }
+    await durability.commit()
+    expect(durability.stats().segments).toBeGreaterThan(10)
+    await engine.snapshot({ keep: 1, watchdogMs: 10_000 })
+    expect(logFiles('native', path).length).toBeLessThan(5)
+    engine.map('m').set('last', 1)
+    await close(durability, engine)
+    const again = await openSmall(path, undefined)
+    expect(again.engine.map('m').size).toBe(301)
+    await close(again.durability, again.engine)
+  })
+
+  test('behind the disk: told once, until it has caught up; above the hard bound writes wait', async () => {
+    const path = join(base, 'behind')
+    const { engine, durability, warnings } = await openSmall(path, {
+      softBoundBytes: 1 << 20,
+      hardBoundBytes: 4 << 20,
+      fragmentBytes: 1 << 20,
+      writeBytes: 64 * 1024,
+    })
+    const map = engine.map('m')
+    const text = 'x'.repeat(100_000)
+    for (let round = 0; round < 3; round++) {
+      // Turns that write faster than any disk.
+      for (let turns = 0; turns < 20 && warnings.length === round; turns++) {
+        for (let index = 0; index < 200; index++) map.set(index, text)
+        await new Promise((done) => setImmediate(done))
+      }
+      expect(warnings.length).toBe(round + 1)
+      expect(warnings[round]!.name).toBe('ForkstoreWarning')
+      expect(warnings[round]!.message).toContain('the disk is behind')
+      await durability.commit()
+      while (durability.stats().behind) await new Promise((done) => setTimeout(done, 1))
+      await new Promise((done) => setTimeout(done, 20))
+    }
+    expect(durability.stats()).toMatchObject({ bufferedBytes: 0, behind: false, state: 'healthy' })
+    expect(durability.stats().stalls).toBeGreaterThan(0)
+    await close(durability, engine)
+  })
+
+  test('opening and closing leaves nothing behind', async () => {
+    const path = join(base, 'leak')
+    const count = (): [number, number] => [
+      readdirSync('/proc/self/fd').length,
+      readdirSync('/proc/self/task').length,
+    ]
+    let first: [number, number] | undefined
+    for (let round = 0; round < 30; round++) {
+      const store = await openEngine('native', path, { durability: round % 2 === 0 ? 'commit' : 'everysec' })
+      store.map('m').set(round, round)
+      if (round % 3 === 0) await store.commit()
+      await store.close()
+      if (round === 9) first = count()
+    }
+    expect(count()).toEqual(first)
+  })
+})

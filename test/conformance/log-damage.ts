@@ -1,0 +1,207 @@
+import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { Recovered, Store } from '../../lib/index.js'
+import { openEngine, type EngineName } from '../support/engines.js'
+import { expectEntries, expectRejection } from '../support/expect.js'
+import { crashCopy, editLog, logEnd, logFiles } from '../support/log-files.js'
+import { Stores } from '../support/stores.js'
+
+const BATCHES = 6
+
+/** A torn tail is cut, and it is said so; damage refuses to open, and can be gone over. */
+export function logDamageSuite(engine: EngineName): void {
+  const stores = new Stores(engine, { snapshot: false })
+  const recoveryOf = async (store: Store): Promise<Recovered | undefined> => {
+    let seen: Recovered | undefined
+    store.once('recovered', (what) => (seen = what))
+    await new Promise((done) => setTimeout(done, 5))
+    expect(seen).toBe(store.recovered)
+    return seen
+  }
+
+  /** What a crash leaves of a store of six batches, each synced; where each ended; the one file of its log. */
+  const crashed = async (): Promise<{ path: string; ends: number[]; name: string }> => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const name = logFiles(engine, path).at(-1)!
+    const ends: number[] = []
+    for (let batch = 1; batch <= BATCHES; batch++) {
+      // Twice: an end that a batch shares with the next is no place to tell them apart.
+      store.map('a').set(`key ${batch}`, { batch, text: 'some text '.repeat(batch) })
+      store.map('a').set('last', batch)
+      await store.commit()
+      // Records of the native engine end at multiples of 8.
+      ends.push(engine === 'js' ? logEnd(path, name) : Math.ceil(logEnd(path, name) / 8) * 8)
+    }
+    const copy = crashCopy(path)
+    await store.close()
+    // Without what is preallocated: it would be copied each time.
+    editLog(copy, name, (bytes) => bytes.subarray(0, ends.at(-1)))
+    return { path: copy, ends, name }
+  }
+  /** How many batches a store holds; whole ones. */
+  const batchesIn = (store: Store): number => {
+    const last = (store.map('a').get('last') ?? 0) as number
+    const expected = Array.from({ length: last }, (_, at) => `key ${at + 1}`)
+    expect([...store.map('a').keys()].filter((key) => /^key \d+$/.test(String(key)))).toEqual(expected)
+    return last
+  }
+
+  test('garbage behind the last batch is cut, told once, and gone', async () => {
+    const { path, ends, name } = await crashed()
+    const garbage = Buffer.from('garbage, and a new line\nmore')
+    editLog(path, name, (bytes) => Buffer.concat([bytes.subarray(0, ends.at(-1)), garbage]))
+    const store = await stores.open(path)
+    const recovered = await recoveryOf(store)
+    expect(recovered).toMatchObject({ skipped: [], identityRestored: false, entries: BATCHES + 1 })
+    expect(recovered!.log!.salvaged).toBe(undefined)
+    const [cut] = recovered!.log!.cut
+    expect(cut!.file).toBe(name)
+    expect(cut).toEqual({ file: name, offset: ends.at(-1), bytes: garbage.length })
+    expect(batchesIn(store)).toBe(BATCHES)
+    store.map('a').set('more', 1)
+    await store.commit()
+    const copy = crashCopy(path)
+    await store.close()
+    for (const each of [copy, path]) {
+      const again = await stores.open(each)
+      expect(await recoveryOf(again)).toBe(undefined)
+      expect(again.map('a').get('more')).toBe(1)
+    }
+  })
+
+  test('where nobody listens, the process is warned', async () => {
+    const { path, name } = await crashed()
+    appendFileSync(join(path, name), 'garbage!')
+    const warned = new Promise<Error>((done) => process.once('warning', done))
+    await stores.open(path)
+    const { name: kind, message } = await warned
+    expect(kind).toBe('ForkstoreWarning')
+    expect(message).toContain(name)
+    expect(message).toContain('were cut')
+  })
+
+  test('cut off anywhere: what is left of the batches that were whole, never half of one', async () => {
+    const { path, ends, name } = await crashed()
+    const good = readFileSync(join(path, name))
+    const start = engine === 'js' ? good.indexOf(10) + 1 : 4096
+    for (let at = start; at <= ends.at(-1)!; at += 7) {
+      const copy = crashCopy(path)
+      // As if what lies behind had never been written.
+      editLog(copy, name, (bytes) => bytes.subarray(0, at))
+      const whole = ends.filter((end) => end <= at)
+      const store = await openEngine(engine, copy, { snapshot: false })
+      store.on('recovered', () => undefined)
+      expect([at, batchesIn(store)]).toEqual([at, whole.length])
+      await store.close()
+      rmSync(join(copy, '..'), { recursive: true })
+    }
+  })
+
+  test('a bit that is flipped: the state after some batch, or refused with file and offset', async () => {
+    const { path, ends, name } = await crashed()
+    const good = readFileSync(join(path, name)).subarray(0, ends.at(-1))
+    let refused = 0
+    let cut = 0
+    for (let at = 0; at < good.length; at += 1 + Math.floor(good.length / 250)) {
+      const copy = crashCopy(path)
+      const bytes = Buffer.from(good)
+      bytes[at]! ^= 1 << at % 8
+      writeFileSync(join(copy, name), bytes)
+      const outcome = await openEngine(engine, copy, { snapshot: false }).catch(
+        (error: unknown) => error as Error,
+      )
+      if (outcome instanceof Error) {
+        expect(outcome).toMatchObject({ code: expect.stringMatching(/_(CORRUPT|VERSION)$/) as string })
+        expect(outcome.message).toContain(name)
+        refused++
+      } else {
+        outcome.on('recovered', () => undefined)
+        // Only what nothing bears witness to: the last group that was synced.
+        if (batchesIn(outcome) !== BATCHES) {
+          expect(batchesIn(outcome)).toBe(BATCHES - 1)
+          cut++
+        }
+        await outcome.close()
+      }
+      rmSync(join(copy, '..'), { recursive: true })
+    }
+    expect(refused).toBeGreaterThan(cut)
+    expect(cut).toBeGreaterThan(0)
+  })
+
+  test('a log that was closed has no torn tail: all damage refuses', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const name = logFiles(engine, path).at(-1)!
+    store.map('a').set('x', 'some text')
+    await store.close()
+    const at = readFileSync(join(path, name)).indexOf('some text')
+    expect(at).toBeGreaterThan(0)
+    editLog(path, name, (bytes) => {
+      bytes[at]! ^= 1
+      return bytes
+    })
+    const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path))
+    expect(error.message).toContain(name)
+  })
+
+  test('salvage: what comes before the damage, after copying the files aside', async () => {
+    const { path, ends, name } = await crashed()
+    editLog(path, name, (bytes) => {
+      bytes[ends[2]! + 20]! ^= 1
+      return bytes
+    })
+    const damaged = readFileSync(join(path, name))
+    const before = readdirSync(path).sort()
+    const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () =>
+      openEngine(engine, path, { snapshot: false }),
+    )
+    expect(error.message).toContain(name)
+    expect(error.message).toContain(String(ends[2]))
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path, { durability: 'snapshot' }))
+    expect(readdirSync(path).sort().filter((each) => !each.startsWith('lock'))).toEqual(before.filter((each) => !each.startsWith('lock'))) // prettier-ignore
+
+    const store = await stores.open(path, { recover: 'salvage' })
+    const { salvaged } = (await recoveryOf(store))!.log!
+    expect(salvaged!.reason).toContain(name)
+    expect(salvaged!.copies[0]).toBe(`${name}.damaged`)
+    expect(readFileSync(join(path, `${name}.damaged`)).equals(damaged)).toBe(true)
+    expect(batchesIn(store)).toBe(3)
+    store.map('a').set('more', 1)
+    await store.commit()
+    const copy = crashCopy(path)
+    await store.close()
+    for (const each of [copy, path]) {
+      const again = await stores.open(each)
+      expect(await recoveryOf(again)).toBe(undefined)
+      expect(again.map('a').get('more')).toBe(1)
+      expect(batchesIn(again)).toBe(3)
+      expect(existsSync(join(each, `${name}.damaged`))).toBe(true)
+    }
+  })
+
+  test('salvage with nothing to salvage is an ordinary opening', async () => {
+    const { path } = await crashed()
+    const store = await stores.open(path, { recover: 'salvage' })
+    expect(await recoveryOf(store)).toBe(undefined)
+    expect(batchesIn(store)).toBe(BATCHES)
+    expect(readdirSync(path).filter((name) => name.includes('.damaged'))).toEqual([])
+  })
+
+  test('a file of the log that is missing is damage', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    store.map('a').set('x', 1)
+    await store.snapshot()
+    store.map('a').set('y', 2)
+    await store.commit()
+    const copy = crashCopy(path)
+    rmSync(join(copy, logFiles(engine, copy).at(-1)!))
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, copy))
+    const salvaged = await stores.open(copy, { recover: 'salvage' })
+    salvaged.on('recovered', () => undefined)
+    expectEntries(salvaged.map('a'), [['x', 1]])
+  })
+}
