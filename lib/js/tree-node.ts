@@ -56,3 +56,20 @@ export class JsArray extends ArrayNode implements JsNode {
     return this.stamp >= 0
   }
 }
+
+/** The way to a node, as the log has it: null, or a map's name and a key; then names and indexes. */
+export function pathOf(node: JsNode): unknown[] {
+  const steps: unknown[] = []
+  let at = node
+  for (; at.owner !== undefined; at = at.owner) steps.push(stepOf(at, at.owner.data as Plain))
+  if (at.parent === undefined) steps.push(null)
+  else steps.push(at.step, at.parent.step)
+  return steps.reverse()
+}
+
+/** Where the node is in its owner now: items move. */
+function stepOf(node: JsNode, owner: Plain): unknown {
+  if (owner[node.step as string] === node.data) return node.step
+  if (Array.isArray(owner)) return owner.indexOf(node.data)
+  return Object.keys(owner).find((name) => owner[name] === node.data)
+}

@@ -7,7 +7,7 @@ import { isJsonKey } from './keys.js'
 import { isKeyTooLong } from '../value-errors.js'
 import { nextItem, removeField, replaceItems, spliceItems } from './containers.js'
 import { copyIn, copyOut, defineField, isContainer, type Plain } from './copy.js'
-import { JsArray, JsObject, type JsNode } from './tree-node.js'
+import { JsArray, JsObject, pathOf, type JsNode } from './tree-node.js'
 import { ItemScan, MemberScan } from './tree-scan.js'
 import type { Undo } from './undo.js'
 
@@ -78,15 +78,10 @@ export class JsTree implements TreeEngine {
         `${describePlace(node, name)}: the name is too long`,
       )
     }
-<<<<<<< HEAD
-    const copied = copyIn((steps) => describePlace(node, name, ...steps), value)
+    const copied = copyIn((steps) => describeBelow(node, [name, ...steps]), value)
     const data = this.#object(node) // a getter of the value's may have changed anything
     this.#record(node, copied.isJson, 'set', name, copied.value)
     this.setField(data, name, copied.value)
-=======
-    const copied = copyIn((steps) => describeBelow(node, [name, ...steps]), value).value
-    this.setField(this.#object(node), name, copied) // a getter of the value's may have changed anything
->>>>>>> p1
     this.#wrote(node)
   }
 
@@ -129,11 +124,7 @@ export class JsTree implements TreeEngine {
 
   setItem(node: TreeNode, index: number, value: unknown): void {
     this.#array(node)
-<<<<<<< HEAD
-    const { value: copied, isJson } = copyIn((steps) => describePlace(node, index, ...steps), value)
-=======
-    const copied = copyIn((steps) => describeBelow(node, [index, ...steps]), value).value
->>>>>>> p1
+    const { value: copied, isJson } = copyIn((steps) => describeBelow(node, [index, ...steps]), value)
     const data = this.#array(node)
     this.#record(node, isJson, 'set', index, copied)
     const { undo } = this.#owner
@@ -198,14 +189,9 @@ export class JsTree implements TreeEngine {
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void {
     this.#array(node)
     const path = ([index, ...steps]: readonly (string | number)[]): string =>
-<<<<<<< HEAD
-      describePlace(node, start + ((index as number | undefined) ?? 0), ...steps)
+      describeBelow(node, [start + ((index as number | undefined) ?? 0), ...steps])
     const { value, isJson } = copyIn(path, items)
     const added = value as unknown[]
-=======
-      describeBelow(node, [start + ((index as number | undefined) ?? 0), ...steps])
-    const added = items.length === 0 ? [] : (copyIn(path, items).value as unknown[])
->>>>>>> p1
     const data = this.#array(node)
     if (start + deleteCount > data.length) throw changedMeanwhile(node)
     this.#record(node, isJson, 'splice', start, deleteCount, added)
@@ -357,81 +343,6 @@ export class JsTree implements TreeEngine {
   }
 }
 
-<<<<<<< HEAD
-/** Names as they were at the beginning; those that are gone meanwhile are passed over. */
-class MemberScan implements Scan {
-  readonly #names: string[]
-  #next = 0
-
-  constructor(
-    readonly tree: JsTree,
-    readonly node: TreeNode,
-  ) {
-    this.#names = tree.names(node)
-  }
-
-  next(): boolean {
-    while (this.#next < this.#names.length) {
-      if (this.tree.has(this.node, this.#names[this.#next++] as string)) return true
-    }
-    return false
-  }
-
-  name(): string {
-    return this.#names[this.#next - 1] as string
-  }
-
-  value(): unknown {
-    return this.tree.get(this.node, this.name())
-  }
-}
-
-class ItemScan implements Scan {
-  #index: number
-
-  constructor(
-    readonly tree: JsTree,
-    readonly node: TreeNode,
-    from: number,
-  ) {
-    this.#index = from - 1
-  }
-
-  next(): boolean {
-    if (this.#index === Infinity) return false
-    const found = this.tree.nextItem(this.node, this.#index + 1)
-    this.#index = found === -1 ? Infinity : found
-    return found !== -1
-  }
-
-  name(): number {
-    return this.#index
-  }
-
-  value(): unknown {
-    return this.tree.item(this.node, this.#index)
-  }
-}
-
-/** The way to a node, as the log has it: null, or a map's name and a key; then names and indexes. */
-function pathOf(node: JsNode): unknown[] {
-  const steps: unknown[] = []
-  let at = node
-  for (; at.owner !== undefined; at = at.owner) steps.push(stepOf(at, at.owner.data as Plain))
-  if (at.parent === undefined) steps.push(null)
-  else steps.push(at.step, at.parent.step)
-  return steps.reverse()
-}
-
-/** Where the node is in its owner now: items move. */
-function stepOf(node: JsNode, owner: Plain): unknown {
-  if (owner[node.step as string] === node.data) return node.step
-  if (Array.isArray(owner)) return owner.indexOf(node.data)
-  return Object.keys(owner).find((name) => owner[name] === node.data)
-}
-
-=======
->>>>>>> p1
 function changedMeanwhile(node: TreeNode): ForkstoreError {
   return new ForkstoreError(
     'ERR_FORKSTORE_INVALID_ARGUMENT',
