@@ -9,7 +9,15 @@ import { engines, openEngine } from './support/engines.js'
 const lib = join(dirname(fileURLToPath(import.meta.url)), '..', 'lib')
 
 test('both entry points offer the same names', () => {
-  expect(Object.keys(main).sort()).toEqual(['ForkstoreError', 'ForkstoreMap', 'Store', 'open'])
+  expect(Object.keys(main).sort()).toEqual([
+    'ForkstoreError',
+    'ForkstoreMap',
+    'Query',
+    'Store',
+    'copy',
+    'open',
+    'query',
+  ])
   expect(Object.keys(js).sort()).toEqual(Object.keys(main).sort())
   expect(js.ForkstoreError).toBe(main.ForkstoreError)
   expect(js.Store).toBe(main.Store)
