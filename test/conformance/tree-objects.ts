@@ -244,7 +244,8 @@ export function treeObjectsSuite(engine: EngineName): void {
     expect(root).not.toEqual({ ...data, list: [1, [2], { three: 4 }] })
     expect(root).toMatchObject({ users: { a: { visits: 1 } } })
     assert.deepStrictEqual(root, data)
-    assert.deepEqual(data, root)
+    // The other way round Node from 22 on asks the plain object for its constructor, which a view has not.
+    assert.deepStrictEqual(data, copy(root))
     assert.throws(() => assert.deepStrictEqual(root, { ...data, list: [] }))
   })
 
