@@ -1,13 +1,12 @@
 // The programs kept in fuzz/corpus/operation: seeds for the fuzzer, run here with the same checks.
 // `FORKSTORE_WRITE_CORPUS=1 operation_program_test` writes them.
 
-#include "engine/operation_program.h"
-
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "engine/operation_program_for_test.h"
 #include "engine/random_operations.h"
 
 namespace forkstore {

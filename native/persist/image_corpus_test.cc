@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "engine/operation_program.h"
+#include "engine/operation_program_for_test.h"
 #include "engine/root.h"
 #include "persist/image_reader.h"
 #include "persist/persist_test_support.h"
