@@ -30,12 +30,12 @@ export function editLog(directory: string, name: string, edit: (bytes: Buffer) =
 export function crashCopy(directory: string, base = join(directory, '..')): string {
   const copy = join(mkdtempSync(join(base, 'copy-')), 'data')
   // The files of a log come and go while they are copied.
-  for (;;) {
+  for (let attempts = 1; ; attempts++) {
     try {
       cpSync(directory, copy, { recursive: true })
       break
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempts === 100) throw error
       rmSync(copy, { recursive: true, force: true })
     }
   }
