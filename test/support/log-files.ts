@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EngineName } from './engines.js'
 
@@ -31,8 +31,10 @@ export function editLog(directory: string, name: string, edit: (bytes: Buffer) =
 export function crashCopy(directory: string, base = join(directory, '..')): string {
   const copy = join(mkdtempSync(join(base, 'copy-')), 'data')
   // The files of a log come and go while they are copied. Holes stay holes: a log is mostly preallocated space.
-  while (spawnSync('cp', ['-r', '--sparse=always', directory, copy]).status !== 0) {
-    if (!existsSync(directory)) throw new Error(`${directory} is gone`)
+  for (let attempts = 1; ; attempts++) {
+    const { status, stderr } = spawnSync('cp', ['-r', '--sparse=always', directory, copy])
+    if (status === 0) break
+    if (attempts === 100) throw new Error(`${directory} cannot be copied: ${stderr}`)
     rmSync(copy, { recursive: true, force: true })
   }
   rmSync(join(copy, 'lock.json'), { force: true })
