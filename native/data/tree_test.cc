@@ -1,6 +1,7 @@
 // What the live tree does in single cases: forms of nodes, what is written, what moves, what is detached.
 #include "data/tree.h"
 
+#include "data/small_node.h"
 #include "data/tree_for_test.h"
 
 namespace forkstore {

@@ -113,7 +113,7 @@ struct Log::State {
   Status SyncSegment(uint64_t turn_epoch);
   Status NewSegment(const LogOrder& order);
   Status BeginCut(const LogOrder& order, uint64_t turn_epoch);
-  void Fail(Status status, uint64_t turn_epoch);
+  void Fail(const Status& status, uint64_t turn_epoch);
   bool Prepare();
   void Close();
   void DropPrepared();

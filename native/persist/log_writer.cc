@@ -90,7 +90,7 @@ void Log::State::Turn(bool deadline_passed) {
   if (accepting) {
     Status status = WriteTaken(turn_epoch);
     if (status.ok() && sync) status = SyncSegment(turn_epoch);
-    if (!status.ok()) Fail(std::move(status), turn_epoch);
+    if (!status.ok()) Fail(status, turn_epoch);
   } else {
     segment.Abandon();
   }
@@ -209,7 +209,7 @@ Status Log::State::BeginCut(const LogOrder& order, uint64_t turn_epoch) {
 
 // The segment is poisoned: what a failed sync has left on disk cannot be known, and a second one would not
 // tell.
-void Log::State::Fail(Status status, uint64_t turn_epoch) {
+void Log::State::Fail(const Status& status, uint64_t turn_epoch) {
   segment.Abandon();
   {
     const std::lock_guard<std::mutex> lock(mutex);

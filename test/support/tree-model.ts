@@ -195,6 +195,8 @@ const objectCommands: { weight: number; arbitrary: fc.Arbitrary<TreeCommand> }[]
         const copied = copyPlain(source.data)
         if (JSON.stringify(Object.keys(copied)).length > 3000) return
         view[name as never] = (isNested ? { of: [source.view] } : source.view) as never
+        // Assigned to the very place that it shows, a view stays as it is.
+        if (!isNested && Object.hasOwn(data, name) && data[name as never] === source.data) return
         setField(data, name, isNested ? { of: [copied] } : copied)
       }),
     ),
