@@ -41,7 +41,7 @@ bool ParseLogSegmentName(const std::string& name, uint64_t* segment) {
 
 void SealSegmentHeader(LogSegmentHeader* header) {
   memcpy(header->magic, kLogHeaderMagic, sizeof(kLogHeaderMagic));
-  header->version = kFormatVersion;
+  header->version = kLogVersion;
   header->byte_order = kByteOrderMark;
   header->crc = HeaderCrc(*header);
 }
@@ -54,7 +54,7 @@ Status CheckSegmentHeader(const LogSegmentHeader& header, uint64_t segment, cons
   if (header.byte_order != kByteOrderMark) {
     return Status(Code::kVersion, "the segment was written with another byte order");
   }
-  if (header.version != kFormatVersion) {
+  if (header.version != kLogVersion) {
     return Status(Code::kVersion, "the segment is of format version " + std::to_string(header.version));
   }
   if (header.store_id != store_id) return Status(Code::kCorrupt, "the segment belongs to another store");

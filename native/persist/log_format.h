@@ -9,6 +9,8 @@
 
 namespace forkstore {
 
+inline constexpr uint32_t kLogVersion = 1;  // of segments and of the manifest
+
 inline constexpr char kLogHeaderMagic[8] = {'F', 'O', 'R', 'K', 'S', 'L', 'O', 'G'};
 inline constexpr char kManifestMagic[8] = {'F', 'O', 'R', 'K', 'S', 'M', 'A', 'N'};
 inline constexpr uint64_t kLogHeaderBytes = 4096;

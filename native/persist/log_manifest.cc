@@ -74,7 +74,7 @@ Status ParseManifest(const std::vector<uint8_t>& bytes, Manifest* manifest) {
     return Corrupt("not a file of this kind");
   }
   if (head.crc != CrcOf(bytes)) return Corrupt("its checksum is wrong");
-  if (head.version != kFormatVersion) {
+  if (head.version != kLogVersion) {
     return Status(Code::kVersion,
                   std::string(kManifestName) + ": format version " + std::to_string(head.version));
   }
@@ -114,7 +114,7 @@ Status ReadManifest(LogFileSystem* files, Manifest* manifest, bool* found) {
 Status WriteManifest(LogFileSystem* files, const Manifest& manifest) {
   ManifestHead head{};
   memcpy(head.magic, kManifestMagic, sizeof(kManifestMagic));
-  head.version = kFormatVersion;
+  head.version = kLogVersion;
   head.store_id = manifest.store_id;
   head.entries = static_cast<uint32_t>(manifest.bases.size());
   std::vector<uint8_t> bytes(sizeof(head) + manifest.bases.size() * sizeof(LogBase));
