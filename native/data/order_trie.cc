@@ -111,7 +111,7 @@ Status OrderTrie::InsertInLeaf(uint64_t first, const uint64_t* payloads, uint32_
     if ((bitmap & Bit(digit)) == 0) break;
     field = ChildField(node, bitmap, digit);
   }
-  if (height == 1) return PutChildren(field, Digit(first, 1), payloads, count) ? Status::Ok() : Full();
+  if (height <= 1) return PutChildren(field, Digit(first, 1), payloads, count) ? Status::Ok() : Full();
   const Offset chain = NewChain(first, height - 1, payloads, count);
   if (chain == kNone) return Full();
   if (PutChildren(field, Digit(first, height), &chain, 1)) return Status::Ok();
