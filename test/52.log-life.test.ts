@@ -12,6 +12,7 @@ import { loadBinding } from '../lib/native/load.js'
 import type { NativeOpenOptions } from '../lib/native/binding.js'
 import { engines, openEngine, type EngineName } from './support/engines.js'
 import { logFiles } from './support/log-files.js'
+import { compileOnMainThread } from './support/program.js'
 
 const base = mkdtempSync(join(tmpdir(), 'forkstore-log-life-'))
 afterAll(() => {
@@ -23,7 +24,7 @@ describe.each(engines)('process end (%s)', (engine: EngineName) => {
   const run = (how: string): { path: string; output: string; tookMs: number } => {
     const path = join(base, `${engine}-${how.replaceAll(' ', '-')}`)
     const started = Date.now()
-    const output = execFileSync(process.execPath, [program, how, engine, path], {
+    const output = execFileSync(process.execPath, [...compileOnMainThread, program, how, engine, path], {
       encoding: 'utf8',
       timeout: 30_000,
     })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { open } from '../lib/index.js'
-import { Program } from './support/program.js'
+import { compileOnMainThread, Program } from './support/program.js'
 
 const base = mkdtempSync(join(tmpdir(), 'forkstore-life-'))
 afterAll(() => {
@@ -71,7 +71,9 @@ for (const [how, code] of [
 ] as const) {
   test(`process end: ${how}`, async () => {
     for (let round = 0; round < 5; round++) {
-      const program = new Program('ending.mjs', [how, join(base, `${how}-${round}`)])
+      const program = new Program('ending.mjs', [how, join(base, `${how}-${round}`)], {
+        execArgv: compileOnMainThread,
+      })
       expect(await program.message()).toBe('ended')
       await program.end()
       expect([program.exitCode, program.signal]).toEqual([code, null])
