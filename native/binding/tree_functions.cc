@@ -62,6 +62,17 @@ double Fail(StoreState* state, const char* message) {
   return state->Answer(Status(Code::kInvalid, message), 0);
 }
 
+// The number of a node; false where the argument is none.
+bool ReadNode(napi_env env, napi_value argument, NodeId* node) {
+  double number = 0;
+  if (napi_get_value_double(env, argument, &number) != napi_ok ||
+      !(number >= 1 && number <= static_cast<double>(kMaxNode))) {
+    return false;
+  }
+  *node = static_cast<NodeId>(number);
+  return true;
+}
+
 // Tells of the node that a slot refers to, too.
 napi_value Found(napi_env env, StoreState* state, const Tree& tree, Offset slot) {
   Offset block = kNone;
@@ -76,13 +87,10 @@ napi_value Found(napi_env env, StoreState* state, const Tree& tree, Offset slot)
 napi_value Locate(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   StoreState* state = Arguments<StoreState>(env, info, arguments);
-  double node = 0;
+  NodeId node = 0;
   if (state->engine() == nullptr) return Number(env, Fail(state, "the store is closed"));
-  if (napi_get_value_double(env, arguments[0], &node) != napi_ok ||
-      !(node >= 1 && node <= static_cast<double>(kMaxNode))) {
-    return Number(env, Fail(state, "locate: no number of a node"));
-  }
-  return Number(env, static_cast<double>(state->engine()->tree().Locate(static_cast<NodeId>(node))));
+  if (!ReadNode(env, arguments[0], &node)) return Number(env, Fail(state, "locate: no number of a node"));
+  return Number(env, static_cast<double>(state->engine()->tree().Locate(node)));
 }
 
 napi_value FindMember(napi_env env, napi_callback_info info) {
@@ -175,13 +183,10 @@ napi_value ScanItems(napi_env env, napi_callback_info info) {
 napi_value Pack(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   StoreState* state = Arguments<StoreState>(env, info, arguments);
-  double node = 0;
+  NodeId node = 0;
   if (state->engine() == nullptr) return Number(env, Fail(state, "the store is closed"));
-  if (napi_get_value_double(env, arguments[0], &node) != napi_ok ||
-      !(node >= 1 && node <= static_cast<double>(kMaxNode))) {
-    return Number(env, Fail(state, "pack: no number of a node"));
-  }
-  return Number(env, state->Pack(env, static_cast<NodeId>(node)));
+  if (!ReadNode(env, arguments[0], &node)) return Number(env, Fail(state, "pack: no number of a node"));
+  return Number(env, state->Pack(env, node));
 }
 
 napi_value ApplyKeyed(napi_env env, napi_callback_info info) {

@@ -198,17 +198,6 @@ uint32_t ItemSequence::ScanPresent(uint32_t from, uint32_t limit, Item* items) c
   return found;
 }
 
-bool ItemSequence::Reclaim(uint32_t* budget, Release release, void* context) {
-  Offset top = heap_.Read<SequenceBlock>(block_).items;
-  uint32_t height = heap_.Read<SequenceBlock>(block_).items_height;
-  if (!OrderTrie::Reclaim(heap_, &top, &height, budget, release, context)) return false;
-  SetField(offsetof(SequenceBlock, length), 0);
-  SetField(offsetof(SequenceBlock, origin), kFirstOrigin);
-  SetField(offsetof(SequenceBlock, items), kNone);
-  heap_.Mutate<uint32_t>(block_ + offsetof(SequenceBlock, items_height)) = 0;
-  return true;
-}
-
 namespace {
 
 struct Restoring {

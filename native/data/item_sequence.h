@@ -72,10 +72,6 @@ class ItemSequence {
   };
   uint32_t ScanPresent(uint32_t from, uint32_t limit, Item* items) const;
 
-  // Gives back the items of an array that nobody sees any more, up to `budget` slots and trie nodes; true
-  // when nothing is left, and the block is that of an empty sequence. Until then only Reclaim may be called.
-  bool Reclaim(uint32_t* budget, Release release, void* context);
-
   // Loading: checks the block, which the caller has claimed (its fields may hold anything), claims the trie,
   // and calls visit(context, index, slot) for each item until it returns false; in order, but an array that
   // wraps around begins in the middle. Errors: kCorrupt.

@@ -332,10 +332,13 @@ TEST(ItemSequence, ReclaimTakesTheStepsItIsGiven) {
     }
     Slots released;
     uint32_t calls = 0;
+    Offset top = f.memory.heap().Read<SequenceBlock>(f.block).items;
+    uint32_t height = f.memory.heap().Read<SequenceBlock>(f.block).items_height;
+    f.memory.heap().Mutate<SequenceBlock>(f.block) = ItemSequence::Empty(kHead);
     for (bool done = false; !done; calls++) {
       uint32_t budget = step;
       const uint64_t before = released.size() + f.empty_blocks - f.memory.live_blocks();
-      done = f.items().Reclaim(&budget, &Collect, &released);
+      done = OrderTrie::Reclaim(f.memory.heap(), &top, &height, &budget, &Collect, &released);
       ASSERT_EQ(released.size() + f.empty_blocks - f.memory.live_blocks() - before, step - budget);
     }
     EXPECT_GE(calls, 3000 / step);

@@ -1,5 +1,6 @@
 // Loading: what was saved comes back, and nothing that a damaged image holds does harm.
 #include "data/map_for_test.h"
+#include "data/word_damage_for_test.h"
 
 namespace forkstore {
 namespace {
@@ -211,35 +212,12 @@ TEST_F(Damage, OfWordsIsRefusedOrHarmless) {
     ASSERT_TRUE(test.map().Delete(KeyOf(MakeKey(i * 4 + 1 + i % 3))));
   }
   const HeapForTest::Image image = test.memory.Save();
-  std::vector<Offset> words;  // what is not 0, from unit 1 on
-  std::vector<uint64_t> references;
-  for (Offset at = kUnitBytes; at < image.bytes.size(); at += 8) {
-    const uint64_t word = LoadWord(image.bytes.data() + at);
-    if (word == 0) continue;
-    words.push_back(at);
-    if (word < image.bytes.size() + 2) references.push_back(word);
-  }
+  const WordDamage damage(image, [](Offset, uint64_t) { return false; });
   uint32_t refused = 0;
   constexpr uint32_t kRounds = 6000;
   for (uint32_t round = 0; round < kRounds; round++) {
-    const Offset at = round % 8 == 0 ? test.header + random() % 8 * 8 : words[random() % words.size()];
-    uint64_t word = LoadWord(image.bytes.data() + at);
-    switch (random() % 5) {
-      case 0:
-        word ^= uint64_t{1} << random() % 64;
-        break;
-      case 1:
-        word = references[random() % references.size()];
-        break;
-      case 2:
-        word = LoadWord(image.bytes.data() + words[random() % words.size()]);
-        break;
-      case 3:
-        word = random() % 3;
-        break;
-      default:
-        word = random();
-    }
+    const Offset at = round % 8 == 0 ? test.header + random() % 8 * 8 : damage.Place(random);
+    const uint64_t word = damage.Word(at, random);
     refused +=
         Try(test, image, [at, word](std::vector<uint8_t>* all) { std::memcpy(all->data() + at, &word, 8); });
     ASSERT_FALSE(HasFatalFailure()) << "round " << round << " at " << at;

@@ -95,6 +95,7 @@ class Tree {
   Status DeleteItem(NodeId node, uint32_t index, bool* was_there);
   Status SetLength(NodeId node, uint32_t length);
   Status Splice(NodeId node, uint32_t start, uint32_t delete_count, const uint8_t* items);
+  // REQUIRES: order[0, count) has each index below `count` once.
   Status Permute(NodeId node, const uint32_t* order, uint32_t count);
   // The entry's container becomes nodes, with the map's holder as their parent; kWrongType when it is no
   // container. An entry that is adopted already stays as it is.

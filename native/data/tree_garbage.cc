@@ -83,7 +83,8 @@ void TreeGarbage::Release(Slot slot, Graves* graves) {
 }
 
 void TreeGarbage::FreeNode(Offset block, Graves* graves, uint32_t* budget) {
-  switch (NodeHead::Of(heap_.Read<uint64_t>(block)).kind) {
+  const NodeKind kind = NodeHead::Of(heap_.Read<uint64_t>(block)).kind;
+  switch (kind) {
     case NodeKind::kTable: {
       const MapHeader& header = heap_.Read<MapHeader>(block);
       if (header.order != kNone) {
@@ -99,7 +100,6 @@ void TreeGarbage::FreeNode(Offset block, Graves* graves, uint32_t* budget) {
       break;
     }
     default: {
-      const NodeKind kind = NodeHead::Of(heap_.Read<uint64_t>(block)).kind;
       const Offset first = block + SlotsDistance(kind);
       const Offset end = first + uint64_t{SlotCount(heap_, block, *shapes_)} * 8;
       for (Offset at = first; at < end; at += 8) {

@@ -1,5 +1,6 @@
 // Loading: nothing that a damaged image holds does harm; what a tree has to be is checked rule by rule.
 #include "data/tree_program_for_test.h"
+#include "data/word_damage_for_test.h"
 
 namespace forkstore {
 namespace {
@@ -54,40 +55,16 @@ class TreeRestore : public testing::Test {
 TEST_F(TreeRestore, DamageIsRefusedOrHarmless) {
   const HeapForTest::Image image = test.memory.Save();
   ASSERT_FALSE(Try(image, 1, [](std::vector<uint8_t>*) {}));
-  std::vector<Offset> words;  // what is not 0, from unit 1 on
-  std::vector<uint64_t> references;
-  for (Offset at = kUnitBytes; at < image.bytes.size(); at += 8) {
-    const uint64_t word = LoadWord(image.bytes.data() + at);
-    if (word == 0) continue;
-    words.push_back(at);
+  const WordDamage damage(image, [&](Offset at, uint64_t) {
     const Slot slot = test.SlotAt(at);
-    if (word < image.bytes.size() + 2 || IsNodeSlot(slot) || IsBoxSlot(slot)) references.push_back(word);
-  }
+    return IsNodeSlot(slot) || IsBoxSlot(slot);
+  });
   std::mt19937_64 random(17);
   uint32_t refused = 0;
   constexpr uint32_t kRounds = 1000;
   for (uint32_t round = 0; round < kRounds; ++round) {
-    const Offset at = random() % 16 == 0 ? test.fields + random() % 6 * 8 : words[random() % words.size()];
-    uint64_t word = LoadWord(image.bytes.data() + at);
-    switch (random() % 6) {
-      case 0:
-        word ^= uint64_t{1} << random() % 64;
-        break;
-      case 1:
-        word = references[random() % references.size()];
-        break;
-      case 2:
-        word = LoadWord(image.bytes.data() + words[random() % words.size()]);
-        break;
-      case 3:
-        word = random() % 3;
-        break;
-      case 4:
-        word += random() % 5 - 2;
-        break;
-      default:
-        word = random();
-    }
+    const Offset at = random() % 16 == 0 ? test.fields + random() % 6 * 8 : damage.Place(random);
+    const uint64_t word = damage.Word(at, random);
     refused += Try(image, round,
                    [at, word](std::vector<uint8_t>* bytes) { std::memcpy(bytes->data() + at, &word, 8); });
     ASSERT_FALSE(HasFailure()) << "round " << round << " at " << at << ": " << word;

@@ -98,6 +98,16 @@ class PosixFileSystem final : public LogFileSystem {
   int directory_;
 };
 
+// Begins again while a signal interrupts the call.
+template <typename Call>
+int Uninterrupted(Call call) {
+  int error;
+  do {
+    error = call();
+  } while (error == EINTR);
+  return error;
+}
+
 }  // namespace
 
 std::unique_ptr<LogFileSystem> LogFileSystem::Posix(int directory_fd) {
@@ -133,35 +143,19 @@ int ReadAllAt(LogFile* file, uint64_t position, void* out, size_t bytes, size_t*
 }
 
 int DataSync(LogFile* file) {
-  int error;
-  do {
-    error = file->DataSync();
-  } while (error == EINTR);
-  return error;
+  return Uninterrupted([&] { return file->DataSync(); });
 }
 
 int SyncDirectory(LogFileSystem* files) {
-  int error;
-  do {
-    error = files->SyncDirectory();
-  } while (error == EINTR);
-  return error;
+  return Uninterrupted([&] { return files->SyncDirectory(); });
 }
 
 int OpenFile(LogFileSystem* files, const std::string& name, std::unique_ptr<LogFile>* file) {
-  int error;
-  do {
-    error = files->Open(name, file);
-  } while (error == EINTR);
-  return error;
+  return Uninterrupted([&] { return files->Open(name, file); });
 }
 
 int CreateFile(LogFileSystem* files, const std::string& name, std::unique_ptr<LogFile>* file) {
-  int error;
-  do {
-    error = files->Create(name, file);
-  } while (error == EINTR);
-  return error;
+  return Uninterrupted([&] { return files->Create(name, file); });
 }
 
 }  // namespace forkstore
