@@ -1,13 +1,11 @@
+import { makeDeferred, type Deferred } from './deferred.js'
 import type { EngineLog } from './engine-log.js'
 import { ForkstoreError } from './errors.js'
 import { noSyncAtExit, syncAtExit } from './exit-sync.js'
 import type { DurabilityMode, LogStats } from './types.js'
 
-interface Waiter {
+interface Waiter extends Deferred<void> {
   sequence: number
-  promise: Promise<void>
-  resolve: () => void
-  reject: (error: ForkstoreError) => void
 }
 
 export interface DurabilityEvents {
@@ -62,7 +60,8 @@ export class Durability {
     const { state } = log
     if (state === 'failed' || state === 'read-only') return Promise.reject(this.#failure())
     if (state === 'healthy' && sequence <= log.durableSequence) return Promise.resolve()
-    const waiter = makeWaiter(sequence)
+    const answer: Deferred<void> = makeDeferred()
+    const waiter = { ...answer, sequence }
     if (this.#waiters.push(waiter) === 1) log.hold(true)
     this.#isSyncAsked = true
     if (this.#turn === undefined) this.#endTurnSoon()
@@ -70,22 +69,8 @@ export class Durability {
   }
 
   stats(): LogStats {
-    const { isBehind } = this.#log
-    const { bufferedBytes, stalls, appendedBytes, batches, segments, syncs, lastSyncMs, longestSyncMs } =
-      this.#log.stats()
-    return {
-      durability: this.#mode,
-      state: stateOf(this.#log),
-      bufferedBytes,
-      behind: isBehind,
-      stalls,
-      appendedBytes,
-      batches,
-      segments,
-      syncs,
-      lastSyncMs,
-      longestSyncMs,
-    }
+    const log = this.#log
+    return { durability: this.#mode, state: stateOf(log), behind: log.isBehind, ...log.stats() }
   }
 
   /** Ends with the log closed. Rejects when it could not be brought to disk. */
@@ -172,16 +157,6 @@ function stateOf({ state, refusesWrites }: EngineLog): LogStats['state'] {
   if (state === 'closed') return 'healthy'
   if (refusesWrites) return 'read-only'
   return state === 'read-only' ? 'failed' : state
-}
-
-function makeWaiter(sequence: number): Waiter {
-  let resolve!: Waiter['resolve']
-  let reject!: Waiter['reject']
-  const promise = new Promise<void>((onDone, onError) => {
-    resolve = onDone
-    reject = onError
-  })
-  return { sequence, promise, resolve, reject }
 }
 
 function behindWarning(log: EngineLog): Error {

@@ -28,3 +28,7 @@ export class ForkstoreError extends Error {
     this.code = code
   }
 }
+
+export function closedError(): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+}

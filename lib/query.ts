@@ -51,28 +51,25 @@ export abstract class Queryable<V, N extends Key> {
   /** How many there are, or for how many `test` is true. */
   count(test?: Callback<V, N, unknown>): number {
     if (test !== undefined) checkFunction('count', test)
-    const isNamed = test !== undefined && readsArguments(test, 2)
     return run(this.rows(), (rows) => {
       let count = 0
-      while (rows.next()) if (test === undefined || test(rows.value() as V, nameIf(isNamed, rows))) count++
+      while (rows.next()) if (test === undefined || test(rows.value() as V, rows.name() as N)) count++
       return count
     })
   }
 
   some(test: Callback<V, N, unknown>): boolean {
     checkFunction('some', test)
-    const isNamed = readsArguments(test, 2)
     return run(this.rows(), (rows) => {
-      while (rows.next()) if (test(rows.value() as V, nameIf(isNamed, rows))) return true
+      while (rows.next()) if (test(rows.value() as V, rows.name() as N)) return true
       return false
     })
   }
 
   every(test: Callback<V, N, unknown>): boolean {
     checkFunction('every', test)
-    const isNamed = readsArguments(test, 2)
     return run(this.rows(), (rows) => {
-      while (rows.next()) if (!test(rows.value() as V, nameIf(isNamed, rows))) return false
+      while (rows.next()) if (!test(rows.value() as V, rows.name() as N)) return false
       return true
     })
   }
@@ -82,11 +79,10 @@ export abstract class Queryable<V, N extends Key> {
   find(test: Callback<V, N, unknown>): V | undefined
   find(test: Callback<V, N, unknown>): V | undefined {
     checkFunction('find', test)
-    const isNamed = readsArguments(test, 2)
     return run(this.rows(), (rows) => {
       while (rows.next()) {
         const value = rows.value() as V
-        if (test(value, nameIf(isNamed, rows))) return result(value)
+        if (test(value, rows.name() as N)) return result(value)
       }
       return undefined
     })
@@ -97,13 +93,12 @@ export abstract class Queryable<V, N extends Key> {
   reduce<S>(combine: (sum: S, value: V, name: N) => S, initial: S): S
   reduce<S>(combine: (sum: S, value: V, name: N) => S, ...initial: [S?]): S {
     checkFunction('reduce', combine)
-    const isNamed = readsArguments(combine, 3)
     return run(this.rows(), (rows) => {
       let sum: S
       if (initial.length > 0) sum = initial[0] as S
       else if (rows.next()) sum = rows.value() as S
       else throw new TypeError('Reduce of a query without values and with no initial value')
-      while (rows.next()) sum = combine(sum, rows.value() as V, nameIf(isNamed, rows))
+      while (rows.next()) sum = combine(sum, rows.value() as V, rows.name() as N)
       return result(sum)
     })
   }
@@ -133,9 +128,8 @@ export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> imp
 
   forEach(call: Callback<V, N, void>): void {
     checkFunction('forEach', call)
-    const isNamed = readsArguments(call, 2)
     run(this.rows(), (rows) => {
-      while (rows.next()) call(rows.value() as V, nameIf(isNamed, rows))
+      while (rows.next()) call(rows.value() as V, rows.name() as N)
     })
   }
 
@@ -167,104 +161,83 @@ function run<R>(rows: Scan, body: (rows: Scan) => R): R {
   return given
 }
 
-/** Arrow functions with plain parameters, which therefore cannot see further arguments: `user => ...`, `({ a, b }) => ...`. */
-const PARAMETER = String.raw`(?:[\w$]+|\{[\w$\s,:]*\})\s*`
-const ONE = new RegExp(String.raw`^(?:[\w$]+\s*|\(\s*${PARAMETER}\)\s*)=>`)
-const TWO = new RegExp(String.raw`^\(\s*${PARAMETER},\s*${PARAMETER}\)\s*=>`)
-
-/**
- * Whether the callback may see its argument number `count`, the name: a name costs more to read than a value. Its
- * `length` does not say it: there may be a rest parameter, a default, or `arguments`.
- */
-function readsArguments(call: (...given: never[]) => unknown, count: 2 | 3): boolean {
-  const text = Function.prototype.toString.call(call)
-  return !(ONE.test(text) || (count === 3 && TWO.test(text)))
-}
-
-function nameIf(isNamed: boolean, rows: Scan): never {
-  return (isNamed ? rows.name() : undefined) as never
-}
-
 /** What is seen of a map's value is good until the store changes: out of a query goes a copy. */
 function result<V>(value: V): V {
   const node: TreeNode | undefined = typeof value === 'object' ? viewOf(value) : undefined
   return node?.isReadOnly === true ? (node.tree.copy(node) as V) : value
 }
 
-class Filter implements Scan {
-  readonly #isNamed: boolean
+/** What goes through other rows: names are theirs, and it closes them. */
+abstract class Stage implements Scan {
+  constructor(readonly rows: Scan) {}
+
+  abstract next(): boolean
+  abstract value(): unknown
+
+  name(): Key {
+    return this.rows.name()
+  }
+
+  close(): void {
+    this.rows.close?.()
+  }
+}
+
+class Filter extends Stage {
   #value: unknown
 
   constructor(
-    readonly rows: Scan,
+    rows: Scan,
     readonly test: Callback<unknown, Key, unknown>,
   ) {
-    this.#isNamed = readsArguments(test, 2)
+    super(rows)
   }
 
   next(): boolean {
     const { rows, test } = this
     while (rows.next()) {
       this.#value = rows.value()
-      if (test(this.#value, nameIf(this.#isNamed, rows))) return true
+      if (test(this.#value, rows.name())) return true
     }
     return false
-  }
-
-  name(): Key {
-    return this.rows.name()
   }
 
   value(): unknown {
     return this.#value
   }
-
-  close(): void {
-    this.rows.close?.()
-  }
 }
 
-class Change implements Scan {
-  readonly #isNamed: boolean
+class Change extends Stage {
   #value: unknown
 
   constructor(
-    readonly rows: Scan,
+    rows: Scan,
     readonly change: Callback<unknown, Key, unknown>,
   ) {
-    this.#isNamed = readsArguments(change, 2)
+    super(rows)
   }
 
   next(): boolean {
     const { rows, change } = this
     if (!rows.next()) return false
-    this.#value = change(rows.value(), nameIf(this.#isNamed, rows))
+    this.#value = change(rows.value(), rows.name())
     return true
-  }
-
-  name(): Key {
-    return this.rows.name()
   }
 
   value(): unknown {
     return this.#value
   }
-
-  close(): void {
-    this.rows.close?.()
-  }
 }
 
-class Flatten implements Scan {
-  readonly #isNamed: boolean
+class Flatten extends Stage {
   #inner: Iterator<unknown> | undefined
   #value: unknown
 
   constructor(
-    readonly rows: Scan,
+    rows: Scan,
     readonly change: Callback<unknown, Key, Iterable<unknown>>,
   ) {
-    this.#isNamed = readsArguments(change, 2)
+    super(rows)
   }
 
   next(): boolean {
@@ -273,7 +246,7 @@ class Flatten implements Scan {
       let inner = this.#inner
       if (inner === undefined) {
         if (!rows.next()) return false
-        inner = iteratorOf(change(rows.value(), nameIf(this.#isNamed, rows)))
+        inner = iteratorOf(change(rows.value(), rows.name()))
       }
       // One that fails is not closed.
       this.#inner = undefined
@@ -286,18 +259,14 @@ class Flatten implements Scan {
     }
   }
 
-  close(): void {
+  override close(): void {
     const inner = this.#inner
     this.#inner = undefined
     try {
       inner?.return?.()
     } finally {
-      this.rows.close?.()
+      super.close()
     }
-  }
-
-  name(): Key {
-    return this.rows.name()
   }
 
   value(): unknown {
@@ -305,13 +274,11 @@ class Flatten implements Scan {
   }
 }
 
-class Take implements Scan {
+class Take extends Stage {
   #left: number
 
-  constructor(
-    readonly rows: Scan,
-    count: number,
-  ) {
+  constructor(rows: Scan, count: number) {
+    super(rows)
     this.#left = count
   }
 
@@ -320,30 +287,20 @@ class Take implements Scan {
       this.#left--
       return this.rows.next()
     }
-    this.rows.close?.()
+    this.close()
     return false
-  }
-
-  name(): Key {
-    return this.rows.name()
   }
 
   value(): unknown {
     return this.rows.value()
   }
-
-  close(): void {
-    this.rows.close?.()
-  }
 }
 
-class Drop implements Scan {
+class Drop extends Stage {
   #left: number
 
-  constructor(
-    readonly rows: Scan,
-    count: number,
-  ) {
+  constructor(rows: Scan, count: number) {
+    super(rows)
     this.#left = count
   }
 
@@ -352,16 +309,8 @@ class Drop implements Scan {
     return this.rows.next()
   }
 
-  name(): Key {
-    return this.rows.name()
-  }
-
   value(): unknown {
     return this.rows.value()
-  }
-
-  close(): void {
-    this.rows.close?.()
   }
 }
 

@@ -1,3 +1,4 @@
+import { makeDeferred, type Deferred } from './deferred.js'
 import type { Engine } from './engine.js'
 import { ForkstoreError } from './errors.js'
 import type { SnapshotOptions, SnapshotResult } from './types.js'
@@ -11,12 +12,9 @@ export interface SchedulerEvents {
   onFailure: (error: ForkstoreError, isNews: boolean) => void
 }
 
-interface Request {
+interface Request extends Deferred<SnapshotResult> {
   /** Somebody besides the triggers waits for it. */
   isAsked: boolean
-  promise: Promise<SnapshotResult>
-  resolve: (result: SnapshotResult) => void
-  reject: (error: ForkstoreError) => void
 }
 
 /**
@@ -153,7 +151,7 @@ export class SnapshotScheduler {
 
   #ask(): Request {
     if (this.#next === undefined) {
-      this.#next = makeRequest()
+      this.#next = { ...makeDeferred<SnapshotResult>(), isAsked: false }
       if (this.#running === undefined) this.#startSoon()
     }
     return this.#next
@@ -208,16 +206,6 @@ export class SnapshotScheduler {
       this.#trigger()
     }, delayMs).unref()
   }
-}
-
-function makeRequest(): Request {
-  let resolve!: Request['resolve']
-  let reject!: Request['reject']
-  const promise = new Promise<SnapshotResult>((onResult, onError) => {
-    resolve = onResult
-    reject = onError
-  })
-  return { isAsked: false, promise, resolve, reject }
 }
 
 function asSnapshotError(error: unknown): ForkstoreError {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { Durability } from './durability.js'
 import type { Engine } from './engine.js'
-import { ForkstoreError } from './errors.js'
+import { closedError, ForkstoreError } from './errors.js'
 import { IdleWork } from './idle-work.js'
 import type { ForkstoreMap } from './map.js'
 import type { ResolvedOptions } from './options.js'
@@ -231,8 +231,4 @@ function warnProcess(message: string, cause?: Error): void {
   const warning = new Error(message, { cause })
   warning.name = 'ForkstoreWarning'
   process.emitWarning(warning)
-}
-
-function closedError(): ForkstoreError {
-  return new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
 }

@@ -45,6 +45,18 @@ function appendItems(array: unknown[], items: readonly unknown[]): void {
   items.forEach((item, index) => (array[start + index] = item))
 }
 
+/** Item i becomes what item order[i] was, holes included; what it returns is how they stood before. */
+export function permuteItems(array: unknown[], order: ArrayLike<number>): unknown[] {
+  const before = array.slice()
+  const after = new Array<unknown>(before.length)
+  for (let to = 0; to < order.length; to++) {
+    const from = order[to] as number
+    if (Object.hasOwn(before, from)) after[to] = before[from]
+  }
+  replaceItems(array, after)
+  return before
+}
+
 /** Makes the array what `items` is, holes included. */
 export function replaceItems(array: unknown[], items: readonly unknown[]): void {
   array.length = 0

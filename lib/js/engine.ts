@@ -4,7 +4,7 @@ import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { Engine, EngineStats } from '../engine.js'
-import { ForkstoreError } from '../errors.js'
+import { closedError, ForkstoreError } from '../errors.js'
 import type { ForkstoreMap } from '../map.js'
 import type { DurabilityMode, Recovered, SnapshotResult } from '../types.js'
 import { defineField } from './copy.js'
@@ -65,7 +65,6 @@ export async function openJs(path: string | undefined, options: JsOptions): Prom
 class JsEngine implements Engine, MapOwner {
   readonly name = 'js'
   readonly recovered: Recovered | undefined
-  readonly isLogged: boolean
   onWrite: () => void = () => undefined
   readonly undo = new Undo()
   readonly tree: JsTree
@@ -80,6 +79,8 @@ class JsEngine implements Engine, MapOwner {
   readonly #replayed: Replayed | undefined
   /** The directory's snapshot says that a log follows. */
   readonly #hadLog: boolean
+  /** For each open transaction, how many maps there were when it began. */
+  readonly #mapsBefore: number[] = []
   #newest: number
   #writes: number
   #isSealed = false
@@ -106,7 +107,6 @@ class JsEngine implements Engine, MapOwner {
       if (options.durability !== 'snapshot')
         this.log = new JsLog(path, this.#storeId, this.#replayed.sequence)
     }
-    this.isLogged = this.log !== undefined
     this.replayedWrites = this.#replayed?.writes ?? 0
     this.#writes = (loaded?.writes ?? 0) + this.replayedWrites
     this.tree = new JsTree(this, loaded?.root ?? {})
@@ -153,7 +153,7 @@ class JsEngine implements Engine, MapOwner {
     this.assertOpen()
     let map = this.#maps.get(name)
     if (map === undefined) {
-      if (this.isLogged) this.record(['map', name], true)
+      this.record(['map', name], true)
       map = new JsMap(name, this)
       this.#maps.set(name, map)
     }
@@ -211,9 +211,15 @@ class JsEngine implements Engine, MapOwner {
     }
   }
 
+  /** Whether there is a log. */
+  get isLogged(): boolean {
+    return this.log !== undefined
+  }
+
   begin(): void {
     this.undo.begin()
     this.log?.begin()
+    this.#mapsBefore.push(this.#maps.size)
     const writes = this.#writes
     // Taken back, they have not been.
     this.undo.record(() => (this.#writes = writes))
@@ -222,11 +228,14 @@ class JsEngine implements Engine, MapOwner {
   commit(): void {
     this.undo.commit()
     this.log?.commit()
+    this.#mapsBefore.pop()
   }
 
   rollback(): void {
     this.undo.rollback()
     this.log?.rollback()
+    // Maps stay: the log must go on to have them.
+    for (const name of [...this.#maps.keys()].slice(this.#mapsBefore.pop())) this.record(['map', name], true)
     this.changes++
   }
 
@@ -265,7 +274,7 @@ class JsEngine implements Engine, MapOwner {
   }
 
   assertOpen(): void {
-    if (this.#isSealed) throw new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+    if (this.#isSealed) throw closedError()
   }
 
   wrote(): void {

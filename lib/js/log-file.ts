@@ -1,4 +1,3 @@
-import { closeSync, openSync, readSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { ForkstoreError } from '../errors.js'
 import { BadTable, fromTagged, toTagged } from './tagged.js'
@@ -33,7 +32,6 @@ import { BadTable, fromTagged, toTagged } from './tagged.js'
  */
 export const LOG_FORMAT = 'forkstore-js-log'
 const LOG_VERSION = 1
-const CHUNK_BYTES = 1 << 20
 
 export interface LogHeader {
   storeId: string
@@ -156,39 +154,6 @@ export function parseHeader(bytes: Buffer): LogHeader {
   const isGood = isCount(generation) && isCount(first) && typeof afterFailure === 'boolean'
   if (typeof storeId !== 'string' || !isGood) throw new BadLog('the header is damaged')
   return { storeId, generation, first, afterFailure } as LogHeader
-}
-
-/** The lines of a file, each with its "\n" (the last one may lack it), and where they begin. */
-export function* readLines(path: string): Generator<{ offset: number; bytes: Buffer }, undefined> {
-  const file = openSync(path, 'r')
-  try {
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-    let rest: Buffer[] = []
-    let offset = 0
-    for (;;) {
-      const size = readSync(file, chunk, 0, CHUNK_BYTES, null)
-      if (size === 0) break
-      let start = 0
-      for (;;) {
-        const end = chunk.subarray(0, size).indexOf(10, start)
-        if (end < 0) break
-        const bytes = Buffer.concat([...rest, chunk.subarray(start, end + 1)])
-        yield { offset, bytes }
-        offset += bytes.length
-        rest = []
-        start = end + 1
-      }
-      if (start < size) rest.push(Buffer.from(chunk.subarray(start, size)))
-    }
-    if (rest.length > 0) yield { offset, bytes: Buffer.concat(rest) }
-  } finally {
-    closeSync(file)
-  }
-  return undefined
-}
-
-export function isWholeLine(bytes: Buffer): boolean {
-  return bytes[bytes.length - 1] === 10
 }
 
 function isCount(value: unknown): value is number {

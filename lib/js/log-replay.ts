@@ -6,15 +6,14 @@ import type { RecoveredLog } from '../types.js'
 import type { Loaded } from './directory.js'
 import {
   BadLog,
-  isWholeLine,
   logGenerations,
   logName,
   parseHeader,
   parseLine,
-  readLines,
   type LogHeader,
   type Operation,
 } from './log-file.js'
+import { isWholeLine, readLines } from './lines.js'
 
 export interface ReplayOptions {
   salvage: boolean

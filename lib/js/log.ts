@@ -8,8 +8,6 @@ import { ForkstoreError } from '../errors.js'
 import { endLine, headerLine, logGenerations, logName, markLine } from './log-file.js'
 
 const SYNC_INTERVAL_MS = 1000
-/** How the operation begins that makes a map. */
-const MAP_LINE = '["map",'
 const SOFT_BOUND_BYTES = 64 * 2 ** 20
 
 interface Batch {
@@ -120,13 +118,10 @@ export class JsLog implements EngineLog {
     this.#marks.pop()
   }
 
-  /** Forgets what was recorded since `begin`, but for new maps: those stay. */
+  /** Forgets what was recorded since `begin`. */
   rollback(): void {
     const undone = this.#lines.splice(this.#marks.pop() ?? 0)
-    for (const line of undone) {
-      if (line.startsWith(MAP_LINE)) this.#lines.push(line)
-      else this.#linesSize -= line.length
-    }
+    for (const line of undone) this.#linesSize -= line.length
   }
 
   endBatch(sync: boolean): void {

@@ -1,4 +1,4 @@
-import { spliceItems, replaceItems } from './containers.js'
+import { permuteItems, spliceItems } from './containers.js'
 import { defineField, isContainer, isStoredObject, type Plain } from './copy.js'
 import { BadLog } from './log-file.js'
 import type { ReadMap } from './snapshot-file.js'
@@ -68,12 +68,7 @@ function replayOnArray(
 ): void {
   if (kind === 'permute') {
     if (!isOrder(first, array.length)) throw new BadLog('an order that is none')
-    const before = array.slice()
-    const after = new Array<unknown>(before.length)
-    first.forEach((from, to) => {
-      if (Object.hasOwn(before, from)) after[to] = before[from]
-    })
-    replaceItems(array, after)
+    permuteItems(array, first)
     return
   }
   if (!isIndex(first, 2 ** 32)) throw new BadLog('an index that is none')

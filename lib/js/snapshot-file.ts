@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Key } from '../types.js'
 import { isStoredObject, type Plain } from './copy.js'
+import { isWholeLine, readLines } from './lines.js'
 import { BadTable, fromTagged, joinParts, taggedParts, toTagged, type Tagged } from './tagged.js'
 
 /**
@@ -185,7 +186,7 @@ export interface ReadStore {
 
 /** Reads and checks a whole file. Throws BadSnapshot for contents that cannot be used. */
 export function readSnapshot(path: string): ReadStore {
-  const lines = readLines(path)
+  const lines = digestedLines(path)
   try {
     return readContents(lines)
   } finally {
@@ -291,34 +292,14 @@ function parse(line: Buffer): unknown {
 }
 
 /** Gives the lines; returns the digest of the file. The last line must end too. */
-function* readLines(path: string): Generator<Buffer, string, void> {
-  const file = openSync(path, 'r')
-  try {
-    const hash = createHash('sha256')
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-    let rest: Buffer[] = []
-    let isFirst = true
-    for (;;) {
-      const size = readSync(file, chunk, 0, CHUNK_BYTES, null)
-      if (size === 0) break
-      let start = 0
-      for (;;) {
-        const end = chunk.subarray(0, size).indexOf(10, start)
-        if (end < 0) break
-        const line = Buffer.concat([...rest, chunk.subarray(start, end + 1)])
-        rest = []
-        start = end + 1
-        hash.update(isFirst ? withoutDigest(line) : line)
-        isFirst = false
-        yield line
-      }
-      if (start < size) rest.push(Buffer.from(chunk.subarray(start, size)))
-    }
-    if (rest.length > 0) throw new BadSnapshot('the file is cut off')
-    return hash.digest('hex')
-  } finally {
-    closeSync(file)
+function* digestedLines(path: string): Generator<Buffer, string, void> {
+  const hash = createHash('sha256')
+  for (const { offset, bytes } of readLines(path)) {
+    if (!isWholeLine(bytes)) throw new BadSnapshot('the file is cut off')
+    hash.update(offset === 0 ? withoutDigest(bytes) : bytes)
+    yield bytes
   }
+  return hash.digest('hex')
 }
 
 function withoutDigest(line: Buffer): Buffer {

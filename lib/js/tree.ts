@@ -5,7 +5,7 @@ import { makeView } from '../tree/view.js'
 import type { Key } from '../types.js'
 import { isJsonKey } from './keys.js'
 import { isKeyTooLong } from '../value-errors.js'
-import { nextItem, removeField, replaceItems, spliceItems } from './containers.js'
+import { nextItem, permuteItems, removeField, replaceItems, spliceItems } from './containers.js'
 import { copyIn, copyOut, defineField, isContainer, type Plain } from './copy.js'
 import { JsArray, JsObject, pathOf, type JsNode } from './tree-node.js'
 import { ItemScan, MemberScan } from './tree-scan.js'
@@ -210,12 +210,7 @@ export class JsTree implements TreeEngine {
   permute(node: TreeNode, order: Uint32Array): void {
     const data = this.#array(node)
     this.#record(node, true, 'permute', Array.from(order))
-    const before = data.slice()
-    const after = new Array<unknown>(before.length)
-    order.forEach((from, to) => {
-      if (Object.hasOwn(before, from)) after[to] = before[from]
-    })
-    replaceItems(data, after)
+    const before = permuteItems(data, order)
     if (this.#owner.undo.active) this.#owner.undo.record(() => replaceItems(data, before))
     this.#wrote(node)
   }

@@ -1,3 +1,5 @@
+import type { EngineLogStats } from '../engine-log.js'
+
 /**
  * What the C++ addon offers to this folder, and to nothing else. Hot calls take and return numbers;
  * errors are negative numbers (`-Code`, see native/base/status.h), with the text in `lastMessage()`;
@@ -107,16 +109,7 @@ export interface NativeLog {
   syncNow(mostMs: number): void
   /** Takes no operation and no snapshot afterwards; `onProgress`, once the state is kClosed. */
   beginClose(): void
-  stats(): {
-    bufferedBytes: number
-    appendedBytes: number
-    segments: number
-    batches: number
-    syncs: number
-    stalls: number
-    lastSyncMs: number
-    longestSyncMs: number
-  }
+  stats(): EngineLogStats
 }
 
 export interface NativeStore {

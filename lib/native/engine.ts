@@ -1,5 +1,5 @@
 import type { Engine, EngineStats } from '../engine.js'
-import { ForkstoreError } from '../errors.js'
+import { closedError, ForkstoreError } from '../errors.js'
 import type { ForkstoreMap } from '../map.js'
 import type { Recovered, SnapshotResult } from '../types.js'
 import type { NativeOpenOptions, NativeRecovery, NativeSnapshotOutcome, NativeStore } from './binding.js'
@@ -197,10 +197,6 @@ function describeRecovery(recovery: NativeRecovery): Recovered | undefined {
     ? undefined
     : { cut: tails, salvaged: salvaged === '' ? undefined : { reason: salvaged, copies } }
   return { generation, entries, skipped, identityRestored, log }
-}
-
-function closedError(): ForkstoreError {
-  return new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
 }
 
 function snapshotResult(outcome: NativeSnapshotOutcome): SnapshotResult {

@@ -79,6 +79,13 @@ class PackedArray extends ArrayNode implements PackedNode {
  * lie, and are good until the store changes.
  */
 export class PackedTree implements TreeEngine {
+  readonly set = refuseChange
+  readonly delete = refuseChange
+  readonly setItem = refuseChange
+  readonly deleteItem = refuseChange
+  readonly setLength = refuseChange
+  readonly splice = refuseChange
+  readonly permute = refuseChange
   readonly #engine: NativeEngine
   readonly #decoder: Decoder
   readonly #shapes: Shapes
@@ -167,34 +174,6 @@ export class PackedTree implements TreeEngine {
     return node.isArray
       ? new PackedItems(this, this.#check(node as PackedArray), from)
       : new PackedMembers(this, node, this.names(node))
-  }
-
-  set(node: TreeNode): never {
-    refuseChange(node)
-  }
-
-  delete(node: TreeNode): never {
-    refuseChange(node)
-  }
-
-  setItem(node: TreeNode): never {
-    refuseChange(node)
-  }
-
-  deleteItem(node: TreeNode): never {
-    refuseChange(node)
-  }
-
-  setLength(node: TreeNode): never {
-    refuseChange(node)
-  }
-
-  splice(node: TreeNode): never {
-    refuseChange(node)
-  }
-
-  permute(node: TreeNode): never {
-    refuseChange(node)
   }
 
   #check<Node extends PackedNode & TreeNode>(node: Node): Node {

@@ -29,8 +29,6 @@ import type { Window } from './window.js'
 const ROOT = 1
 /** Of the operations that change items: the index or count in front of the value. */
 const OPERAND_BYTES = 8
-const DETACHED = 12
-const BATCH = 1024
 
 /**
  * The tree of the C++ core. Members of objects with a shape, and items of small arrays, are found and decoded here
@@ -92,7 +90,11 @@ export class NativeTree implements TreeEngine {
     const native = node as NativeObject
     const shape = this.#shapeOf(native)
     if (shape !== undefined) return shape.names.slice()
-    return this.#kind(native) === DICTIONARY ? this.#dictionaryNames(native) : this.#tableNames(native)
+    if (this.#kind(native) === DICTIONARY) return this.#dictionaryNames(native)
+    const names: string[] = []
+    const scan = new TableScan(this, native)
+    while (scan.next()) names.push(scan.name())
+    return names
   }
 
   size(node: TreeNode): number {
@@ -153,15 +155,9 @@ export class NativeTree implements TreeEngine {
   }
 
   indexes(node: TreeNode): string[] {
-    const native = node as NativeArray
-    this.places.locate(native)
     const names: string[] = []
-    const batch = new Float64Array(BATCH)
-    const most = BATCH / 2
-    for (let from = 0, count = most; count === most; from = (batch[BATCH - 2] as number) + 1) {
-      count = this.store.scanItems(this.places.block(native), from, batch)
-      for (let item = 0; item < count; item++) names.push(String(batch[2 * item]))
-    }
+    const scan = new ItemScan(this, node as NativeArray, 0)
+    while (scan.next()) names.push(String(scan.name()))
     return names
   }
 
@@ -276,21 +272,6 @@ export class NativeTree implements TreeEngine {
     return names
   }
 
-  #tableNames(node: NativeObject): string[] {
-    const { decoder, store } = this
-    const block = this.places.block(node)
-    const names: string[] = []
-    const batch = new Float64Array(BATCH)
-    for (let from = 0, count = BATCH; count === BATCH; ) {
-      count = store.scanTable(block, from, batch)
-      for (let index = 0; index < count; index++) {
-        names.push(decoder.recordKey(batch[index] as number) as string)
-      }
-      if (count > 0) from = decoder.recordSequence(batch[count - 1] as number) + 1
-    }
-    return names
-  }
-
   #slot(window: Window, at: number, parent: Place, step: Key): unknown {
     const id = slotNode(window, at)
     return id !== 0 ? this.places.child(id, this, parent, step, 0) : this.decoder.slot(window, at)
@@ -341,9 +322,9 @@ export class NativeTree implements TreeEngine {
   }
 
   #fail(result: number, place: Place, name?: string): never {
-    if (-result === DETACHED) throw detached(place)
     const path = name === undefined ? describePlace(place) : describePlace(place, name)
-    throw this.#operation.failure(result, path)
+    const error = this.#operation.failure(result, path)
+    throw error.code === 'ERR_FORKSTORE_DETACHED' ? detached(place) : error
   }
 }
 
