@@ -29,7 +29,7 @@ export class Durability {
   #turn: NodeJS.Immediate | undefined
   /** The batch of this turn shall be on disk as soon as possible. */
   #isSyncAsked = false
-  /** In the order of their sequences. */
+  /** In the order of their sequences, but for those of this turn: a rollback may have taken away what they wait for. */
   #waiters: Waiter[] = []
   #isBehindTold = false
   #isFailureTold = false
@@ -99,8 +99,15 @@ export class Durability {
   #endTurn(): void {
     const isSyncAsked = this.#isSyncAsked || this.#mode === 'commit'
     this.#isSyncAsked = false
-    this.#log.endBatch(isSyncAsked)
-    if (this.#log.isBehind && !this.#isBehindTold) this.#look()
+    const log = this.#log
+    log.endBatch(isSyncAsked)
+    if (isSyncAsked) {
+      // Who asked within a transaction that was rolled back waits for the batch of its writes, and there may be none.
+      const sealed = log.sequenceToAwait()
+      for (const waiter of this.#waiters) waiter.sequence = Math.min(waiter.sequence, sealed)
+      this.#settleUpTo(log.durableSequence, log.state)
+    }
+    if (log.isBehind && !this.#isBehindTold) this.#look()
   }
 
   /** Something may have changed. On a turn of its own. */

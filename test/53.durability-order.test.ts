@@ -99,6 +99,27 @@ describe('durability', () => {
     return seen
   }
 
+  test('what was waited for has been rolled back', async () => {
+    const durability = make()
+    write(durability)
+    await turn()
+    log.write()
+    const taken = durability.commit()
+    log.isOpen = false // as a rollback does
+    const before = durability.commit()
+    expect(await outcomes([taken, before])).toEqual(['-', '-'])
+    expect(log.calls).toEqual(['end', 'hold', 'sync'])
+    log.become('healthy', 1)
+    expect(await outcomes([taken, before])).toEqual(['done', 'done'])
+    expect(log.calls.at(-1)).toBe('let go')
+    // Nothing is left to be told by the log.
+    log.write()
+    const last = durability.commit()
+    log.isOpen = false
+    expect(await outcomes([last])).toEqual(['done'])
+    expect(log.calls.slice(-3)).toEqual(['hold', 'sync', 'let go'])
+  })
+
   test('a batch ends with its turn, once, however much was written', async () => {
     const durability = make()
     for (let index = 0; index < 5; index++) write(durability)

@@ -207,6 +207,45 @@ export function durabilitySuite(engine: EngineName): void {
     expect(again.recovered).toBe(undefined)
   })
 
+  test('commit() within a transaction: its writes, or when they are taken back what was there before', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const map = store.map('a')
+    const committed = store.transaction(() => {
+      map.set('b', 1)
+      return { promise: store.commit() }
+    })
+    await committed.promise
+    const copy = await openCopy(path)
+    expectEntries(copy.map('a'), [['b', 1]])
+
+    map.set('c', 2)
+    await turn()
+    await turn()
+    let undone: Promise<void> | undefined
+    expect(() =>
+      store.transaction(() => {
+        map.set('d', 3)
+        undone = store.commit()
+        throw new Error('on purpose')
+      }),
+    ).toThrow('on purpose')
+    await undone
+    await store.commit()
+    const other = await openCopy(path)
+    expectEntries(other.map('a'), [['b', 1], ['c', 2]]) // prettier-ignore
+    // With nothing else written since.
+    expect(() =>
+      store.transaction(() => {
+        map.set('d', 3)
+        undone = store.commit()
+        throw new Error('on purpose')
+      }),
+    ).toThrow('on purpose')
+    await undone
+    await store.close()
+  })
+
   test('commits and snapshots at the same time', async () => {
     const path = stores.directory()
     const store = await stores.open(path)
