@@ -9,6 +9,8 @@ interface Waiter extends Deferred<void> {
 }
 
 export interface DurabilityEvents {
+  /** The turn has ended, and its batch is about to. */
+  onTurnEnd: () => void
   /** The log needs a snapshot to work again, or does not. Told more than once. */
   onNeed: (isSnapshotNeeded: boolean) => void
   onWarning: (warning: Error) => void
@@ -100,6 +102,7 @@ export class Durability {
     const isSyncAsked = this.#isSyncAsked || this.#mode === 'commit'
     this.#isSyncAsked = false
     const log = this.#log
+    this.#events.onTurnEnd()
     log.endBatch(isSyncAsked)
     if (isSyncAsked) {
       // Who asked within a transaction that was rolled back waits for the batch of its writes, and there may be none.

@@ -23,11 +23,21 @@ export interface Engine {
   map(name: string): ForkstoreMap
   /** Errors: `ERR_FORKSTORE_CLOSED`. */
   readonly tree: TreeEngine
-  /** Opens a scope: `rollback` takes back what was written to maps and the tree since. Scopes nest. */
+  /** Opens a scope: what is written to maps and the tree from then on can be taken back. Scopes nest. */
   begin(): void
   /** Ends the innermost scope and keeps what was written. */
   commit(): void
+  /** Ends it and takes that back. */
   rollback(): void
+  /** How many scopes are open. */
+  readonly scopes: number
+  /**
+   * Set, by a plain assignment, when scopes beyond so many have failed. `settle` takes them back; where the error is a
+   * stack overflow there may be no room for that call, so every other use of the engine begins with it.
+   */
+  keptScopes: number
+  /** Takes back the scopes that have failed. */
+  settle(): void
   /** Takes one snapshot now. Called between turns of the event loop, never twice at once. */
   snapshot(options: { keep: number; watchdogMs: number }): Promise<SnapshotResult>
   /** Does a bounded piece of work in the background; true when there is no more. */
@@ -38,6 +48,9 @@ export interface Engine {
   /** Gives everything back. Maps throw ERR_FORKSTORE_CLOSED from then on. */
   close(): void
 }
+
+/** What `keptScopes` is when no scope has failed. */
+export const ALL_SCOPES = 2 ** 30
 
 export interface EngineStats {
   entries: number

@@ -33,7 +33,6 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   readonly #idleWork: IdleWork
   readonly #snapshotOnClose: boolean
   #closing: Promise<void> | undefined
-  #transactions = 0
 
   /** For `open` only. */
   constructor(engine: Engine, options: ResolvedOptions, warning?: Error) {
@@ -55,6 +54,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
     this.#scheduler.onReplayed(engine.replayedWrites)
     if (engine.log !== undefined && options.durability !== 'snapshot') {
       this.#durability = new Durability(engine.log, options.durability, {
+        onTurnEnd: () => engine.settle(),
         onNeed: (isNeeded) => this.#scheduler.need(isNeeded),
         onWarning: (each) => this.#tell(() => this.#warn(each)),
       })
@@ -92,20 +92,20 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   transaction<Result>(change: () => Result): Result {
     this.#assertOpen()
     checkTransaction(change)
-    this.#engine.begin()
-    this.#transactions++
-    let result: Result
+    const engine = this.#engine
+    engine.settle()
+    const outer = engine.scopes
     try {
-      result = change()
+      engine.begin()
+      const result = change()
       refuseThenable(result)
+      engine.commit()
+      return result
     } catch (error) {
-      this.#transactions--
-      this.#engine.rollback()
+      engine.keptScopes = outer
+      engine.settle()
       throw error
     }
-    this.#transactions--
-    this.#engine.commit()
-    return result
   }
 
   /** The map with this name, made when it is new. The same object each time. */
@@ -169,7 +169,8 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * transaction: `ERR_FORKSTORE_TRANSACTION`, and the store stays open.
    */
   close(): Promise<void> {
-    if (this.#transactions > 0) return Promise.reject(closedWithin())
+    this.#engine.settle()
+    if (this.#engine.scopes > 0) return Promise.reject(closedWithin())
     this.#closing ??= this.#close()
     return this.#closing
   }

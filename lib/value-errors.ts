@@ -32,22 +32,23 @@ export function isPlainObject(value: object): boolean {
 }
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array
-const getterOf = (name: 'length' | 'buffer'): unknown =>
-  Reflect.get(Object.getOwnPropertyDescriptor(typedArray, name)!, 'get')
 // Taken once, before anybody can replace them.
-const getLength = getterOf('length') as (this: Uint8Array) => number
-const getBuffer = getterOf('buffer') as (this: Uint8Array) => ArrayBuffer
+const getLength = Reflect.get(Object.getOwnPropertyDescriptor(typedArray, 'length')!, 'get') as (
+  this: Uint8Array,
+) => number
+const getKeys = Reflect.get(typedArray, 'keys') as (this: Uint8Array) => unknown
 
 /** How many bytes there really are. The `length` of an instance, or of a subclass, may say anything. */
 export function lengthOf(bytes: Uint8Array): number {
   return getLength.call(bytes)
 }
 
-/** Whether the memory of these bytes was transferred away. Such bytes have no contents to store. */
-export function isDetached(bytes: Uint8Array): boolean {
+/** Whether the memory of these bytes was transferred away, or resized to before them. Such bytes have no contents to store. */
+export function isWithoutMemory(bytes: Uint8Array): boolean {
   if (lengthOf(bytes) !== 0) return false
   try {
-    new Uint8Array(getBuffer.call(bytes))
+    // It does nothing but look at that.
+    getKeys.call(bytes)
     return false
   } catch {
     return true
@@ -149,7 +150,7 @@ function kindOf(what: unknown): string {
   if (types.isBoxedPrimitive(what)) return `a boxed ${typeof (what as { valueOf(): unknown }).valueOf()}`
   if (types.isNativeError(what)) return 'an Error'
   if (types.isUint8Array(what))
-    return isDetached(what) ? 'a Uint8Array whose memory was transferred' : 'a Uint8Array'
+    return isWithoutMemory(what) ? 'a Uint8Array whose memory is gone' : 'a Uint8Array'
   if (types.isModuleNamespaceObject(what)) return 'a module'
   if (Array.isArray(what)) return 'an array'
   if (isPlainObject(what)) return 'an object'

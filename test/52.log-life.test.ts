@@ -72,6 +72,7 @@ describe('the log of the addon', () => {
     const engine = new NativeEngine(path, await loadBinding().open(path, options))
     const warnings: Error[] = []
     const durability = new Durability(engine.log!, 'everysec', {
+      onTurnEnd: () => undefined,
       onNeed: () => undefined,
       onWarning: (warning) => warnings.push(warning),
     })

@@ -73,17 +73,21 @@ class FakeLog implements EngineLog {
 
 describe('durability', () => {
   let log: FakeLog
+  /** How many calls of the log there had been. */
+  let turnEnds: number[]
   let needs: boolean[]
   let warnings: Error[]
 
   beforeEach(() => {
     log = new FakeLog()
+    turnEnds = []
     needs = []
     warnings = []
   })
 
   const make = (mode: 'everysec' | 'commit' = 'everysec'): Durability =>
     new Durability(log, mode, {
+      onTurnEnd: () => turnEnds.push(log.calls.length),
       onNeed: (isNeeded) => needs.push(isNeeded),
       onWarning: (warning) => warnings.push(warning),
     })
@@ -127,6 +131,7 @@ describe('durability', () => {
     expect(log.calls).toEqual([])
     await turn()
     expect(log.calls).toEqual(['end'])
+    expect(turnEnds).toEqual([0])
     await turn()
     expect(log.calls).toEqual(['end'])
     write(durability)
@@ -266,7 +271,11 @@ describe('durability', () => {
     const durability = make()
     const listeners = process.listenerCount('exit')
     const other = new FakeLog()
-    const closed = new Durability(other, 'everysec', { onNeed: () => undefined, onWarning: () => undefined })
+    const closed = new Durability(other, 'everysec', {
+      onTurnEnd: () => undefined,
+      onNeed: () => undefined,
+      onWarning: () => undefined,
+    })
     expect(process.listenerCount('exit')).toBe(listeners)
     await closed.close()
     // The listeners of others are not for this test to call.

@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import { ForkstoreError } from '../errors.js'
 import { viewOf } from '../tree/view.js'
-import { CYCLE, isDetached, isPlainObject, lengthOf, refusal, type Steps } from '../value-errors.js'
+import { CYCLE, isWithoutMemory, isPlainObject, lengthOf, refusal, type Steps } from '../value-errors.js'
 
 /** The most that one value may take, in bytes of docs/format.md section 1; about the same in both engines. */
 const MOST_BYTES = 2 ** 30 - 2 ** 20
@@ -140,7 +140,7 @@ class Copier {
     }
     this.#isJson = false
     if (types.isDate(value)) return copyDate(value)
-    if (!types.isUint8Array(value) || isDetached(value)) return this.#refuse(refusal(value))
+    if (!types.isUint8Array(value) || isWithoutMemory(value)) return this.#refuse(refusal(value))
     this.#charge(lengthOf(value))
     return copyBytes(value)
   }

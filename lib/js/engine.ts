@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import type { Engine, EngineStats } from '../engine.js'
+import { ALL_SCOPES, type Engine, type EngineStats } from '../engine.js'
 import { closedError, ForkstoreError } from '../errors.js'
 import type { ForkstoreMap } from '../map.js'
 import type { DurabilityMode, Recovered, SnapshotResult } from '../types.js'
@@ -66,6 +66,8 @@ class JsEngine implements Engine, MapOwner {
   readonly name = 'js'
   readonly recovered: Recovered | undefined
   onWrite: () => void = () => undefined
+  scopes = 0
+  keptScopes = ALL_SCOPES
   readonly undo = new Undo()
   readonly tree: JsTree
   changes = 0
@@ -217,18 +219,27 @@ class JsEngine implements Engine, MapOwner {
   }
 
   begin(): void {
+    this.assertOpen()
     this.undo.begin()
     this.log?.begin()
     this.#mapsBefore.push(this.#maps.size)
     const writes = this.#writes
     // Taken back, they have not been.
     this.undo.record(() => (this.#writes = writes))
+    this.scopes++
   }
 
   commit(): void {
+    this.assertOpen()
     this.undo.commit()
     this.log?.commit()
     this.#mapsBefore.pop()
+    this.scopes--
+  }
+
+  settle(): void {
+    while (this.keptScopes < this.scopes) this.rollback()
+    this.keptScopes = ALL_SCOPES
   }
 
   rollback(): void {
@@ -237,6 +248,7 @@ class JsEngine implements Engine, MapOwner {
     // Maps stay: the log must go on to have them.
     for (const name of [...this.#maps.keys()].slice(this.#mapsBefore.pop())) this.record(['map', name], true)
     this.changes++
+    this.scopes--
   }
 
   idle(): boolean {
@@ -274,6 +286,7 @@ class JsEngine implements Engine, MapOwner {
   }
 
   assertOpen(): void {
+    if (this.keptScopes < this.scopes) this.settle()
     if (this.#isSealed) throw closedError()
   }
 

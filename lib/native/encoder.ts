@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { CYCLE, isDetached, isPlainObject, refusal } from '../value-errors.js'
+import { CYCLE, isWithoutMemory, isPlainObject, refusal } from '../value-errors.js'
 import { ForkstoreError } from '../errors.js'
 import * as format from './format.js'
 import { MAX_VALUE_BYTES, TooLarge } from './operation.js'
@@ -48,6 +48,8 @@ class Refusal {
 export class Encoder extends ValueWriter {
   /** An encoding is under way: bytes [0, cursor) of the buffer must be kept; see `Operation.nested`. */
   busy = false
+  /** The bytes of this encoding have been overwritten by another, which could not put them back. */
+  isSpoilt = false
   /** Fields that have been read and not yet written. */
   #values: unknown[] = []
   #top = 0
@@ -65,6 +67,10 @@ export class Encoder extends ValueWriter {
    * and whatever the value's getters throw.
    */
   encode(value: unknown, at: number, site: Site, key: unknown): number {
+    // An overflow of the stack may have kept the last one from being cleared up.
+    if (this.#depth !== 0 || this.#undefined.length !== 0) this.#release()
+    this.#top = 0
+    this.isSpoilt = false
     try {
       const operation = this.operation
       operation.reserve(at + 8)
@@ -86,10 +92,12 @@ export class Encoder extends ValueWriter {
       if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
       const end = this.align(7)
       if (end - at > MAX_VALUE_BYTES) throw new TooLarge()
+      // A getter of the value may have caught what another write threw, but not what that write did to this one.
+      if (this.isSpoilt) throw new RangeError('Maximum call stack size exceeded')
       return end
     } catch (error) {
-      const steps = error instanceof Refusal ? this.#steps(error.words === CYCLE) : []
       this.busy = false
+      const steps = error instanceof Refusal ? this.#steps(error.words === CYCLE) : []
       this.#release()
       this.operation.settle()
       if (error instanceof Refusal) {
@@ -238,7 +246,7 @@ export class Encoder extends ValueWriter {
       return true
     }
     if (types.isUint8Array(value)) {
-      if (isDetached(value)) throw new Refusal(refusal(value))
+      if (isWithoutMemory(value)) throw new Refusal(refusal(value))
       this.byteArray(value, at)
       return true
     }

@@ -1,4 +1,4 @@
-import type { Engine, EngineStats } from '../engine.js'
+import { ALL_SCOPES, type Engine, type EngineStats } from '../engine.js'
 import { closedError, ForkstoreError } from '../errors.js'
 import type { ForkstoreMap } from '../map.js'
 import type { Recovered, SnapshotResult } from '../types.js'
@@ -58,6 +58,8 @@ export class NativeEngine implements Engine {
   readonly packed: PackedTree
   /** Another number after every change, of whatever it may be. */
   changes = 0
+  scopes = 0
+  keptScopes = ALL_SCOPES
   readonly #store: NativeStore
   #closed = false
   readonly #maps = new Map<string, NativeMap>()
@@ -85,29 +87,42 @@ export class NativeEngine implements Engine {
     if (map === undefined) {
       this.check()
       const id = this.#store.openMap(name)
-      if (id < 0) throw errorFromCode(-id, this.#store.lastMessage())
+      if (id < 0) throw this.#error(id)
       map = new NativeMap(name, id, this.#store.map(id), this)
       this.#maps.set(name, map)
     }
     return map
   }
 
+  // Where a call can fail for want of stack, what it was to be followed by does not happen. So nothing but assignments
+  // follows on a change of the store: here, and wherever an operation is applied.
+
   begin(): void {
     this.check()
-    this.#scope(this.#store.begin())
+    const result = this.#store.begin()
+    if (result < 0) throw this.#error(result)
+    this.scopes++
   }
 
   commit(): void {
     this.check()
-    this.#scope(this.#store.commit())
+    const result = this.#store.commit()
+    if (result < 0) throw this.#error(result)
+    this.scopes--
   }
 
   rollback(): void {
-    this.check()
-    this.#scope(this.#store.rollback())
-    for (const map of this.#maps.values()) map.rolledBack()
-    this.tree.foreign++
     this.changes++
+    this.tree.foreign++
+    for (const map of this.#maps.values()) map.rolledBack()
+    const result = this.#store.rollback()
+    if (result < 0) throw this.#error(result)
+    this.scopes--
+  }
+
+  settle(): void {
+    while (this.keptScopes < this.scopes) this.rollback()
+    this.keptScopes = ALL_SCOPES
   }
 
   snapshot(options: { keep: number; watchdogMs: number }): Promise<SnapshotResult> {
@@ -119,6 +134,7 @@ export class NativeEngine implements Engine {
       const attempt = (): void => {
         try {
           this.#assertMapped()
+          this.settle()
           if (!this.#store.snapshot(options.keep, options.watchdogMs, done)) setImmediate(attempt)
         } catch (error) {
           reject(fromNative(error) as Error)
@@ -170,21 +186,16 @@ export class NativeEngine implements Engine {
 
   /** Throws when the store is closed to its users. */
   check(): void {
+    if (this.keptScopes < this.scopes) this.settle()
     if (this.sealed) throw closedError()
-  }
-
-  /** Called after each operation that changed something. */
-  wrote(): void {
-    this.changes++
-    this.onWrite()
   }
 
   #assertMapped(): void {
     if (this.#closed) throw closedError()
   }
 
-  #scope(result: number): void {
-    if (result < 0) throw errorFromCode(-result, this.#store.lastMessage())
+  #error(result: number): ForkstoreError {
+    return errorFromCode(-result, this.#store.lastMessage())
   }
 }
 

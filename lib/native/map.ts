@@ -35,11 +35,18 @@ class MapState implements IterationSource {
     this.engine.check()
   }
 
-  /** Called after each operation on the map that changed something. */
-  wrote(): void {
+  /** Called before each operation on the map: what was read before may be out of date from then on. */
+  begin(): void {
     this.changes++
     this.engine.tree.foreign++
-    this.engine.wrote()
+    this.engine.changes++
+  }
+
+  /** Called when it has changed nothing. */
+  cancel(): void {
+    this.changes--
+    this.engine.tree.foreign--
+    this.engine.changes--
   }
 }
 
@@ -131,9 +138,13 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     if (operation.encoder.busy) return operation.nested(() => this.clear())
     if (state.handle.size() === 0) return
     operation.head(CLEAR, this.#id, 0)
+    state.begin()
     const result = operation.store.apply(HEAD_BYTES)
-    if (result < 0) throw operation.failure(result, this.name)
-    state.wrote()
+    if (result < 0) {
+      state.cancel()
+      throw operation.failure(result, this.name)
+    }
+    state.engine.onWrite()
   }
 
   live(key: K): V | undefined {
@@ -230,19 +241,22 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     let result: number
     if (typeof key === 'string') {
       operation.head(code, this.#id, end - HEAD_BYTES)
+      state.begin()
       result = state.handle.apply(end, key)
     } else {
       const bytes = writeKey(operation, key, end, this.name)
       operation.head(code | (keyKind(key) << 8), this.#id, end - HEAD_BYTES)
       operation.words[3] = bytes
+      state.begin()
       result = operation.store.apply(end + bytes)
     }
-    operation.settle()
-    if (result < 0) this.#fail(result, key, field)
     // SET says whether the key is new: it is a change when it is not, too. A PATCH may have no fields.
-    if (code === DELETE ? result === 0 : code === PATCH && end === HEAD_BYTES + 8) return false
-    state.wrote()
-    return true
+    const isIdle = code === DELETE ? result === 0 : code === PATCH && end === HEAD_BYTES + 8
+    if (isIdle || result < 0) state.cancel()
+    if (operation.isLarge) operation.settle()
+    if (result < 0) this.#fail(result, key, field)
+    if (!isIdle) state.engine.onWrite()
+    return !isIdle
   }
 
   #fail(result: number, key: K, field: string | undefined): never {

@@ -74,9 +74,14 @@ export class Operation {
     this.bytes.set(written)
   }
 
+  /** Whether the buffer is larger than it is kept. */
+  get isLarge(): boolean {
+    return this.capacity > MOST_KEPT_BYTES
+  }
+
   /** Called when an operation has ended, well or not: gives back a buffer that was needed for it alone. */
   settle(): void {
-    if (this.capacity <= MOST_KEPT_BYTES || this.encoder.busy) return
+    if (!this.isLarge || this.encoder.busy) return
     this.#view(this.store.growOperationBuffer(FIRST_BUFFER_BYTES))
   }
 
@@ -113,12 +118,14 @@ export class Operation {
     const interrupted = this.encoder
     const kept = Buffer.from(this.bytes.subarray(0, interrupted.cursor))
     this.encoder = new Encoder(this)
+    interrupted.isSpoilt = true
     try {
       return run()
     } finally {
       this.encoder = interrupted
       this.reserveAny(kept.length)
       this.bytes.set(kept)
+      interrupted.isSpoilt = false
     }
   }
 

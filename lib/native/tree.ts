@@ -312,13 +312,18 @@ export class NativeTree implements TreeEngine {
   #apply(code: number, node: NativeNode & TreeNode, end: number, name?: string): boolean {
     const operation = this.#operation
     operation.nodeHead(code, node.id, end - HEAD_BYTES)
-    const result = name === undefined ? this.store.apply(end) : this.store.applyKeyed(end, name)
-    operation.settle()
-    if (result < 0) this.#fail(result, node, name)
-    if (result === 0 && (code === DELETE_MEMBER || code === DELETE_ITEM)) return false
     node.writes++
-    this.#engine.wrote()
-    return true
+    this.#engine.changes++
+    const result = name === undefined ? this.store.apply(end) : this.store.applyKeyed(end, name)
+    const isChanged = result > 0 || (result === 0 && code !== DELETE_MEMBER && code !== DELETE_ITEM)
+    if (!isChanged) {
+      node.writes--
+      this.#engine.changes--
+    }
+    if (operation.isLarge) operation.settle()
+    if (result < 0) this.#fail(result, node, name)
+    if (isChanged) this.#engine.onWrite()
+    return isChanged
   }
 
   #fail(result: number, place: Place, name?: string): never {

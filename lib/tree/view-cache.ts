@@ -83,9 +83,10 @@ export class ViewCache<Node extends CachedNode> {
 
   #evict(node: Node): void {
     if (this.#leftInTurn === 0) return
-    if (this.#leftInTurn-- === MOST_PAGED_IN_A_TURN) {
+    if (this.#leftInTurn === MOST_PAGED_IN_A_TURN) {
       setImmediate(() => (this.#leftInTurn = MOST_PAGED_IN_A_TURN))
     }
+    this.#leftInTurn--
     const page = this.#page
     this.#index.set(node.id, this.#number * PAGE + page.length)
     page.push(node)

@@ -276,6 +276,12 @@ export function treeArraysSuite(engine: EngineName): void {
     for (const length of [-1, 1.5, 2 ** 32, NaN, 'x']) {
       expect(() => (list.length = length as number)).toThrow(RangeError)
     }
+    for (const length of [1n, Symbol('1')]) {
+      expect(() => (list.length = length as never)).toThrow(TypeError)
+    }
+    expect(() => list.splice(0, 1n as never)).toThrow(TypeError)
+    expect(() => list.fill(1, 1n as never)).toThrow(TypeError)
+    expectShows(list, [1, { a: 2 }])
     list.length = '1' as never
     expectShows(list, [1])
   })

@@ -178,6 +178,14 @@ export interface RefusedSample {
 
 const transferred = new Uint8Array([1, 2])
 structuredClone(transferred.buffer, { transfer: [transferred.buffer] })
+// Newer than the types.
+const ResizableBuffer = ArrayBuffer as unknown as new (
+  bytes: number,
+  options: { maxByteLength: number },
+) => ArrayBuffer & { resize(bytes: number): void }
+const resizable = new ResizableBuffer(8, { maxByteLength: 16 })
+const outOfBounds = new Uint8Array(resizable, 4)
+resizable.resize(2)
 
 /** What is refused, and in what words. */
 export const refused: RefusedSample[] = [
@@ -202,7 +210,12 @@ export const refused: RefusedSample[] = [
   {
     name: 'transferred bytes',
     value: transferred,
-    says: ': a Uint8Array whose memory was transferred cannot be stored',
+    says: ': a Uint8Array whose memory is gone cannot be stored',
+  },
+  {
+    name: 'bytes behind the end of a buffer that was made smaller',
+    value: outOfBounds,
+    says: ': a Uint8Array whose memory is gone cannot be stored',
   },
   { name: 'boxed number', value: Object(1), says: ': a boxed number cannot be stored' },
   { name: 'boxed string', value: Object('s'), says: ': a boxed string cannot be stored' },
