@@ -29,7 +29,7 @@ function changedNode(value: unknown): TreeNode | undefined {
 /** A position that counts from the end when negative, brought into [0, length]. */
 function clamp(position: unknown, length: number, byDefault: number): number {
   if (position === undefined) return byDefault
-  const number = Math.trunc(+(position as number)) || 0
+  const number = Math.trunc(position as number) || 0
   return number < 0 ? Math.max(length + number, 0) : Math.min(number, length)
 }
 
@@ -120,8 +120,7 @@ const overrides = {
     if (node === undefined) return original.splice.apply(this as unknown[], given as never)
     const length = node.tree.length(node)
     const start = clamp(given[0], length, 0)
-    const wanted =
-      given.length === 0 ? 0 : given.length === 1 ? length : Math.trunc(+(given[1] as number)) || 0
+    const wanted = given.length === 0 ? 0 : given.length === 1 ? length : Math.trunc(given[1] as number) || 0
     const count = Math.min(Math.max(wanted, 0), length - start)
     const added = given.slice(2)
     checkLength(node, length - count + added.length)

@@ -28,7 +28,7 @@ export function indexOfName(name: string): number {
 
 /** The length that an assignment asks for; as the language says, what is no length is a RangeError. */
 function lengthOf(value: unknown): number {
-  const length = +(value as number)
+  const length = +(value as string)
   if (length >>> 0 !== length) throw new RangeError('Invalid array length')
   return length
 }
