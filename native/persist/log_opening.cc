@@ -131,14 +131,14 @@ Status StartSegment(LogFileSystem* files, const StoreId& store_id, const LogPosi
 }
 
 Status RemoveSegments(LogFileSystem* files, const std::vector<uint64_t>& segments) {
-  if (segments.empty()) return Status::Ok();
-  for (const uint64_t segment : segments) {
-    const std::string name = LogSegmentName(segment);
-    const int error = files->Remove(name);
+  for (size_t left = segments.size(); left > 0; --left) {
+    const std::string name = LogSegmentName(segments[left - 1]);
+    int error = files->Remove(name);
     if (error != 0 && error != ENOENT) return Failure("cannot remove " + name, error);
+    error = SyncDirectory(files);
+    if (error != 0) return Failure("cannot sync the directory", error);
   }
-  const int error = SyncDirectory(files);
-  return error == 0 ? Status::Ok() : Failure("cannot sync the directory", error);
+  return Status::Ok();
 }
 
 void RemoveOtherSegments(LogFileSystem* files, uint64_t kept) {

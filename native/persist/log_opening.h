@@ -30,7 +30,8 @@ Status CopyAside(LogFileSystem* files, const std::vector<std::string>& names,
 Status StartSegment(LogFileSystem* files, const StoreId& store_id, const LogPosition& position,
                     uint64_t base_generation, uint64_t highest, uint64_t segment_bytes, LogStart* start);
 
-// All gone when it returns kOk. Errors: kIo.
+// `segments` rise. All gone when it returns kOk. The highest goes first, and is gone from the disk before the
+// next one goes: that a segment is void may be known from one before it alone. Errors: kIo.
 Status RemoveSegments(LogFileSystem* files, const std::vector<uint64_t>& segments);
 // Those that are not `kept`; failure is not an error.
 void RemoveOtherSegments(LogFileSystem* files, uint64_t kept);
