@@ -69,13 +69,25 @@ Status CreateStore(const ArenaOptions& options, OpenedStore* store) {
   return store->directory->WriteIdentity(store->store_id);
 }
 
+// Loading and replaying may take twice the addresses that the store is held to once it is open: replay cuts
+// memory up in another order than the live run did, and a store that had run full must open again.
+Status CreateRoomyArena(ArenaOptions options, std::unique_ptr<Arena>* arena) {
+  const ArenaOptions tight = options;
+  options.reserved_bytes = std::min(2 * options.max_bytes, kMaxArenaBytes);
+  Status status = Arena::Create(options, arena);
+  // Where the process may not reserve as much, it does without.
+  if (!status.ok()) status = Arena::Create(tight, arena);
+  if (status.ok()) (*arena)->SetMaxBytes((*arena)->reserved_bytes());
+  return status;
+}
+
 // One generation: file, identity, structure. `known_id`: the directory's, or nullptr.
 Status LoadGeneration(const std::string& path, uint64_t generation, const StoreId* known_id,
                       const ArenaOptions& options, OpenedStore* store) {
   std::unique_ptr<ImageFile> file;
   if (Status status = ImageFile::Open(path, &file); !status.ok()) return status;
   std::unique_ptr<Arena> arena;
-  if (Status status = Arena::Create(options, &arena); !status.ok()) return status;
+  if (Status status = CreateRoomyArena(options, &arena); !status.ok()) return status;
   ImageInfo info;
   if (Status status = ReadImage(file.get(), arena.get(), &info); !status.ok()) return status;
   if (info.generation != generation)
@@ -393,10 +405,13 @@ Status OpenStore(const std::string& path, const OpenOptions& options, OpenedStor
   if (Status status = Directory::Open(path, &store->directory); !status.ok()) return status;
   store->directory->RemoveTemporaries();
   const int fd = store->directory->fd();
-  return Opening(options, store,
-                 options.file_system == nullptr ? LogFileSystem::Posix(fd)
-                                                : options.file_system(options.file_system_context, fd))
-      .Run();
+  Status status =
+      Opening(options, store,
+              options.file_system == nullptr ? LogFileSystem::Posix(fd)
+                                             : options.file_system(options.file_system_context, fd))
+          .Run();
+  if (status.ok()) store->engine->arena()->SetMaxBytes(options.arena.max_bytes);
+  return status;
 }
 
 Status OpenStore(const std::string& path, const ArenaOptions& options, OpenedStore* store) {
