@@ -43,6 +43,8 @@ export class SnapshotScheduler {
   /** Something other than a write asks for a snapshot: the log must be healed by one. */
   #isNeeded = false
   #failures = 0
+  /** Snapshots in a row that failed, or after which one was still needed: the more, the later the next try. */
+  #vainTries = 0
   /** No more snapshots but those that are asked for. */
   #isEnding = false
   /** Since the last success, an automatic snapshot has failed. */
@@ -98,13 +100,15 @@ export class SnapshotScheduler {
 
   /**
    * Whether a snapshot is needed, whatever was written: from then on one is taken, automatic or not, as soon as none
-   * runs, and after each failure again.
+   * runs, and again, later and later, until none is needed. That one succeeded does not end the need: the log may have
+   * failed once more while it was taken, and only the log can tell.
    */
   need(isNeeded: boolean): void {
     const isNews = isNeeded && !this.#isNeeded
     this.#isNeeded = isNeeded
-    // One that runs while the need goes on will fail, and is followed by a retry.
+    // One that runs while the need goes on is followed by a retry.
     if (isNeeded && (isNews || this.#running === undefined)) this.#trigger()
+    if (!isNeeded && this.#failures === 0) this.#clearRetry()
   }
 
   /** Asks for a snapshot of at least what is written now. */
@@ -126,12 +130,12 @@ export class SnapshotScheduler {
   async finish(): Promise<void> {
     this.#isEnding = true
     clearInterval(this.#interval)
-    clearTimeout(this.#retry)
+    this.#clearRetry()
     // Its failure is told to those who asked, and by the event.
     while (this.#next !== undefined || this.#running !== undefined) {
       await (this.#next?.promise.catch(() => undefined) ?? this.#running)
     }
-    clearTimeout(this.#retry)
+    this.#clearRetry()
   }
 
   /** An automatic snapshot, unless there is nothing to save, one is asked for, or a retry is due. */
@@ -179,13 +183,16 @@ export class SnapshotScheduler {
     this.#running = undefined
     if (outcome instanceof ForkstoreError) {
       this.#failures++
-      if (this.#isAutomatic || this.#isNeeded) this.#retryLater()
     } else {
       this.#failures = 0
       this.#isFailing = false
       this.#savedWrites = writes
       this.#last = outcome
     }
+    // What is known of the need may be old; then the news that it has ended is on its way, and takes the retry back.
+    const isVain = outcome instanceof ForkstoreError || this.#isNeeded
+    this.#vainTries = isVain ? this.#vainTries + 1 : 0
+    if (isVain && (this.#isAutomatic || this.#isNeeded)) this.#retryLater()
     if (this.#next !== undefined) this.#startSoon()
     if (outcome instanceof ForkstoreError) {
       request.reject(outcome)
@@ -198,9 +205,15 @@ export class SnapshotScheduler {
     }
   }
 
+  #clearRetry(): void {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    this.#vainTries = 0
+  }
+
   #retryLater(): void {
     const most = Math.min(this.#options.everyMs || MOST_RETRY_MS, MOST_RETRY_MS)
-    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16), most)
+    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** Math.min(this.#vainTries - 1, 16), most)
     this.#retry = setTimeout(() => {
       this.#retry = undefined
       this.#trigger()

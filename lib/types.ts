@@ -62,7 +62,10 @@ export interface OpenOptions {
   onProgress?: (progress: OpenProgress) => void
   /** `false` turns all automatic snapshots off, the one on close included. */
   snapshot?: SnapshotOptions | false
-  /** Address space reserved, in bytes: the most the data can take; not memory used. Default 64 GiB; 4 MiB to 256 GiB. */
+  /**
+   * How far the data can grow, in bytes: addresses, not memory used. Default 64 GiB; 4 MiB to 256 GiB. A store that holds more
+   * already, up to twice as much, opens all the same, and can be read and deleted from. Beyond: `ERR_FORKSTORE_FULL`.
+   */
   maxBytes?: number
   /** `'native'`: C++ or an error. `'js'`: pure JavaScript. `'auto'`: native where it runs, else js with a `warning`. */
   engine?: 'native' | 'js' | 'auto'

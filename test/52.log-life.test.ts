@@ -1,7 +1,7 @@
 // How stores with a log go with the life of their process, and what their log does under the hood of the addon.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ import { NativeEngine } from '../lib/native/engine.js'
 import { loadBinding } from '../lib/native/load.js'
 import type { NativeOpenOptions } from '../lib/native/binding.js'
 import { engines, openEngine, type EngineName } from './support/engines.js'
-import { logFiles } from './support/log-files.js'
+import { crashCopy, logFiles } from './support/log-files.js'
 import { compileOnMainThread } from './support/program.js'
 
 const base = mkdtempSync(join(tmpdir(), 'forkstore-log-life-'))
@@ -131,6 +131,22 @@ describe('the log of the addon', () => {
     expect(durability.stats()).toMatchObject({ bufferedBytes: 0, behind: false, state: 'healthy' })
     expect(durability.stats().stalls).toBeGreaterThan(0)
     await close(durability, engine)
+  })
+
+  test('a file that has become very long, without data, costs no time to open', async () => {
+    const path = join(base, 'holes')
+    const store = await openEngine('native', path, { snapshot: false })
+    store.map('m').set('a', 1)
+    await store.commit()
+    const copy = crashCopy(path)
+    await store.close()
+    truncateSync(join(copy, logFiles('native', copy).at(-1)!), 32 * 2 ** 30)
+    const started = Date.now()
+    const again = await openEngine('native', copy, { snapshot: false })
+    expect(Date.now() - started).toBeLessThan(10_000)
+    expect([...again.map('m')]).toEqual([['a', 1]])
+    await again.close()
+    rmSync(join(copy, '..'), { recursive: true })
   })
 
   test('opening and closing leaves nothing behind', async () => {

@@ -1,9 +1,12 @@
 // Who is told what, and when: `Durability` over a log that does what the test says.
 
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Durability } from '../lib/durability.js'
+import type { Engine } from '../lib/engine.js'
 import type { EngineLog, LogState } from '../lib/engine-log.js'
 import { ForkstoreError } from '../lib/errors.js'
+import { SnapshotScheduler } from '../lib/snapshot-scheduler.js'
+import type { SnapshotResult } from '../lib/types.js'
 import { expectRejection } from './support/expect.js'
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
@@ -283,5 +286,105 @@ describe('durability', () => {
     ours(0)
     expect([log.calls, other.calls]).toEqual([['sync now'], ['end', 'close']])
     await durability.close()
+  })
+})
+
+describe('healing', () => {
+  let log: FakeLog
+  let ends: ((error?: Error) => void)[]
+  let started: number
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    log = new FakeLog()
+    ends = []
+    started = 0
+    const engine = {
+      path: '/data',
+      snapshot: () =>
+        new Promise<SnapshotResult>((resolve, reject) => {
+          started++
+          if (log.state !== 'healthy') log.become('healing')
+          ends.push((error) => (error === undefined ? resolve({} as SnapshotResult) : reject(error)))
+        }),
+    }
+    const options = { everyMs: 0, afterWrites: 0, keep: 2, onClose: true, watchdogMs: 1000 }
+    const events = { onSnapshot: () => undefined, onFailure: () => undefined }
+    // `snapshot: false`: whatever is taken is taken for the log's sake.
+    const scheduler = new SnapshotScheduler(engine as unknown as Engine, options, false, events)
+    new Durability(log, 'everysec', {
+      onNeed: (isNeeded) => scheduler.need(isNeeded),
+      onWarning: () => undefined,
+    })
+  })
+
+  afterEach(() => vi.useRealTimers())
+
+  const pass = async (ms: number): Promise<void> => {
+    await vi.advanceTimersByTimeAsync(ms)
+    for (let turns = 0; turns < 3; turns++) await turn()
+  }
+  const end = async (error?: Error): Promise<void> => {
+    ends.shift()!(error)
+    await pass(0)
+  }
+
+  test('fails while it heals, and the snapshot succeeds all the same: tried until it is healthy', async () => {
+    log.become('failed')
+    await pass(0)
+    expect(started).toBe(1)
+    for (const [tries, seconds] of [1, 2, 4, 8].entries()) {
+      log.become('read-only')
+      await end()
+      await pass(seconds * 1000 - 1)
+      expect(started).toBe(tries + 1)
+      await pass(1)
+      expect(started).toBe(tries + 2)
+    }
+    log.become('healthy')
+    await end()
+    await pass(100_000)
+    expect(started).toBe(5)
+    // A new failure is a new beginning.
+    log.become('failed')
+    await pass(0)
+    expect(started).toBe(6)
+  })
+
+  test('healthy and failed again before anybody looked: tried again', async () => {
+    log.become('failed')
+    await pass(0)
+    expect(started).toBe(1)
+    log.state = 'healthy'
+    log.become('failed')
+    await end()
+    await pass(1000)
+    expect(started).toBe(2)
+    log.become('healthy')
+    await end()
+    await pass(100_000)
+    expect(started).toBe(2)
+  })
+
+  test('the snapshot is told of before the health that it brought: not tried again', async () => {
+    log.become('failed')
+    await pass(0)
+    await end()
+    log.become('healthy')
+    await pass(100_000)
+    expect(started).toBe(1)
+  })
+
+  test('a need that arises during a snapshot is met by the next one, at once', async () => {
+    log.become('failed')
+    await pass(0)
+    log.become('healthy')
+    log.become('failed')
+    await end()
+    expect(started).toBe(2)
+    log.become('healthy')
+    await end()
+    await pass(100_000)
+    expect(started).toBe(2)
   })
 })

@@ -208,9 +208,9 @@ Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
   if (engine() == nullptr) return env.Undefined();
   Arena* arena = engine()->arena();
   const uint64_t start = uint64_t{index} * kSegmentBytes;
-  if (start >= arena->max_bytes()) return env.Undefined();
+  if (start >= arena->reserved_bytes()) return env.Undefined();
   if (index < segments_.size() && !segments_[index].IsEmpty()) return segments_[index].Value();
-  const uint64_t bytes = std::min(kSegmentBytes, arena->max_bytes() - start);
+  const uint64_t bytes = std::min(kSegmentBytes, arena->reserved_bytes() - start);
   napi_value window = nullptr;
   // The finalizer has nothing to do: the arena belongs to the engine, and Close() detaches the window.
   const napi_status status = napi_create_external_arraybuffer(

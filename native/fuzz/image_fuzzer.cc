@@ -42,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       ReadImage(forkstore::ImageFile::FromMemory(image.data(), image.size()).get(), arena.get(), &info);
   if (!status.ok()) return 0;
   // What verifies says of itself what it is.
-  if (info.file_bytes != image.size() || info.table.size() * forkstore::kUnitBytes > arena->max_bytes()) {
+  if (info.file_bytes != image.size() ||
+      info.table.size() * forkstore::kUnitBytes > arena->reserved_bytes()) {
     abort();
   }
   // Behind the checksums: what the units hold. A store that loads can be used.

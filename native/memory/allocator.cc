@@ -29,7 +29,7 @@ Status Allocator::Create(Arena* arena, std::unique_ptr<Allocator>* allocator) {
   made->state_ = std::make_unique<State>();
   State& s = *made->state_;
   s.arena = arena;
-  const uint64_t units = s.max_units();
+  const uint64_t units = s.reserved_units();
   const uint64_t set_words = UnitSet::WordsFor(units);
   const uint64_t set_bytes = RoundUp(set_words * 8, kPageBytes);
   const auto hidden = ScratchMapping::Children::kHidden;
@@ -60,14 +60,22 @@ bool Allocator::State::IsEmpty(uint64_t unit) const {
          states[unit].free_blocks == classes[UnitRest(table[unit])].blocks;
 }
 
+// The lowest run there is: where it goes beyond the limit, all others do.
+uint64_t Allocator::State::TakeWithinLimit(uint64_t count) {
+  const uint64_t first = runs->Take(count);
+  if (first == UnitMap::kNoRun || (first + count) * kUnitBytes <= arena->max_bytes()) return first;
+  runs->Give(first, count);
+  return UnitMap::kNoRun;
+}
+
 uint64_t Allocator::State::TakeUnits(uint64_t count) {
-  uint64_t first = runs->Take(count);
+  uint64_t first = TakeWithinLimit(count);
   if (first == UnitMap::kNoRun) {
     // Nothing may be refused for the sake of units that wait empty.
     for (const SizeClass& c : classes) {
       if (c.lowest != UnitSet::kNone && IsEmpty(c.lowest)) ReleaseSmallUnit(c.lowest);
     }
-    first = runs->Take(count);
+    first = TakeWithinLimit(count);
   }
   if (first != UnitMap::kNoRun && first + count > frontier_units()) {
     arena->SetFrontier((first + count) * kUnitBytes);

@@ -15,7 +15,7 @@ Status Allocator::Restore(const uint32_t* table, uint64_t units) {
   const auto refuse = [](uint64_t unit, const char* why) {
     return Status(Code::kCorrupt, "unit table, unit " + std::to_string(unit) + ": " + why);
   };
-  if (units > s.max_units()) return Status(Code::kFull, "the image is larger than the arena");
+  if (units > s.reserved_units()) return Status(Code::kFull, "the image is larger than the arena");
   if (units > 0 && table[0] != kUnitFree) return refuse(0, "in use, but the first unit never is");
   // Nothing is taken over before all of it has been checked.
   for (uint64_t unit = 0; unit < units; ++unit) {

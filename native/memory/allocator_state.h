@@ -54,13 +54,14 @@ struct Allocator::State {
   std::unique_ptr<UnitMap> runs;
   ScratchMapping table_memory, state_memory, bitmap_memory, open_memory;
 
-  uint64_t max_units() const { return arena->max_bytes() / kUnitBytes; }
+  uint64_t reserved_units() const { return arena->reserved_bytes() / kUnitBytes; }
   uint64_t frontier_units() const { return arena->frontier() / kUnitBytes; }
   uint64_t* BitmapOf(uint64_t unit) { return bitmaps + unit * kBitmapWords; }
   const uint64_t* BitmapOf(uint64_t unit) const { return bitmaps + unit * kBitmapWords; }
   bool IsEmpty(uint64_t unit) const;
 
   uint64_t TakeUnits(uint64_t count);
+  uint64_t TakeWithinLimit(uint64_t count);
   void GiveUnits(uint64_t first, uint64_t count);
   void LowerFrontier();
   void CutUnit(uint64_t unit, uint32_t size_class);

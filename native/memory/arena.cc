@@ -49,14 +49,16 @@ Status SystemError(const char* what) {
 }  // namespace
 
 Status Arena::Create(const ArenaOptions& options, std::unique_ptr<Arena>* arena) {
-  if (options.max_bytes < kMinArenaBytes || options.max_bytes > kMaxArenaBytes) {
+  if (options.max_bytes < kMinArenaBytes || options.max_bytes > kMaxArenaBytes ||
+      options.reserved_bytes > kMaxArenaBytes) {
     return Status(Code::kInvalid, "an arena has from " + std::to_string(kMinArenaBytes) + " to " +
                                       std::to_string(kMaxArenaBytes) + " bytes");
   }
   std::unique_ptr<Arena> made(new Arena());
-  made->max_bytes_ = RoundUp(options.max_bytes, kHugePageBytes);
+  made->SetMaxBytes(options.max_bytes);
+  made->reserved_bytes_ = std::max(made->max_bytes_, RoundUp(options.reserved_bytes, kHugePageBytes));
 
-  const uint64_t pages = made->max_bytes_ / kPageBytes;
+  const uint64_t pages = made->reserved_bytes_ / kPageBytes;
   for (ScratchMapping& marks : made->marks_) {
     Status status = marks.Create(pages, ScratchMapping::Children::kHidden);
     if (!status.ok()) return status;
@@ -64,7 +66,7 @@ Status Arena::Create(const ArenaOptions& options, std::unique_ptr<Arena>* arena)
   made->dirty_ = made->marks_[0].As<uint8_t>();
   made->saving_ = made->marks_[1].As<uint8_t>();
 
-  const uint64_t mapping_bytes = made->max_bytes_ + kHugePageBytes;
+  const uint64_t mapping_bytes = made->reserved_bytes_ + kHugePageBytes;
   void* mapping = mmap(nullptr, mapping_bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return SystemError("cannot reserve address space for the arena");
@@ -74,8 +76,8 @@ Status Arena::Create(const ArenaOptions& options, std::unique_ptr<Arena>* arena)
 
   const bool huge = options.huge_pages && KernelSplitsSharedHugePages();
   // A kernel without huge pages refuses; the arena works all the same.
-  madvise(made->base_, made->max_bytes_, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-  if (madvise(made->base_, made->max_bytes_, MADV_DONTFORK) != 0) {
+  madvise(made->base_, made->reserved_bytes_, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  if (madvise(made->base_, made->reserved_bytes_, MADV_DONTFORK) != 0) {
     return SystemError("cannot hide the arena from forks");
   }
   *arena = std::move(made);
@@ -97,7 +99,7 @@ uint64_t Arena::AheadBytes() const {
 uint64_t Arena::ReleaseSurplus(uint64_t limit) {
   // Twice what is kept ahead stays: a frontier that swings must not make memory come and go.
   const uint64_t keep = RoundUp(frontier() + 2 * AheadBytes(), kHugePageBytes);
-  const uint64_t end = std::min(max_bytes_, RoundUp(std::max(resident_, populated()), kHugePageBytes));
+  const uint64_t end = std::min(reserved_bytes_, RoundUp(std::max(resident_, populated()), kHugePageBytes));
   limit -= limit % kHugePageBytes;
   if (end <= keep || limit == 0) return 0;
   const uint64_t start = end - std::min(limit, end - keep);
@@ -108,7 +110,7 @@ uint64_t Arena::ReleaseSurplus(uint64_t limit) {
 }
 
 Status Arena::ExposeToFork() {
-  const uint64_t bytes = std::min(max_bytes_, RoundUp(frontier(), kHugePageBytes));
+  const uint64_t bytes = std::min(reserved_bytes_, RoundUp(frontier(), kHugePageBytes));
   if (bytes > 0 && madvise(base_, bytes, MADV_DOFORK) != 0) {
     return SystemError("cannot expose the arena to the fork");
   }
@@ -116,7 +118,7 @@ Status Arena::ExposeToFork() {
 }
 
 Status Arena::HideFromFork() {
-  if (madvise(base_, max_bytes_, MADV_DONTFORK) != 0) {
+  if (madvise(base_, reserved_bytes_, MADV_DONTFORK) != 0) {
     return SystemError("cannot hide the arena from forks");
   }
   return Status::Ok();

@@ -1,7 +1,10 @@
 // Arena: one reserved range of addresses in which a store keeps all of its data.
 //
-//   base                frontier            populated                         base + max_bytes
+//   base                frontier            populated                         base + reserved_bytes
 //   |  units in use ... |  touched ahead .. |  reserved, never touched ..............|
+//
+// How far the frontier may go is a second, lower bound, max_bytes: to bring back a state may take more
+// addresses than it had, since memory is cut up in another order.
 //
 // Invariants
 //  1. The range is 2 MiB aligned, mapped once, never moved; what is inside refers by offset.
@@ -33,6 +36,7 @@ class Undo;
 struct ArenaOptions {
   uint64_t max_bytes = uint64_t{64} << 30;  // rounded up to 2 MiB, at most kMaxArenaBytes
   bool huge_pages = true;
+  uint64_t reserved_bytes = 0;  // likewise; less than max_bytes: as many
 };
 
 class Arena {
@@ -43,7 +47,11 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
+  // Beyond it the allocator takes no unit; what lies there already stays.
   uint64_t max_bytes() const { return max_bytes_; }
+  // REQUIRES: at most reserved_bytes(). Before a PageKeeper runs.
+  void SetMaxBytes(uint64_t bytes) { max_bytes_ = RoundUp(bytes, kHugePageBytes); }
+  uint64_t reserved_bytes() const { return reserved_bytes_; }
   uint8_t* base() const { return base_; }
 
   const uint8_t* At(Offset offset) const { return base_ + offset; }
@@ -52,7 +60,7 @@ class Arena {
     return *reinterpret_cast<const T*>(base_ + offset);
   }
 
-  // The choke point. REQUIRES: [offset, offset + bytes) lies below max_bytes(), bytes > 0.
+  // The choke point. REQUIRES: [offset, offset + bytes) lies below reserved_bytes(), bytes > 0.
   uint8_t* Write(Offset offset, uint64_t bytes) {
     if (undo_ != nullptr) [[unlikely]]
       RecordWrite(offset, bytes);
@@ -113,6 +121,7 @@ class Arena {
   uint8_t* base_ = nullptr;
   Undo* undo_ = nullptr;
   uint64_t max_bytes_ = 0;
+  uint64_t reserved_bytes_ = 0;
   void* mapping_ = nullptr;  // the reservation, before alignment
   uint64_t mapping_bytes_ = 0;
   uint8_t* dirty_ = nullptr;   // a byte for each 4 KiB page

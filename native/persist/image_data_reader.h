@@ -14,7 +14,7 @@ struct ImageData {
   ImageFile* file;
   Arena* arena;
   const uint32_t* table;
-  uint64_t units;       // below arena->max_bytes() / kUnitBytes
+  uint64_t units;       // at most arena->reserved_bytes() / kUnitBytes
   uint64_t data_units;  // as many as `table` has that are not free
   uint64_t position;    // of the data section; file->size() has been compared with all of it
   const uint32_t* checksums;

@@ -177,10 +177,10 @@ Status ReadImage(ImageFile* file, Arena* arena, ImageInfo* info) {
       header.data_units) {
     return Corrupt("the unit table and the header disagree");
   }
-  if (header.units > arena->max_bytes() / kUnitBytes) {
+  if (header.units > arena->reserved_bytes() / kUnitBytes) {
     return Status(Code::kFull, "the image needs " + std::to_string(header.units * kUnitBytes) +
-                                   " bytes of address space; maxBytes is " +
-                                   std::to_string(arena->max_bytes()));
+                                   " bytes of address space; maxBytes leaves it " +
+                                   std::to_string(arena->reserved_bytes()));
   }
   const ImageData data{
       file, arena, entries, header.units, header.data_units, layout.data_position, checksums.As<uint32_t>()};

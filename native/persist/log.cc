@@ -202,7 +202,7 @@ void Log::Cut(uint64_t generation) {
       state.queue.clear();
     }
     state.queue.push_back(order);
-    state.cut = {true, false, {generation, 0, 0, state.next.sequence}};
+    state.cut = {true, false, {generation, 0, 0, state.next.sequence}, order.after_failure};
   }
   state.work.Ring();
 }
@@ -238,7 +238,9 @@ Status Log::Published(uint64_t generation, uint32_t keep) {
         return Status(Code::kLogFailed, "the log has not begun a segment for this snapshot");
       }
       if (state.cut.done) {
-        if (state.state.load() != LogState::kHealing) manifest.bases = state.bases;
+        // A log that healed, or was about to when it failed once more, names one generation only: what is
+        // behind the failure cannot be had from what is before it.
+        if (!state.cut.after_failure) manifest.bases = state.bases;
         manifest.bases.push_back(state.cut.base);
         break;
       }
@@ -257,10 +259,12 @@ Status Log::Published(uint64_t generation, uint32_t keep) {
   if (manifest.bases.size() > keep) {
     manifest.bases.erase(manifest.bases.begin(), manifest.bases.end() - std::max<uint32_t>(keep, 1));
   }
-  const Status written = WriteManifest(state.files.get(), manifest);
+  bool may_be_there = false;
+  const Status written = WriteManifest(state.files.get(), manifest, &may_be_there);
   {
     const std::lock_guard<std::mutex> lock(state.mutex);
     state.cut.pending = false;
+    if (may_be_there) state.attempt.clear();
     const bool healing = state.state.load() == LogState::kHealing;
     if (written.ok()) {
       state.bases = manifest.bases;

@@ -254,5 +254,142 @@ TEST_F(LogFailureTest, WhenHealingFailsTheLogIsReadOnlyUntilItSucceeds) {
   EXPECT_EQ(log.durable_sequence(), 1u);
 }
 
+// What is before the failure does not lead to what is behind it: the manifest of a snapshot that was to heal
+// must not name both, whatever has become of the healing.
+TEST_F(LogFailureTest, ASecondFailureWhileHealingLeavesOneGenerationInTheManifest) {
+  LogWorld world(3);
+  SimulatedDisk disk;
+  OpenedStore store;
+  ASSERT_TRUE(world.Open(&disk, &store).ok());
+  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+  Log& log = *store.log;
+  bool fail = false;
+  disk.before = [&fail](Call call, uint64_t*) {
+    return call == Call::kSync && std::exchange(fail, false) ? EIO : 0;
+  };
+  const auto turn = [&] {
+    world.Change(&store, 50);
+    world.EndTurn(&store, true);
+    log.RunWriter();
+  };
+  turn();
+  fail = true;
+  turn();
+  ASSERT_EQ(log.state(), LogState::kFailed);
+  const uint64_t generation = store.next_generation++;
+  log.Cut(generation);
+  const auto image = world.Image(&store, generation);
+  log.RunWriter();
+  ASSERT_EQ(log.state(), LogState::kHealing);
+  fail = true;
+  turn();
+  ASSERT_EQ(log.state(), LogState::kReadOnly);
+  ASSERT_TRUE(LogWorld::Publish(&disk, &store, generation, image, 2).ok());
+  EXPECT_EQ(log.state(), LogState::kReadOnly);
+  EXPECT_EQ(log.durable_sequence(), 2u);
+  SimulatedFileSystem files(&disk);
+  Manifest manifest;
+  bool found = false;
+  ASSERT_TRUE(ReadManifest(&files, &manifest, &found).ok());
+  ASSERT_EQ(manifest.bases.size(), 1u);
+  EXPECT_EQ(manifest.bases[0].generation, generation);
+
+  std::mt19937_64 random(1);
+  const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+  const auto damaged = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+  store = OpenedStore();
+  OpenedStore again;
+  ASSERT_TRUE(world.Open(after.get(), &again).ok());
+  EXPECT_GE(again.log->stats().sealed_sequence, 2u);
+  again = OpenedStore();
+  damaged->Contents(LogWorld::ImageName(generation))->at(5000) ^= 1;
+  EXPECT_EQ(world.Open(damaged.get(), &again).code(), Code::kCorrupt);
+}
+
+TEST_F(LogFailureTest, HoweverOftenHealingFailsTheLogTakesTheSameSpace) {
+  for (const bool rotate : {false, true}) {
+    LogWorld world(3);
+    SimulatedDisk disk;
+    OpenedStore store;
+    ASSERT_TRUE(world.Open(&disk, &store).ok());
+    ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+    Log& log = *store.log;
+    Call failing = Call::kPut;
+    disk.before = [&failing](Call call, uint64_t*) {
+      return call == failing && std::exchange(failing, Call::kPut) == call ? EIO : 0;
+    };
+    const auto log_bytes = [&disk] {
+      uint64_t bytes = 0;
+      for (const std::string& name : disk.List()) {
+        if (name.ends_with(".log")) bytes += disk.Contents(name)->size();
+      }
+      return bytes;
+    };
+    const auto turn = [&] {
+      for (int i = 0; i < 10; ++i) world.Change(&store, 1000);
+      world.EndTurn(&store, true);
+      log.RunWriter();
+    };
+    turn();
+    failing = Call::kSync;
+    turn();
+    ASSERT_EQ(log.state(), LogState::kFailed);
+    for (int tries = 0; tries < 20; ++tries) {
+      const uint64_t generation = store.next_generation++;
+      log.Cut(generation);
+      log.RunWriter();
+      ASSERT_EQ(log.state(), LogState::kHealing);
+      for (int turns = 0; rotate && turns < 8; ++turns) turn();
+      if (tries % 2 == 0) {
+        log.SnapshotFailed(generation);
+      } else {
+        // The image is there; the manifest is not, or may be: its segment must then stay.
+        ASSERT_EQ(
+            LogWorld::PublishImage(&disk, LogWorld::ImageName(generation), world.Image(&store, generation)),
+            0);
+        failing = tries == 11 ? Call::kSyncDirectory : Call::kSync;
+        EXPECT_FALSE(log.Published(generation, 2).ok());
+      }
+      ASSERT_EQ(log.state(), LogState::kReadOnly);
+      log.RunWriter();
+      std::mt19937_64 random(1);
+      const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+      OpenedStore survivor;
+      const auto path = std::exchange(world.path, world.temporary.path() + "/survivor");
+      const Status status = world.Open(after.get(), &survivor);
+      world.path = path;
+      ASSERT_TRUE(status.ok()) << status.message();
+      EXPECT_LE(log_bytes(), (rotate ? 12u : 4u) * world.log_options.segment_bytes) << tries;
+    }
+    ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
+    EXPECT_EQ(log.state(), LogState::kHealthy);
+    EXPECT_LE(log_bytes(), 2 * world.log_options.segment_bytes);
+  }
+}
+
+// Each cuts: what the segment before had no use for is given back.
+TEST_F(LogFailureTest, SnapshotsThatFailWhileTheLogIsHealthyLeaveNoUnusedSpace) {
+  LogWorld world(3);
+  SimulatedDisk disk;
+  OpenedStore store;
+  ASSERT_TRUE(world.Open(&disk, &store).ok());
+  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+  Log& log = *store.log;
+  for (int tries = 0; tries < 20; ++tries) {
+    world.Change(&store, 50);
+    const uint64_t generation = store.next_generation++;
+    log.Cut(generation);
+    log.RunWriter();
+    log.SnapshotFailed(generation);
+    ASSERT_EQ(log.state(), LogState::kHealthy);
+  }
+  const uint64_t last = log.stats().segment;
+  for (const std::string& name : disk.List()) {
+    uint64_t number;
+    if (!ParseLogSegmentName(name, &number) || number == last) continue;
+    EXPECT_LE(disk.Contents(name)->size(), kLogHeaderBytes + 500) << name;
+  }
+}
+
 }  // namespace
 }  // namespace forkstore

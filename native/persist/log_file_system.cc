@@ -43,6 +43,18 @@ class PosixFile final : public LogFile {
     *bytes = static_cast<uint64_t>(end);
     return 0;
   }
+  int DataEnd(uint64_t* bytes) override {
+    uint64_t end = 0;
+    for (;;) {
+      const off_t data = lseek(fd_.get(), static_cast<off_t>(end), SEEK_DATA);
+      if (data < 0 && errno == ENXIO) break;
+      const off_t hole = data < 0 ? data : lseek(fd_.get(), data, SEEK_HOLE);
+      if (hole < 0) return Size(bytes);  // a file system that cannot tell
+      end = static_cast<uint64_t>(hole);
+    }
+    *bytes = end;
+    return 0;
+  }
   void DropCache() override { posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
 
  private:

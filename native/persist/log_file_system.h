@@ -25,6 +25,8 @@ class LogFile {
   virtual int Allocate(uint64_t bytes) = 0;
   virtual int Truncate(uint64_t bytes) = 0;
   virtual int Size(uint64_t* bytes) = 0;
+  // From here on every byte is 0, as far as that is known without reading: at most the size.
+  virtual int DataEnd(uint64_t* bytes) { return Size(bytes); }
   // What is read next comes from the disk. Only advice: a failure is no failure.
   virtual void DropCache() = 0;
 };

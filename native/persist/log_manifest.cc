@@ -111,7 +111,10 @@ Status ReadManifest(LogFileSystem* files, Manifest* manifest, bool* found) {
   return ParseManifest(bytes, manifest);
 }
 
-Status WriteManifest(LogFileSystem* files, const Manifest& manifest) {
+Status WriteManifest(LogFileSystem* files, const Manifest& manifest, bool* may_be_there) {
+  bool unused = false;
+  bool& there = may_be_there == nullptr ? unused : *may_be_there;
+  there = false;
   ManifestHead head{};
   memcpy(head.magic, kManifestMagic, sizeof(kManifestMagic));
   head.version = kLogVersion;
@@ -129,7 +132,10 @@ Status WriteManifest(LogFileSystem* files, const Manifest& manifest) {
   if (error != 0) return Failure("cannot create the manifest", error);
   error = WriteAllAt(file.get(), 0, bytes.data(), bytes.size());
   if (error == 0) error = DataSync(file.get());
-  if (error == 0) error = files->Rename(kManifestTemporaryName, kManifestName);
+  if (error == 0) {
+    error = files->Rename(kManifestTemporaryName, kManifestName);
+    there = error == 0 || error == EIO;  // after any other error the name is what it was
+  }
   if (error != 0) {
     files->Remove(kManifestTemporaryName);
     return Failure("cannot write the manifest", error);

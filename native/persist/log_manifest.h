@@ -30,7 +30,7 @@ inline constexpr char kManifestTemporaryName[] = "manifest.tmp";
 // *found is false, and the status good, when there is none. Errors: kCorrupt, kVersion, kIo.
 Status ReadManifest(LogFileSystem* files, Manifest* manifest, bool* found);
 // On disk when it returns kOk; else either the old one or the new one is there, and may change with a
-// crash. Errors: kIo.
-Status WriteManifest(LogFileSystem* files, const Manifest& manifest);
+// crash; *may_be_there (when given): the new one. Errors: kIo.
+Status WriteManifest(LogFileSystem* files, const Manifest& manifest, bool* may_be_there = nullptr);
 
 }  // namespace forkstore

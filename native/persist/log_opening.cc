@@ -52,8 +52,12 @@ Status CopyFile(LogFileSystem* files, LogFile* from, const std::string& name, st
     size_t got = 0;
     error = ReadAllAt(from, at, bytes.data(), bytes.size(), &got);
     if (error != 0 || got == 0) break;
-    error = WriteAllAt(to.get(), at, bytes.data(), got);
+    // What was preallocated takes no space in the copy.
+    const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(got);
+    const bool empty = std::all_of(bytes.begin(), end, [](uint8_t byte) { return byte == 0; });
+    if (!empty) error = WriteAllAt(to.get(), at, bytes.data(), got);
     at += got;
+    if (empty && error == 0) error = to->Truncate(at);
   }
   if (error == 0) error = DataSync(to.get());
   return error == 0 ? Status::Ok() : Failure("cannot copy " + name + " to " + *copy, error);
@@ -90,6 +94,28 @@ Status FindBase(LogFileSystem* files, const StoreId& store_id, uint64_t generati
     const LogSegmentHeader& is = reader->header();
     if (!header.ok() || is.base_generation != generation || is.first_fragment != 0) continue;
     *base = {generation, segment, is.identity, is.first_sequence};
+  }
+  return Status::Ok();
+}
+
+Status ListUntaken(LogFileSystem* files, const StoreId& store_id, const LogBase& base, const LogScan& scan,
+                   uint64_t refused, std::vector<std::string>* names) {
+  std::vector<uint64_t> segments;
+  if (Status status = ListSegments(files, &segments); !status.ok()) return status;
+  for (const uint64_t segment : segments) {
+    if (base.segment != 0 && segment < base.segment) continue;
+    Status header;
+    std::unique_ptr<LogSegmentReader> reader;
+    if (Status status = OpenReader(files, store_id, segment, &header, &reader); !status.ok()) return status;
+    uint64_t taken = header.ok() ? kLogHeaderBytes : 0;
+    if (header.ok() && (refused == 0 || segment < refused)) {
+      for (const LogRange& range : scan.ranges) {
+        if (range.segment == segment) taken = range.end;
+      }
+    }
+    uint64_t end = 0;
+    if (Status status = reader->EndOfContent(taken, &end); !status.ok()) return status;
+    if (end > taken) names->push_back(reader->name());
   }
   return Status::Ok();
 }
@@ -131,14 +157,14 @@ Status StartSegment(LogFileSystem* files, const StoreId& store_id, const LogPosi
 }
 
 Status RemoveSegments(LogFileSystem* files, const std::vector<uint64_t>& segments) {
-  if (segments.empty()) return Status::Ok();
-  for (const uint64_t segment : segments) {
-    const std::string name = LogSegmentName(segment);
-    const int error = files->Remove(name);
+  for (size_t left = segments.size(); left > 0; --left) {
+    const std::string name = LogSegmentName(segments[left - 1]);
+    int error = files->Remove(name);
     if (error != 0 && error != ENOENT) return Failure("cannot remove " + name, error);
+    error = SyncDirectory(files);
+    if (error != 0) return Failure("cannot sync the directory", error);
   }
-  const int error = SyncDirectory(files);
-  return error == 0 ? Status::Ok() : Failure("cannot sync the directory", error);
+  return Status::Ok();
 }
 
 void RemoveOtherSegments(LogFileSystem* files, uint64_t kept) {

@@ -20,6 +20,13 @@ Status LogHoldsRecords(LogFileSystem* files, const StoreId& store_id, bool* hold
 // is 0 when there is none.
 Status FindBase(LogFileSystem* files, const StoreId& store_id, uint64_t generation, LogBase* base);
 
+// The segments that hold more than what replaying `scan` has taken over: anything behind the last record that
+// counts, or, where segment `refused` was not taken to its end (0: none), that one and those behind it.
+// Those before the base are taken over, as its generation holds what they do; when there is no base, nothing
+// is. Errors: kIo.
+Status ListUntaken(LogFileSystem* files, const StoreId& store_id, const LogBase& base, const LogScan& scan,
+                   uint64_t refused, std::vector<std::string>* names);
+
 // Copies each file to `<name>.damaged`, with a number where that is taken; on disk when it returns kOk. Files
 // that are not there are passed over. Errors: kIo.
 Status CopyAside(LogFileSystem* files, const std::vector<std::string>& names,
@@ -30,7 +37,8 @@ Status CopyAside(LogFileSystem* files, const std::vector<std::string>& names,
 Status StartSegment(LogFileSystem* files, const StoreId& store_id, const LogPosition& position,
                     uint64_t base_generation, uint64_t highest, uint64_t segment_bytes, LogStart* start);
 
-// All gone when it returns kOk. Errors: kIo.
+// `segments` rise. All gone when it returns kOk. The highest goes first, and is gone from the disk before the
+// next one goes: that a segment is void may be known from one before it alone. Errors: kIo.
 Status RemoveSegments(LogFileSystem* files, const std::vector<uint64_t>& segments);
 // Those that are not `kept`; failure is not an error.
 void RemoveOtherSegments(LogFileSystem* files, uint64_t kept);

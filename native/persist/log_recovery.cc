@@ -98,7 +98,6 @@ bool Scanner::Continues(const LogSegmentHeader& header) const {
 void Scanner::Damage(size_t index, uint64_t offset, const std::string& what) {
   scan_.damaged = true;
   scan_.damage = Place(LogSegmentName(segments_[index]), offset) + what;
-  for (; index < segments_.size(); ++index) scan_.damaged_files.push_back(LogSegmentName(segments_[index]));
 }
 
 void Scanner::WholeUpTo(uint64_t offset) {
@@ -150,7 +149,6 @@ Status Scanner::TakeFirst() {
     scan_.damaged = true;
     scan_.damage =
         Place(LogSegmentName(base_.segment), 0) + "the manifest names this segment, and it is missing";
-    for (const uint64_t segment : segments_) scan_.damaged_files.push_back(LogSegmentName(segment));
     return Status::Ok();
   }
   Status header;

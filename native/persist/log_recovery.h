@@ -40,8 +40,7 @@ struct LogScan {
       void_segments;           // behind the end of the log: empty, torn as a whole, or never acknowledged
   std::vector<LogTail> tails;  // torn
   bool damaged = false;
-  std::string damage;                      // file, offset and what is wrong there
-  std::vector<std::string> damaged_files;  // from the damage on
+  std::string damage;  // file, offset and what is wrong there
 };
 
 // `base.segment` may be 0: no log. Syncs what it reads, and reads it from the disk: what it finds is durable.

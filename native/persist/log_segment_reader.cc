@@ -87,6 +87,7 @@ Status LogSegmentReader::Window(uint64_t offset, uint64_t bytes, const uint8_t**
 
 Status LogSegmentReader::ReadHeader(uint64_t segment, const StoreId& store_id) {
   if (int error = file_->Size(&size_); error != 0) return Failure("cannot read", error);
+  if (int error = file_->DataEnd(&data_end_); error != 0) return Failure("cannot read", error);
   const uint8_t* at = nullptr;
   const uint64_t bytes = std::min(size_, uint64_t{sizeof(header_)});
   if (Status status = Window(0, bytes, &at); !status.ok()) return status;
@@ -117,7 +118,8 @@ Status LogSegmentReader::FindWitness(uint64_t offset, uint64_t missing, bool any
   // A file full of what looks like records must not cost its length squared. No writer leaves such a file, so
   // it is called damaged.
   uint64_t budget = 4 * size_ + kReadBytes;
-  for (offset = RoundUp(offset, 8); offset + sizeof(LogRecordHeader) <= size_; offset += 8) {
+  for (offset = RoundUp(offset, 8); offset < data_end_ && offset + sizeof(LogRecordHeader) <= size_;
+       offset += 8) {
     const uint8_t* at = nullptr;
     if (Status status = Window(offset, sizeof(LogRecordHeader), &at); !status.ok()) return status;
     const LogRecordHeader header = HeaderAt(at);
@@ -140,8 +142,8 @@ Status LogSegmentReader::FindWitness(uint64_t offset, uint64_t missing, bool any
 
 Status LogSegmentReader::EndOfContent(uint64_t offset, uint64_t* end) {
   *end = offset;
-  while (offset < size_) {
-    const uint64_t bytes = std::min(kReadBytes, size_ - offset);
+  while (offset < data_end_) {
+    const uint64_t bytes = std::min(kReadBytes, data_end_ - offset);
     const uint8_t* at = nullptr;
     if (Status status = Window(offset, bytes, &at); !status.ok()) return status;
     uint64_t last = bytes;

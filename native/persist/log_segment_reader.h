@@ -63,6 +63,7 @@ class LogSegmentReader {
   std::unique_ptr<LogFile> file_;
   std::string name_;
   uint64_t size_ = 0;
+  uint64_t data_end_ = 0;  // behind it every byte is 0
   LogSegmentHeader header_{};
   struct Free {
     void operator()(uint8_t* memory) const { free(memory); }

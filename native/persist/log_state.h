@@ -75,7 +75,12 @@ struct Log::State {
     bool pending = false;
     bool done = false;  // the segment is on disk: `base` is complete
     LogBase base;
+    // It began to heal, whatever has become of that since: what lies before its segment does not lead to it.
+    bool after_failure = false;
   } cut;
+  // The segments since the last Cut that began to heal, rising: void as long as no manifest names the first;
+  // empty when one may.
+  std::vector<uint64_t> attempt;
   LogStats counters;
   Bell work;      // rung for the writer
   Bell progress;  // rung by the writer
@@ -113,6 +118,8 @@ struct Log::State {
   Status SyncSegment(uint64_t turn_epoch);
   Status NewSegment(const LogOrder& order);
   Status BeginCut(const LogOrder& order, uint64_t turn_epoch);
+  void GiveUpSegment();
+  void RemoveVainAttempt();
   void Fail(const Status& status, uint64_t turn_epoch);
   bool Prepare();
   void Close();

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "persist/file_descriptor.h"
+#include "persist/log_opening.h"
 #include "persist/log_state.h"
 
 namespace forkstore {
@@ -92,7 +93,7 @@ void Log::State::Turn(bool deadline_passed) {
     if (status.ok() && sync) status = SyncSegment(turn_epoch);
     if (!status.ok()) Fail(status, turn_epoch);
   } else {
-    segment.Abandon();
+    GiveUpSegment();
   }
   if (close) Close();
   if (was_behind && buffer.end() - buffer.released() <= options.soft_bound_bytes) {
@@ -156,7 +157,8 @@ Status Log::State::SyncSegment(uint64_t turn_epoch) {
 Status Log::State::NewSegment(const LogOrder& order) {
   const bool after_failure = order.cut && order.after_failure;
   if (after_failure) {
-    segment.Abandon();
+    GiveUpSegment();
+    RemoveVainAttempt();  // first, as its space may be the room that the disk lacks
   } else if (const int error = segment.Sync(); error != 0) {
     return CannotWrite(segment.segment(), "sync", error);
   }
@@ -183,9 +185,30 @@ Status Log::State::NewSegment(const LogOrder& order) {
   segment.Take(std::move(fresh));
   may_prepare = true;
   const std::lock_guard<std::mutex> lock(mutex);
+  if (after_failure || !attempt.empty()) attempt.push_back(segment.segment().number);
   counters.segment = segment.segment().number;
   counters.segments += 1;
   return Status::Ok();
+}
+
+// A snapshot that was to heal has failed. The segment has had no failure of its own, so it may be shortened
+// to what it holds: who knows when there will be another, and the room may be wanted.
+void Log::State::GiveUpSegment() {
+  if (segment.active()) segment.Trim();
+  segment.Abandon();
+}
+
+// However often healing fails, it leaves the segments of one attempt. What cannot be removed now will be when
+// the log is healthy.
+void Log::State::RemoveVainAttempt() {
+  std::vector<uint64_t> vain;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    vain.swap(attempt);
+  }
+  if (!RemoveSegments(files.get(), vain).ok()) return;
+  const std::lock_guard<std::mutex> lock(mutex);
+  counters.segments -= vain.size();
 }
 
 Status Log::State::BeginCut(const LogOrder& order, uint64_t turn_epoch) {

@@ -69,13 +69,25 @@ Status CreateStore(const ArenaOptions& options, OpenedStore* store) {
   return store->directory->WriteIdentity(store->store_id);
 }
 
+// Loading and replaying may take twice the addresses that the store is held to once it is open: replay cuts
+// memory up in another order than the live run did, and a store that had run full must open again.
+Status CreateRoomyArena(ArenaOptions options, std::unique_ptr<Arena>* arena) {
+  const ArenaOptions tight = options;
+  options.reserved_bytes = std::min(2 * options.max_bytes, kMaxArenaBytes);
+  Status status = Arena::Create(options, arena);
+  // Where the process may not reserve as much, it does without.
+  if (!status.ok()) status = Arena::Create(tight, arena);
+  if (status.ok()) (*arena)->SetMaxBytes((*arena)->reserved_bytes());
+  return status;
+}
+
 // One generation: file, identity, structure. `known_id`: the directory's, or nullptr.
 Status LoadGeneration(const std::string& path, uint64_t generation, const StoreId* known_id,
                       const ArenaOptions& options, OpenedStore* store) {
   std::unique_ptr<ImageFile> file;
   if (Status status = ImageFile::Open(path, &file); !status.ok()) return status;
   std::unique_ptr<Arena> arena;
-  if (Status status = Arena::Create(options, &arena); !status.ok()) return status;
+  if (Status status = CreateRoomyArena(options, &arena); !status.ok()) return status;
   ImageInfo info;
   if (Status status = ReadImage(file.get(), arena.get(), &info); !status.ok()) return status;
   if (info.generation != generation)
@@ -138,7 +150,8 @@ class Opening {
   Status LoadBase();
   Status Replay();
   Status ReplayTo(uint64_t end, ReplayResult* result);
-  Status Judge(const std::string& damage, std::vector<std::string> files);
+  Status Judge(const std::string& damage);
+  Status CopyUntaken();
   Status Finish();
   Status FinishWithLog();
   Status FinishWithoutLog();
@@ -159,7 +172,8 @@ class Opening {
   Manifest manifest_;
   LogBase base_;  // of the generation that was loaded
   LogScan scan_;
-  std::vector<std::string> damaged_files_;
+  bool misled_ = false;   // by a manifest that is there: it has not led to what was loaded
+  uint64_t refused_ = 0;  // the segment that was not taken to its end, as the engine refused an operation
 };
 
 Status Opening::ReadNames() {
@@ -170,15 +184,10 @@ Status Opening::ReadNames() {
 }
 
 // Damage to the log: refused, unless it is to be salvaged.
-Status Opening::Judge(const std::string& damage, std::vector<std::string> files) {
+Status Opening::Judge(const std::string& damage) {
   if (!options_.salvage) return Status(Code::kCorrupt, damage);
   std::string& salvaged = store_.recovered_log.salvaged;
   salvaged += (salvaged.empty() ? "" : "; ") + damage;
-  for (std::string& name : files) {
-    if (std::find(damaged_files_.begin(), damaged_files_.end(), name) == damaged_files_.end()) {
-      damaged_files_.push_back(std::move(name));
-    }
-  }
   return Status::Ok();
 }
 
@@ -198,7 +207,10 @@ Status Opening::Create() {
 Status Opening::ReadTheManifest() {
   bool found = false;
   const Status status = ReadManifest(files_.get(), &manifest_, &found);
-  if (status.code() == Code::kCorrupt) return Judge(status.message(), {kManifestName});
+  if (status.code() == Code::kCorrupt) {
+    misled_ = true;
+    return Judge(status.message());
+  }
   has_manifest_ = found && status.ok();
   return status;
 }
@@ -227,8 +239,8 @@ Status Opening::Load() {
   store_.next_generation = highest + 1;
   if (has_manifest_ && manifest_.store_id != store_.store_id) {
     has_manifest_ = false;
-    if (Status status = Judge("manifest: it belongs to another store", {kManifestName}); !status.ok())
-      return status;
+    misled_ = true;
+    if (Status status = Judge("manifest: it belongs to another store"); !status.ok()) return status;
   }
   return LoadBase();
 }
@@ -238,19 +250,18 @@ Status Opening::LoadBase() {
   base_ = {store_.generation, 0, 0, 0};
   if (has_manifest_) {
     for (const LogBase& base : manifest_.bases) {
-      if (base.generation == store_.generation) base_ = base;
+      if (base.generation != store_.generation) continue;
+      base_ = base;
+      return Status::Ok();
     }
-    if (base_.segment != 0 || manifest_.bases.back().segment == 0) return Status::Ok();
-    if (Status status = Judge("manifest: no snapshot that it names can be used", {kManifestName});
-        !status.ok()) {
-      return status;
-    }
+    misled_ = true;
+    if (Status status = Judge("manifest: no snapshot that it names can be used"); !status.ok()) return status;
   } else {
     if (Status status = LogHoldsRecords(files_.get(), store_.store_id, &holds_records_); !status.ok())
       return status;
     if (!holds_records_) return Status::Ok();
-    if (Status status = Judge("manifest: it is missing, though there is a log", {}); !status.ok())
-      return status;
+    if (misled_) return FindBase(files_.get(), store_.store_id, store_.generation, &base_);
+    if (Status status = Judge("manifest: it is missing, though there is a log"); !status.ok()) return status;
   }
   return FindBase(files_.get(), store_.store_id, store_.generation, &base_);
 }
@@ -265,16 +276,13 @@ Status Opening::Replay() {
   const auto start = std::chrono::steady_clock::now();
   if (Status status = ScanLog(files_.get(), store_.store_id, base_, &scan_); !status.ok()) return status;
   if (scan_.damaged) {
-    if (Status status = Judge(scan_.damage, scan_.damaged_files); !status.ok()) return status;
+    if (Status status = Judge(scan_.damage); !status.ok()) return status;
   }
   ReplayResult result;
   if (Status status = ReplayTo(scan_.next.sequence, &result); !status.ok()) return status;
   if (result.refused) {
-    std::vector<std::string> from_there_on;
-    for (const LogRange& range : scan_.ranges) {
-      if (range.segment >= result.segment) from_there_on.push_back(LogSegmentName(range.segment));
-    }
-    if (Status status = Judge(result.damage, from_there_on); !status.ok()) return status;
+    refused_ = result.segment;
+    if (Status status = Judge(result.damage); !status.ok()) return status;
     // A part of the batch has been applied: once more, up to the one before.
     const uint64_t end = result.sequence;
     store_.engine.reset();
@@ -353,10 +361,21 @@ Status Opening::FinishWithoutLog() {
   return GiveUpLog(files_.get(), store_.store_id, store_.generation);
 }
 
-Status Opening::Finish() {
-  if (Status status = CopyAside(files_.get(), damaged_files_, &store_.recovered_log.copied_aside);
+// A salvage begins the log anew, and removes what there was: what is not in the state that was loaded must
+// not go with it, whatever it was that stood in the way.
+Status Opening::CopyUntaken() {
+  std::vector<std::string> names;
+  if (misled_) names.push_back(kManifestName);
+  if (Status status = ListUntaken(files_.get(), store_.store_id, base_, scan_, refused_, &names);
       !status.ok()) {
     return status;
+  }
+  return CopyAside(files_.get(), names, &store_.recovered_log.copied_aside);
+}
+
+Status Opening::Finish() {
+  if (!store_.recovered_log.salvaged.empty()) {
+    if (Status status = CopyUntaken(); !status.ok()) return status;
   }
   return options_.log ? FinishWithLog() : FinishWithoutLog();
 }
@@ -386,10 +405,13 @@ Status OpenStore(const std::string& path, const OpenOptions& options, OpenedStor
   if (Status status = Directory::Open(path, &store->directory); !status.ok()) return status;
   store->directory->RemoveTemporaries();
   const int fd = store->directory->fd();
-  return Opening(options, store,
-                 options.file_system == nullptr ? LogFileSystem::Posix(fd)
-                                                : options.file_system(options.file_system_context, fd))
-      .Run();
+  Status status =
+      Opening(options, store,
+              options.file_system == nullptr ? LogFileSystem::Posix(fd)
+                                             : options.file_system(options.file_system_context, fd))
+          .Run();
+  if (status.ok()) store->engine->arena()->SetMaxBytes(options.arena.max_bytes);
+  return status;
 }
 
 Status OpenStore(const std::string& path, const ArenaOptions& options, OpenedStore* store) {
