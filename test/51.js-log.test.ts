@@ -1,12 +1,13 @@
 // The log of forkstore/js: its lines, its files, and what becomes of calls of the system that fail.
 
 import fs from 'node:fs'
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { ForkstoreError, Store } from '../lib/index.js'
 import { endLine, headerLine, logName, markLine, type LogHeader } from '../lib/js/log-file.js'
+import { damage, generationOf, generations } from './support/directory.js'
 import { expectEntries, expectError, expectRejection } from './support/expect.js'
 import { crashCopy, logFiles } from './support/log-files.js'
 import { Stores } from './support/stores.js'
@@ -155,6 +156,89 @@ describe('files of the log of forkstore/js', () => {
     await store.close()
     appendFileSync(join(path, logName(2)), 'anything')
     expectEntries((await stores.open(path)).map('a'), [['x', 1]])
+  })
+
+  test('what the log of a newer snapshot holds is not void, when that is damaged or gone', async () => {
+    for (const how of ['damaged', 'gone', 'gone, and the first file']) {
+      const path = stores.directory()
+      const first = await stores.open(path, { durability: 'snapshot' })
+      first.map('a').set('x', 1)
+      await first.snapshot()
+      await first.close()
+      const store = await stores.open(path, { snapshot: { keep: 10, everyMs: 0, onClose: false } })
+      store.map('a').set('y', 2)
+      await store.commit()
+      if (how === 'gone, and the first file') await store.snapshot()
+      const copy = crashCopy(path)
+      const newer = generations('js', copy).filter((name) => generationOf(name) > 2)
+      expect(newer.length).toBe(how === 'gone, and the first file' ? 2 : 1)
+      for (const name of newer) how === 'damaged' ? damage(copy, name) : rmSync(join(copy, name)) // prettier-ignore
+      // Its header alone is proof of what was before it.
+      if (how === 'gone, and the first file') rmSync(join(copy, logFiles('js', copy)[0]!))
+      const [log] = logFiles('js', copy) as [string]
+      const bytes = readFileSync(join(copy, log))
+      for (const durability of ['snapshot', 'commit'] as const) {
+        const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(copy, { durability }))
+        expect(error.message).toContain(log)
+      }
+      for (const durability of ['snapshot', 'commit'] as const) {
+        const again = crashCopy(copy)
+        const salvaged = await stores.open(again, { durability, recover: 'salvage' })
+        salvaged.on('recovered', () => undefined)
+        expectEntries(salvaged.map('a'), [['x', 1]])
+        expect(salvaged.recovered!.log!.salvaged!.copies).toEqual([`${log}.damaged`])
+        expect(readFileSync(join(again, `${log}.damaged`)).equals(bytes)).toBe(true)
+        await salvaged.close()
+        expect((await stores.open(again)).recovered?.log).toBe(undefined)
+      }
+    }
+  })
+
+  test.each([
+    ['before its header', (header: string) => header.slice(0, 20)],
+    ['before its snapshot', (header: string) => header],
+    ['and closed, and nothing was written', (header: string) => header + markLine(0)],
+  ])('a log that was begun is void where it ends %s', async (_name, edit) => {
+    const path = stores.directory()
+    const first = await stores.open(path, { durability: 'snapshot' })
+    first.map('a').set('x', 1)
+    await first.snapshot()
+    await first.close()
+    const { storeId } = JSON.parse(readFileSync(join(path, 'identity.json'), 'utf8')) as LogHeader
+    writeFileSync(
+      join(path, logName(3)),
+      edit(headerLine({ storeId, generation: 3, first: 1, afterFailure: false })),
+    )
+    const store = await stores.open(path)
+    expectEntries(store.map('a'), [['x', 1]])
+    expect(store.recovered).toBe(undefined)
+  })
+
+  test('the log of a directory without any snapshot is not taken for a new store', async () => {
+    const path = stores.directory()
+    mkdirSync(path)
+    const header = headerLine({ storeId: 'x'.repeat(32), generation: 1, first: 1, afterFailure: false })
+    writeFileSync(join(path, logName(1)), header + good)
+    for (const recover of [undefined, 'salvage' as const]) {
+      await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(path, recover && { recover }))
+    }
+    // What is left of a store whose making was cut off.
+    writeFileSync(join(path, logName(1)), header)
+    expectEntries((await stores.open(path)).map('a'), [])
+  })
+
+  test('salvage never ends in the middle of a batch, also where an operation is refused', async () => {
+    const half = batch(3, 2, set('x', 'half'), set('y', 'half'), ['set', 'no map', 'y', 1])
+    const path = await written({ text: good + half + batch(4, 3, set('x', 4)) })
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(path))
+    const store = await stores.open(path, { recover: 'salvage' })
+    store.on('recovered', () => undefined)
+    expectEntries(store.map('a'), [['x', 2]])
+    expect(store.stats().writes).toBe(2)
+    expect(store.recovered!.log!.salvaged!.reason).toContain('a map that there is not')
+    store.map('a').set('x', 5)
+    await store.commit()
+    expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 5]])
   })
 })
 

@@ -10,7 +10,6 @@ import type { DurabilityMode, Recovered, SnapshotResult } from '../types.js'
 import { defineField } from './copy.js'
 import {
   highestNumber,
-  loadDirectory,
   type Loaded,
   makeDirectory,
   publish,
@@ -21,20 +20,17 @@ import {
 } from './directory.js'
 import { DirectoryLock } from './lock.js'
 import { encodeOperation, logGenerations } from './log-file.js'
-import { replayLog, type Replayed } from './log-replay.js'
+import { loadWithLog, type Replayed, type ReplayOptions } from './log-replay.js'
 import { JsLog } from './log.js'
 import { JsMap, type MapOwner } from './map.js'
-import { replayOperation } from './replay-operation.js'
 import { writeSnapshot } from './snapshot-file.js'
 import { isSystemError } from './system.js'
 import { countContainers } from './containers.js'
 import { JsTree } from './tree.js'
 import { Undo } from './undo.js'
 
-export interface JsOptions {
+export interface JsOptions extends ReplayOptions {
   durability: DurabilityMode
-  salvage: boolean
-  onReplay?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 
 /** Opens a directory, or memory only. */
@@ -92,20 +88,15 @@ class JsEngine implements Engine, MapOwner {
     options: JsOptions,
   ) {
     this.#lock = lock
-    const loaded = path === undefined ? undefined : loadDirectory(path)
+    const opened = path === undefined ? undefined : loadWithLog(path, options)
+    const loaded = opened?.loaded
     this.#storeId = loaded?.storeId ?? randomBytes(16).toString('hex')
     this.#damaged = loaded?.damaged ?? new Set()
     this.#newest = loaded === undefined ? 0 : loaded.newest
     this.#hadLog = loaded?.hasLog ?? false
-    if (loaded !== undefined && path !== undefined) {
-      this.#replayed = replayLog(
-        path,
-        loaded,
-        (operation, isJson) => replayOperation(loaded, operation, isJson),
-        { salvage: options.salvage, onReplay: options.onReplay },
-      )
-      if (options.durability !== 'snapshot')
-        this.log = new JsLog(path, this.#storeId, this.#replayed.sequence)
+    this.#replayed = opened?.replayed
+    if (path !== undefined && options.durability !== 'snapshot') {
+      this.log = new JsLog(path, this.#storeId, opened!.replayed.sequence)
     }
     this.replayedWrites = this.#replayed?.writes ?? 0
     this.#writes = (loaded?.writes ?? 0) + this.replayedWrites
