@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { Engine, EngineStats } from '../engine.js'
@@ -18,6 +17,7 @@ import {
   snapshotName,
   writeIdentity,
 } from './directory.js'
+import { disk } from './disk.js'
 import { DirectoryLock } from './lock.js'
 import { encodeOperation, logGenerations } from './log-file.js'
 import { loadWithLog, type Replayed, type ReplayOptions } from './log-replay.js'
@@ -155,22 +155,22 @@ class JsEngine implements Engine, MapOwner {
     const path = this.path
     if (path === undefined)
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'the store is memory only')
+    await this.log?.awaitQuiet()
     const generation = ++this.#newest // never used twice, also when this one fails
     const name = snapshotName(generation)
     const temporary = `${name}.tmp`
     const entries = this.#entries()
     const startMs = performance.now()
     const isHealing = this.log?.state === 'failed' || this.log?.state === 'read-only'
-    const cut = this.log?.cut(generation)
-    cut?.catch(() => undefined) // awaited below
     try {
+      this.log?.cut(generation)
       const header = {
         storeId: this.#storeId,
         generation,
         writes: this.#writes,
         maps: this.#maps.size,
         entries,
-        log: cut !== undefined,
+        log: this.log !== undefined,
       }
       const { bytes, durable } = writeSnapshot(
         join(path, temporary),
@@ -179,7 +179,7 @@ class JsEngine implements Engine, MapOwner {
         this.tree.data,
       )
       const pauseMs = performance.now() - startMs
-      await Promise.all([durable, cut])
+      await durable
       await publish(path, temporary, name)
       // An older one and the log behind it do not give the state that this one has.
       const { oldest } = await removeOld(path, isHealing ? 1 : options.keep, this.#damaged)
@@ -197,7 +197,7 @@ class JsEngine implements Engine, MapOwner {
       }
     } catch (error) {
       this.log?.snapshotFailed()
-      await unlink(join(path, temporary)).catch(() => undefined) // the first error is the one to tell
+      await disk.unlink(join(path, temporary)).catch(() => undefined) // the first error is the one to tell
       throw error
     }
   }

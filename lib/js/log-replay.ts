@@ -133,7 +133,9 @@ class Replay {
     const cut: RecoveredLog['cut'] = []
     if (this.#stop !== undefined) {
       const { file, offset } = this.#stop
-      cut.push({ file, offset, bytes: statSync(join(this.#path, file)).size - offset })
+      const bytes = statSync(join(this.#path, file)).size - offset
+      // A file that was made and not written to is no news.
+      if (bytes > 0) cut.push({ file, offset, bytes })
     }
     return {
       ...whole,

@@ -1,8 +1,8 @@
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import type { RecoveredLog } from '../types.js'
-import { syncDirectory } from './directory.js'
+import { readChunks, syncDirectory, writeDurably } from './disk.js'
 import { logName } from './log-file.js'
 
 /** Where and why a log is damaged. */
@@ -33,12 +33,6 @@ export function salvageOrRefuse(
 function copyAside(path: string, name: string): string {
   let copy = `${name}.damaged`
   for (let number = 2; existsSync(join(path, copy)); number++) copy = `${name}.damaged.${number}`
-  copyFileSync(join(path, name), join(path, copy))
-  const file = openSync(join(path, copy), 'r+')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+  writeDurably(join(path, copy), readChunks(join(path, name)))
   return copy
 }
