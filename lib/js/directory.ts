@@ -100,7 +100,11 @@ function loadNewest(path: string, generations: number[], identity: string | unde
         throw new BadSnapshot('the file belongs to another store')
       }
       const identityRestored = identity === undefined
-      if (identityRestored) writeIdentity(path, header.storeId)
+      if (identityRestored) {
+        // The snapshot's name may not be on disk yet, and the identity without a snapshot is taken for data that was removed.
+        syncDirectory(path)
+        writeIdentity(path, header.storeId)
+      }
       const recovered: Recovered = {
         generation,
         entries: header.entries,

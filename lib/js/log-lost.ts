@@ -32,24 +32,31 @@ export function findLostLog(
 
 /** The first file of a log, without a batch. */
 function holdsNothing(file: string, generation: number): boolean {
-  // The header is on disk before anything else of a file is written; torn, nothing is behind it.
-  const header = headerLine({ storeId: '0'.repeat(32), generation, first: 1, afterFailure: false })
-  if (statSync(file).size < header.length) return true
   const lines = readLines(file)
   try {
-    const first = lines.next().value
-    if (first === undefined || !isWholeLine(first.bytes)) return false
+    const first = firstBatch(lines.next().value?.bytes)
+    // The header is on disk before anything else of a file is written: without it nothing is behind it.
+    const header = headerLine({ storeId: '0'.repeat(32), generation, first: 1, afterFailure: false })
+    if (first === undefined) return statSync(file).size <= header.length
     // One that does not begin with the first batch is proof of those before.
-    if (parseHeader(first.bytes).first !== 1) return false
+    if (first !== 1) return false
     for (const { bytes } of lines) {
       const line = isWholeLine(bytes) ? parseLine(bytes) : undefined
       if (line?.kind !== 'mark' || line.sequence !== 0) return false
     }
     return true
-  } catch (error) {
-    if (error instanceof BadLog) return false
-    throw error
   } finally {
     lines.return(undefined)
+  }
+}
+
+/** The sequence of the first batch, as the header says; undefined: the line is no header. */
+function firstBatch(line: Buffer | undefined): number | undefined {
+  if (line === undefined || !isWholeLine(line)) return undefined
+  try {
+    return parseHeader(line).first
+  } catch (error) {
+    if (error instanceof BadLog) return undefined
+    throw error
   }
 }
