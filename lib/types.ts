@@ -136,9 +136,9 @@ export interface LogStats {
    * `ERR_FORKSTORE_LOG_FAILED`, and it is tried again, until it succeeds).
    */
   state: 'healthy' | 'failed' | 'healing' | 'read-only'
-  /** Waiting in memory to be written. */
+  /** Waiting in memory to be written; engine `js`: also what the system has and is not known to be on disk. */
   bufferedBytes: number
-  /** More waits than 64 MiB. `commit()` takes as long as the disk does; beyond 256 MiB (engine `native`) writes wait. */
+  /** More waits than 64 MiB. `commit()` takes as long as the disk does; beyond 256 MiB writes wait (engine `js`: not within a transaction). */
   behind: boolean
   /** Times that a write has waited for the disk. */
   stalls: number

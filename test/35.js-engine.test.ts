@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { open } from '../lib/js/index.js'
 import { fromTagged, toTagged } from '../lib/js/tagged.js'
@@ -179,18 +180,46 @@ describe('lock of forkstore/js', () => {
   test.each([
     ['a process that is no more', JSON.stringify({ pid: 2 ** 22 + 1, started: null })],
     ['a process whose number another one has now', JSON.stringify({ pid: process.pid, started: 'before' })],
+    [
+      'a thread of this process that is no more',
+      JSON.stringify({ pid: process.pid, thread: 2 ** 22 + 1, started: null }),
+    ],
     ['nobody: empty', ''],
     ['nobody: no JSON', '{'],
     ['nobody: another JSON', 'null'],
     ['nobody: no number', '{"pid":"1"}'],
   ])('the lock of %s is taken over', async (_name, text) => {
-    if (process.platform !== 'linux' && text.includes('before')) return
+    if (process.platform !== 'linux' && /before|thread/.test(text)) return
     const path = await withLock(text)
     const store = await open(path)
     expect(JSON.parse(readFileSync(join(path, 'lock.json'), 'utf8'))).toMatchObject({ pid: process.pid })
     await store.close()
     expect(readdirSync(path).filter((name) => name.startsWith('lock'))).toEqual([])
   })
+
+  test.runIf(process.platform === 'linux')(
+    'the lock of a worker that was terminated is taken over, that of one that runs is not',
+    async () => {
+      const path = stores.directory()
+      const library = new URL('../dist/js/index.js', import.meta.url).href
+      const code = `
+        const { parentPort, workerData } = require('node:worker_threads')
+        void import(workerData.library).then(async ({ open }) => {
+          const store = await open(workerData.path)
+          store.map('a').set('x', 1)
+          await store.commit()
+          parentPort.postMessage('open')
+          setInterval(() => {}, 1000)
+        })`
+      const worker = new Worker(code, { eval: true, workerData: { library, path } })
+      await new Promise((done, failed) => worker.once('message', done).once('error', failed))
+      await expectRejection('ERR_FORKSTORE_LOCKED', () => open(path))
+      await worker.terminate()
+      const store = await open(path)
+      expect(store.map('a').get('x')).toBe(1)
+      await store.close()
+    },
+  )
 
   test('a running process whose start is not known holds it', async () => {
     const path = await withLock(JSON.stringify({ pid: process.ppid, started: null }))

@@ -1,12 +1,23 @@
 // The log of forkstore/js: its lines, its files, and what becomes of calls of the system that fail.
 
-import fs from 'node:fs'
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  fstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { ForkstoreError, Store } from '../lib/index.js'
+import { disk } from '../lib/js/disk.js'
 import { endLine, headerLine, logName, markLine, type LogHeader } from '../lib/js/log-file.js'
+import { JsLog } from '../lib/js/log.js'
+import { damage, generationOf, generations } from './support/directory.js'
 import { expectEntries, expectError, expectRejection } from './support/expect.js'
 import { crashCopy, logFiles } from './support/log-files.js'
 import { Stores } from './support/stores.js'
@@ -37,6 +48,7 @@ async function written(...files: { text: string; header?: Partial<LogHeader> }[]
 
 const made = ['map', 'a']
 const set = (key: unknown, value: unknown): unknown[] => ['set', 'a', key, value]
+const good = batch(1, 0, made, set('x', 1)) + batch(2, 1, set('x', 2))
 
 describe('files of the log of forkstore/js', () => {
   test('a file written by hand is read', async () => {
@@ -70,7 +82,6 @@ describe('files of the log of forkstore/js', () => {
     expectEntries(store.map('a'), [['x', 2], ['y', 3]]) // prettier-ignore
   })
 
-  const good = batch(1, 0, made, set('x', 1)) + batch(2, 1, set('x', 2))
   const third = batch(3, 2, set('x', 3))
 
   test.each<[name: string, files: { text: string; header?: Partial<LogHeader> }[], x: number]>([
@@ -156,6 +167,210 @@ describe('files of the log of forkstore/js', () => {
     appendFileSync(join(path, logName(2)), 'anything')
     expectEntries((await stores.open(path)).map('a'), [['x', 1]])
   })
+
+  test('what the log of a newer snapshot holds is not void, when that is damaged or gone', async () => {
+    for (const how of ['damaged', 'gone', 'gone, and the first file']) {
+      const path = stores.directory()
+      const first = await stores.open(path, { durability: 'snapshot' })
+      first.map('a').set('x', 1)
+      await first.snapshot()
+      await first.close()
+      const store = await stores.open(path, { snapshot: { keep: 10, everyMs: 0, onClose: false } })
+      store.map('a').set('y', 2)
+      await store.commit()
+      if (how === 'gone, and the first file') await store.snapshot()
+      const copy = crashCopy(path)
+      const newer = generations('js', copy).filter((name) => generationOf(name) > 2)
+      expect(newer.length).toBe(how === 'gone, and the first file' ? 2 : 1)
+      for (const name of newer) {
+        if (how === 'damaged') damage(copy, name)
+        else rmSync(join(copy, name))
+      }
+      // Its header alone is proof of what was before it.
+      if (how === 'gone, and the first file') rmSync(join(copy, logFiles('js', copy)[0]!))
+      const [log] = logFiles('js', copy) as [string]
+      const bytes = readFileSync(join(copy, log))
+      for (const durability of ['snapshot', 'commit'] as const) {
+        const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(copy, { durability }))
+        expect(error.message).toContain(log)
+      }
+      for (const durability of ['snapshot', 'commit'] as const) {
+        const again = crashCopy(copy)
+        const salvaged = await stores.open(again, { durability, recover: 'salvage' })
+        salvaged.on('recovered', () => undefined)
+        expectEntries(salvaged.map('a'), [['x', 1]])
+        expect(salvaged.recovered!.log!.salvaged!.copies).toEqual([`${log}.damaged`])
+        expect(readFileSync(join(again, `${log}.damaged`)).equals(bytes)).toBe(true)
+        await salvaged.close()
+        expect((await stores.open(again)).recovered?.log).toBe(undefined)
+      }
+    }
+  })
+
+  test.each([
+    ['before its header', (header: string) => header.slice(0, 20)],
+    ['before its snapshot', (header: string) => header],
+    ['and closed, and nothing was written', (header: string) => header + markLine(0)],
+  ])('a log that was begun is void where it ends %s', async (_name, edit) => {
+    const path = stores.directory()
+    const first = await stores.open(path, { durability: 'snapshot' })
+    first.map('a').set('x', 1)
+    await first.snapshot()
+    await first.close()
+    const { storeId } = JSON.parse(readFileSync(join(path, 'identity.json'), 'utf8')) as LogHeader
+    writeFileSync(
+      join(path, logName(3)),
+      edit(headerLine({ storeId, generation: 3, first: 1, afterFailure: false })),
+    )
+    const store = await stores.open(path)
+    expectEntries(store.map('a'), [['x', 1]])
+    expect(store.recovered).toBe(undefined)
+  })
+
+  test('the log of a directory without any snapshot is not taken for a new store', async () => {
+    const path = stores.directory()
+    mkdirSync(path)
+    const header = headerLine({ storeId: 'x'.repeat(32), generation: 1, first: 1, afterFailure: false })
+    writeFileSync(join(path, logName(1)), header + good)
+    for (const recover of [undefined, 'salvage' as const]) {
+      await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(path, recover && { recover }))
+    }
+    // What is left of a store whose making was cut off.
+    writeFileSync(join(path, logName(1)), header)
+    expectEntries((await stores.open(path)).map('a'), [])
+  })
+
+  test('salvage never ends in the middle of a batch, also where an operation is refused', async () => {
+    const half = batch(3, 2, set('x', 'half'), set('y', 'half'), ['set', 'no map', 'y', 1])
+    const path = await written({ text: good + half + batch(4, 3, set('x', 4)) })
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(path))
+    const store = await stores.open(path, { recover: 'salvage' })
+    store.on('recovered', () => undefined)
+    expectEntries(store.map('a'), [['x', 2]])
+    expect(store.stats().writes).toBe(2)
+    expect(store.recovered!.log!.salvaged!.reason).toContain('a map that there is not')
+    store.map('a').set('x', 5)
+    await store.commit()
+    expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 5]])
+  })
+})
+
+describe('how the log of forkstore/js is written', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  test('each opening goes on in a file of its own, with what the one before left of it', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    store.map('a').set('x', 1)
+    await store.commit()
+    const copy = crashCopy(path)
+    const [name] = logFiles('js', copy) as [string]
+    const before = statSync(join(copy, name)).ino
+    const bytes = readFileSync(join(copy, name))
+    appendFileSync(join(copy, name), 'a torn tail')
+    const synced: number[] = []
+    const { fsyncSync } = disk
+    vi.spyOn(disk, 'fsyncSync').mockImplementation((file) => {
+      synced.push(fstatSync(file).ino)
+      fsyncSync(file)
+    })
+    const again = await stores.open(copy)
+    again.on('recovered', () => undefined)
+    const after = statSync(join(copy, name)).ino
+    expect(after).not.toBe(before)
+    // The file, then its name.
+    expect(synced).toEqual([after, statSync(copy).ino])
+    expect(readFileSync(join(copy, name)).equals(bytes)).toBe(true)
+    expect(readdirSync(copy).filter((each) => each.endsWith('.tmp'))).toEqual([])
+  })
+
+  test('what is left of an opening that was cut off is removed', async () => {
+    const path = await written({ text: good })
+    writeFileSync(join(path, `${logName(1)}.tmp`), 'half of it')
+    const store = await stores.open(path)
+    expect(store.map('a').get('x')).toBe(2)
+    expect(readdirSync(path).filter((each) => each.endsWith('.tmp'))).toEqual([])
+  })
+
+  test('a file that was made and not written to is no news', async () => {
+    const path = await written({ text: good })
+    writeFileSync(join(path, logName(2)), '')
+    const store = await stores.open(path)
+    expect(store.map('a').get('x')).toBe(2)
+    expect(store.recovered).toBe(undefined)
+  })
+
+  describe('its memory is bounded', () => {
+    const bounds = { fragmentBytes: 1000, syncBytes: 8000, softBytes: 16_000, hardBytes: 32_000 }
+    const line = `${JSON.stringify(set('x', 'y'.repeat(80)))}\n`
+    const begin = (): { log: JsLog; path: string } => {
+      const path = stores.directory()
+      mkdirSync(path)
+      const log = new JsLog(path, 'x'.repeat(32), 0, bounds)
+      log.cut(1)
+      return { log, path }
+    }
+
+    test('a turn is handed on before it ends, and above the hard bound it waits for the disk', async () => {
+      const { log, path } = begin()
+      const real = disk.fdatasyncSync
+      let waits = 0
+      vi.spyOn(disk, 'fdatasyncSync').mockImplementation((file) => {
+        waits++
+        real(file)
+      })
+      // A disk that is slow: no sync that does not hold the event loop comes to its end.
+      vi.spyOn(disk, 'fdatasync').mockImplementation(() => delay(50))
+      let crc = 0
+      let most = 0
+      let isBehind = false
+      for (let count = 0; count < 2000; count++) {
+        log.record(line)
+        crc = crc32(line, crc)
+        most = Math.max(most, log.stats().bufferedBytes)
+        isBehind ||= log.isBehind
+      }
+      expect(isBehind).toBe(true)
+      log.endBatch(true)
+      expect(most).toBeGreaterThan(bounds.hardBytes - 2 * bounds.fragmentBytes)
+      expect(most).toBeLessThan(bounds.hardBytes + 2 * bounds.fragmentBytes)
+      expect(waits).toBeGreaterThan(2)
+      expect(log.stats()).toMatchObject({ stalls: waits, batches: 1 })
+      // Waiting is no acknowledgement.
+      expect(log.durableSequence).toBe(0)
+      await log.close()
+      expect(log.durableSequence).toBe(1)
+      const text = readFileSync(join(path, logName(1)), 'utf8')
+      expect(text.slice(text.indexOf('\n') + 1)).toBe(line.repeat(2000) + endLine(1, 0, crc) + markLine(1))
+    })
+
+    test('but not within a transaction, which may be taken back as a whole', async () => {
+      const { log, path } = begin()
+      log.record(line)
+      log.begin()
+      for (let count = 0; count < 1000; count++) log.record(line)
+      expect(log.stats()).toMatchObject({ bufferedBytes: expect.any(Number) as number, stalls: 0 })
+      expect(log.stats().bufferedBytes).toBeGreaterThan(1000 * line.length)
+      log.rollback()
+      log.endBatch(true)
+      await log.close()
+      const text = readFileSync(join(path, logName(1)), 'utf8')
+      expect(text.slice(text.indexOf('\n') + 1)).toBe(line + endLine(1, 0, crc32(line)) + markLine(1))
+    })
+
+    test('a write that fails before the turn has ended costs the rest of the turn no memory', () => {
+      const { log } = begin()
+      vi.spyOn(disk, 'writeSync').mockImplementation(() => {
+        throw Object.assign(new Error('EIO: as the test says'), { code: 'EIO', errno: -5 })
+      })
+      for (let count = 0; count < 1000; count++) log.record(line)
+      expect(log.state).toBe('failed')
+      expect(log.stats().bufferedBytes).toBeLessThan(2 * bounds.fragmentBytes)
+      log.endBatch(true)
+      expect([log.durableSequence, log.sequenceToAwait()]).toEqual([0, 1])
+      log.abandon()
+    })
+  })
 })
 
 describe('calls of the system that fail', () => {
@@ -163,13 +378,13 @@ describe('calls of the system that fail', () => {
 
   const failing = (code: string): NodeJS.ErrnoException =>
     Object.assign(new Error(`${code}: as the test says`), { code, errno: -5 })
-  /** The last argument of a call is its callback. */
-  const failOnce = (name: 'write' | 'fdatasync', code: string, times = 1): void => {
-    const real = fs[name] as (...given: unknown[]) => void
+  const failOnce = (name: 'writeSync' | 'fdatasync', code: string, times = 1): void => {
+    const real = disk[name] as (...given: unknown[]) => unknown
     let left = times
-    vi.spyOn(fs, name).mockImplementation(((...given: unknown[]) => {
-      if (left-- > 0) (given.at(-1) as (error: Error) => void)(failing(code))
-      else real(...given)
+    vi.spyOn(disk, name).mockImplementation(((...given: unknown[]) => {
+      if (left-- <= 0) return real(...given)
+      if (name === 'fdatasync') return Promise.reject(failing(code))
+      throw failing(code)
     }) as never)
   }
   const open = async (): Promise<{ store: Store; path: string; warnings: unknown[] }> => {
@@ -183,7 +398,7 @@ describe('calls of the system that fail', () => {
     return { store, path, warnings }
   }
 
-  test.each(['write', 'fdatasync'] as const)(
+  test.each(['writeSync', 'fdatasync'] as const)(
     '%s, once: the commit rejects, a snapshot heals',
     async (name) => {
       const { store, path, warnings } = await open()
@@ -206,7 +421,7 @@ describe('calls of the system that fail', () => {
 
   test('write, for good: read-only, and back', async () => {
     const { store, path, warnings } = await open()
-    failOnce('write', 'ENOSPC', Infinity)
+    failOnce('writeSync', 'ENOSPC', Infinity)
     store.map('a').set('x', 2)
     await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => store.commit())
     while (store.stats().log!.state !== 'read-only') await delay(1)
@@ -222,10 +437,11 @@ describe('calls of the system that fail', () => {
     expect(map.get('x')).toBe(2)
     await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => store.commit())
     await expectRejection('ERR_FORKSTORE_SNAPSHOT_FAILED', () => store.snapshot())
-    const left = await stores.open(crashCopy(path))
+    const copy = crashCopy(path)
+    vi.restoreAllMocks()
+    const left = await stores.open(copy)
     left.on('recovered', () => undefined)
     expectEntries(left.map('a'), [['x', 1]])
-    vi.restoreAllMocks()
     while (store.stats().log!.state !== 'healthy') await delay(10)
     map.set('x', 3)
     await store.commit()
@@ -235,14 +451,10 @@ describe('calls of the system that fail', () => {
 
   test('a write that does half of what it shall is continued', async () => {
     const { store, path } = await open()
-    const real = fs.write as (...given: unknown[]) => void
-    vi.spyOn(fs, 'write').mockImplementation(((
-      file: number,
-      bytes: Buffer,
-      at: number,
-      length: number,
-      ...rest: unknown[]
-    ) => real(file, bytes, at, Math.ceil(length / 2), ...rest)) as never)
+    const real = disk.writeSync
+    vi.spyOn(disk, 'writeSync').mockImplementation((file, bytes, at, length, position) =>
+      real(file, bytes, at, Math.ceil(length / 2), position),
+    )
     store.map('a').set('x', 'some text')
     await store.commit()
     expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 'some text']])
@@ -257,7 +469,7 @@ describe('calls of the system that fail', () => {
     vi.restoreAllMocks()
 
     const lost = await open()
-    failOnce('write', 'EIO', Infinity)
+    failOnce('writeSync', 'EIO', Infinity)
     lost.store.map('a').set('x', 2)
     await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => lost.store.close())
     vi.restoreAllMocks()

@@ -61,6 +61,14 @@ describe.each(engines)('process end (%s)', (engine: EngineName) => {
     expect([...store.map('m')]).toEqual([['a', 1]])
     await store.close()
   })
+
+  test('process.exit() keeps them also while a snapshot begins', async () => {
+    const { path } = run('exit in a snapshot')
+    const store = await openEngine(engine, path)
+    expect([...store.map('m')]).toEqual([['a', 1], ['b', 2]]) // prettier-ignore
+    expect(store.recovered).toBe(undefined)
+    await store.close()
+  })
 })
 
 describe('the log of the addon', () => {

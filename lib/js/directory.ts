@@ -1,21 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
-import { open, readdir, rename, unlink } from 'node:fs/promises'
+import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import type { Recovered } from '../types.js'
 import type { Plain } from './copy.js'
+import { disk, removeFile, syncDirectory, syncDirectoryLater, writeDurably } from './disk.js'
 import { logGenerations, logName } from './log-file.js'
 import { BadSnapshot, FORMAT, readSnapshot, type ReadMap } from './snapshot-file.js'
 import { isAbandonedDraft } from './lock.js'
@@ -25,7 +14,7 @@ const IDENTITY = 'identity.json'
 /** Of the identity file. */
 const VERSION = 1
 const SNAPSHOT = /^snapshot-(\d{20})\.json$/
-const TEMPORARY = /^(snapshot-\d{20}|identity)\.json\.tmp$/
+const TEMPORARY = /^(snapshot-\d{20}|log-\d{20}|identity)\.json\.tmp$/
 
 export interface Loaded {
   storeId: string
@@ -54,7 +43,7 @@ export function snapshotName(generation: number): string {
 export function makeDirectory(path: string): void {
   if (isDirectory(path)) return
   try {
-    mkdirSync(path)
+    disk.mkdirSync(path)
   } catch (error) {
     if (isSystemError(error, 'EEXIST') && isDirectory(path)) return // somebody made it just now
     const parent = dirname(path)
@@ -70,19 +59,10 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
-function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r')
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
-  }
-}
-
 /** Reads what the directory holds. REQUIRES: its lock. */
 export function loadDirectory(path: string): Loaded {
   for (const name of readdirSync(path)) {
-    if (TEMPORARY.test(name) || isAbandonedDraft(name)) rmSync(join(path, name), { force: true })
+    if (TEMPORARY.test(name) || isAbandonedDraft(name)) removeFile(join(path, name))
   }
   const generations = generationsIn(readdirSync(path))
   const identity = readIdentity(path)
@@ -120,7 +100,11 @@ function loadNewest(path: string, generations: number[], identity: string | unde
         throw new BadSnapshot('the file belongs to another store')
       }
       const identityRestored = identity === undefined
-      if (identityRestored) writeIdentity(path, header.storeId)
+      if (identityRestored) {
+        // The snapshot's name may not be on disk yet, and the identity without a snapshot is taken for data that was removed.
+        syncDirectory(path)
+        writeIdentity(path, header.storeId)
+      }
       const recovered: Recovered = {
         generation,
         entries: header.entries,
@@ -187,26 +171,15 @@ function readIdentity(path: string): string | undefined {
 export function writeIdentity(path: string, storeId: string): void {
   const file = join(path, IDENTITY)
   const temporary = `${file}.tmp`
-  const descriptor = openSync(temporary, 'w')
-  try {
-    writeSync(descriptor, `${JSON.stringify({ format: FORMAT, version: VERSION, storeId })}\n`)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(temporary, file)
+  writeDurably(temporary, [Buffer.from(`${JSON.stringify({ format: FORMAT, version: VERSION, storeId })}\n`)])
+  disk.renameSync(temporary, file)
   syncDirectory(path)
 }
 
 /** Puts a durable temporary file in its place, durably. */
 export async function publish(path: string, temporary: string, name: string): Promise<void> {
-  await rename(join(path, temporary), join(path, name))
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
+  disk.renameSync(join(path, temporary), join(path, name))
+  await syncDirectoryLater(path)
 }
 
 /** Removes what is older than the newest `keep` usable generations; the oldest of those. What cannot be removed stays. */
@@ -215,21 +188,20 @@ export async function removeOld(
   keep: number,
   damaged: ReadonlySet<number>,
 ): Promise<{ oldest: number }> {
-  const generations = generationsIn(await readdir(path))
+  const generations = generationsIn(readdirSync(path))
   const usable = generations.filter((generation) => !damaged.has(generation))
   const oldest = usable[keep - 1]
   if (oldest === undefined) return { oldest: usable.at(-1) ?? 0 }
   for (const generation of generations) {
     // A failure costs disk space only, and the next snapshot tries again.
-    if (generation < oldest) await unlink(join(path, snapshotName(generation))).catch(() => undefined)
+    if (generation < oldest) await disk.unlink(join(path, snapshotName(generation))).catch(() => undefined)
   }
   return { oldest }
 }
 
 /** Removes files of logs, the newest first, so that those that are left hang together. */
 export function removeLogs(path: string, generations: readonly number[]): void {
-  for (const generation of [...generations].sort((a, b) => b - a))
-    rmSync(join(path, logName(generation)), { force: true })
+  for (const generation of [...generations].sort((a, b) => b - a)) removeFile(join(path, logName(generation)))
   if (generations.length > 0) syncDirectory(path)
 }
 

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { ALL_SCOPES, type Engine, type EngineStats } from '../engine.js'
@@ -10,7 +9,6 @@ import type { DurabilityMode, Recovered, SnapshotResult } from '../types.js'
 import { defineField } from './copy.js'
 import {
   highestNumber,
-  loadDirectory,
   type Loaded,
   makeDirectory,
   publish,
@@ -19,22 +17,20 @@ import {
   snapshotName,
   writeIdentity,
 } from './directory.js'
+import { disk } from './disk.js'
 import { DirectoryLock } from './lock.js'
 import { encodeOperation, logGenerations } from './log-file.js'
-import { replayLog, type Replayed } from './log-replay.js'
+import { loadWithLog, type Replayed, type ReplayOptions } from './log-replay.js'
 import { JsLog } from './log.js'
 import { JsMap, type MapOwner } from './map.js'
-import { replayOperation } from './replay-operation.js'
 import { writeSnapshot } from './snapshot-file.js'
 import { isSystemError } from './system.js'
 import { countContainers } from './containers.js'
 import { JsTree } from './tree.js'
 import { Undo } from './undo.js'
 
-export interface JsOptions {
+export interface JsOptions extends ReplayOptions {
   durability: DurabilityMode
-  salvage: boolean
-  onReplay?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 
 /** Opens a directory, or memory only. */
@@ -94,20 +90,15 @@ class JsEngine implements Engine, MapOwner {
     options: JsOptions,
   ) {
     this.#lock = lock
-    const loaded = path === undefined ? undefined : loadDirectory(path)
+    const opened = path === undefined ? undefined : loadWithLog(path, options)
+    const loaded = opened?.loaded
     this.#storeId = loaded?.storeId ?? randomBytes(16).toString('hex')
     this.#damaged = loaded?.damaged ?? new Set()
     this.#newest = loaded === undefined ? 0 : loaded.newest
     this.#hadLog = loaded?.hasLog ?? false
-    if (loaded !== undefined && path !== undefined) {
-      this.#replayed = replayLog(
-        path,
-        loaded,
-        (operation, isJson) => replayOperation(loaded, operation, isJson),
-        { salvage: options.salvage, onReplay: options.onReplay },
-      )
-      if (options.durability !== 'snapshot')
-        this.log = new JsLog(path, this.#storeId, this.#replayed.sequence)
+    this.#replayed = opened?.replayed
+    if (path !== undefined && options.durability !== 'snapshot') {
+      this.log = new JsLog(path, this.#storeId, opened!.replayed.sequence)
     }
     this.replayedWrites = this.#replayed?.writes ?? 0
     this.#writes = (loaded?.writes ?? 0) + this.replayedWrites
@@ -166,22 +157,22 @@ class JsEngine implements Engine, MapOwner {
     const path = this.path
     if (path === undefined)
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'the store is memory only')
+    await this.log?.awaitQuiet()
     const generation = ++this.#newest // never used twice, also when this one fails
     const name = snapshotName(generation)
     const temporary = `${name}.tmp`
     const entries = this.#entries()
     const startMs = performance.now()
     const isHealing = this.log?.state === 'failed' || this.log?.state === 'read-only'
-    const cut = this.log?.cut(generation)
-    cut?.catch(() => undefined) // awaited below
     try {
+      this.log?.cut(generation)
       const header = {
         storeId: this.#storeId,
         generation,
         writes: this.#writes,
         maps: this.#maps.size,
         entries,
-        log: cut !== undefined,
+        log: this.log !== undefined,
       }
       const { bytes, durable } = writeSnapshot(
         join(path, temporary),
@@ -190,7 +181,7 @@ class JsEngine implements Engine, MapOwner {
         this.tree.data,
       )
       const pauseMs = performance.now() - startMs
-      await Promise.all([durable, cut])
+      await durable
       await publish(path, temporary, name)
       // An older one and the log behind it do not give the state that this one has.
       const { oldest } = await removeOld(path, isHealing ? 1 : options.keep, this.#damaged)
@@ -208,7 +199,7 @@ class JsEngine implements Engine, MapOwner {
       }
     } catch (error) {
       this.log?.snapshotFailed()
-      await unlink(join(path, temporary)).catch(() => undefined) // the first error is the one to tell
+      await disk.unlink(join(path, temporary)).catch(() => undefined) // the first error is the one to tell
       throw error
     }
   }

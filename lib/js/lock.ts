@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { linkSync, readFileSync, realpathSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import { isSystemError } from './system.js'
@@ -10,11 +19,13 @@ const FILE = 'lock.json'
 
 interface Holder {
   pid: number
-  /** When that process started, so that its number's next owner is not taken for it; null: not known. */
+  /** The system's number of the thread: a worker may end without its process, and without releasing; null: not known. */
+  thread: number | null
+  /** When that thread started, so that its number's next owner is not taken for it; null: not known. */
   started: string | null
 }
 
-/** One holder of a directory at a time. A holder that died without releasing is noticed. */
+/** One holder of a directory at a time. A process, and on Linux a thread, that ended without releasing is noticed. */
 export class DirectoryLock {
   readonly #directory: string
   readonly #text: string
@@ -23,7 +34,8 @@ export class DirectoryLock {
   constructor(path: string) {
     this.#directory = realpathSync(path)
     if (held.has(this.#directory)) throw locked(path, process.pid)
-    const holder: Holder = { pid: process.pid, started: startOf('self') }
+    const thread = ownThread()
+    const holder: Holder = { pid: process.pid, thread, started: startOf(process.pid, thread) }
     this.#text = JSON.stringify({ ...holder, id: randomUUID() })
     // Linked into place, so that nobody ever reads half of it.
     const draft = draftIn(path)
@@ -76,7 +88,7 @@ function draftIn(path: string): string {
 /** Whether a file of this name is what is left of a process that died while it took the lock. */
 export function isAbandonedDraft(name: string): boolean {
   const pid = /^lock-(\d{1,10})-[0-9a-f-]{36}\.tmp$/.exec(name)?.[1]
-  return pid !== undefined && !isRunning({ pid: Number(pid), started: null })
+  return pid !== undefined && !isRunning({ pid: Number(pid), thread: null, started: null })
 }
 
 /** Removes the lock of a dead process, and gives it back if another one was quicker and it is no more stale. */
@@ -99,7 +111,7 @@ function parse(text: string): Holder | undefined {
   try {
     const holder = JSON.parse(text) as Partial<Holder> | null
     if (!Number.isSafeInteger(holder?.pid) || (holder?.pid ?? 0) <= 0) return undefined
-    return { pid: holder!.pid!, started: holder!.started ?? null }
+    return { pid: holder!.pid!, thread: holder!.thread ?? null, started: holder!.started ?? null }
   } catch {
     return undefined
   }
@@ -111,15 +123,30 @@ function isRunning(holder: Holder): boolean {
   } catch (error) {
     if (isSystemError(error, 'ESRCH')) return false
   }
-  const started = startOf(String(holder.pid))
+  const { pid, thread } = holder
+  if (thread !== null && existsSync(`/proc/${pid}/task`) && !existsSync(`/proc/${pid}/task/${thread}`))
+    return false
+  const started = startOf(pid, thread)
   return started === null || holder.started === null || started === holder.started
 }
 
-/** Boot and clock tick of a process's start; null where the system does not tell. */
-function startOf(pid: string): string | null {
+/** The system's number of this thread; null where the system does not tell. */
+function ownThread(): number | null {
+  try {
+    return Number(/\/task\/(\d+)$/.exec(readlinkSync('/proc/thread-self'))?.[1] ?? NaN) || null
+  } catch {
+    return null
+  }
+}
+
+/** Boot and clock tick of the start of a thread, or of a process; null where the system does not tell. */
+function startOf(pid: number, thread: number | null): string | null {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const stat = readFileSync(
+      thread === null ? `/proc/${pid}/stat` : `/proc/${pid}/task/${thread}/stat`,
+      'utf8',
+    )
     // The name, in brackets, may hold anything; the 22nd field is the 20th after it.
     const tick = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
     return tick === undefined ? null : `${boot}/${tick}`

@@ -28,7 +28,9 @@ import { BadTable, fromTagged, toTagged } from './tagged.js'
  * generation on, in order, each beginning with the batch after the last one of that before; but from the first one on
  * that says "afterFailure", they only count for a store that is loaded from that generation or a later one. Where no
  * whole batch follows, the log ends. What lies behind is damage if an end or a mark there, or the header of a later file,
- * says that something was on disk which is not there; else a torn tail, which is cut.
+ * says that something was on disk which is not there; else a torn tail, which is cut. Behind a snapshot that says that no
+ * files follow it, files of older generations are void, and those of newer ones where they hold nothing; any other goes on
+ * from a snapshot that is damaged or gone, and is damage.
  */
 export const LOG_FORMAT = 'forkstore-js-log'
 const LOG_VERSION = 1

@@ -1,9 +1,9 @@
-import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ForkstoreError } from '../errors.js'
 import type { RecoveredLog } from '../types.js'
-import type { Loaded } from './directory.js'
+import { loadDirectory, type Loaded } from './directory.js'
 import {
   BadLog,
   logGenerations,
@@ -13,11 +13,14 @@ import {
   type LogHeader,
   type Operation,
 } from './log-file.js'
+import { findLostLog } from './log-lost.js'
+import { salvageOrRefuse, type Damage } from './log-salvage.js'
 import { isWholeLine, readLines } from './lines.js'
+import { replayOperation } from './replay-operation.js'
 
 export interface ReplayOptions {
   salvage: boolean
-  onReplay: ((doneBytes: number, totalBytes: number) => void) | undefined
+  onReplay?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 
 export interface Replayed {
@@ -32,59 +35,77 @@ export interface Replayed {
   recovered: RecoveredLog | undefined
 }
 
-/** Where and why something does not count. */
-interface Stop {
-  file: string
-  offset: number
-  reason: string
-}
-
 /**
- * Applies what the log holds behind the snapshot that was loaded. Changes no file, but for the copies of a salvage.
- * Errors: ERR_FORKSTORE_CORRUPT for damage, ERR_FORKSTORE_VERSION.
+ * Reads what the directory holds: a snapshot, and applied to it what the log holds behind it. Changes no file of the
+ * log, but for the copies of a salvage. REQUIRES: the lock of the directory. Errors: those of `loadDirectory`,
+ * ERR_FORKSTORE_CORRUPT for damage, ERR_FORKSTORE_VERSION.
  */
-export function replayLog(
-  path: string,
-  loaded: Loaded,
-  apply: (operation: Operation, isJson: boolean) => void,
-  options: ReplayOptions,
-): Replayed {
+export function loadWithLog(path: string, options: ReplayOptions): { loaded: Loaded; replayed: Replayed } {
+  const loaded = loadDirectory(path)
   const generations = logGenerations(readdirSync(path))
   const behind = generations.filter((generation) => generation >= loaded.generation)
   const isGone = behind.length === 0 && loaded.damaged.size > 0 // the log was given up, with a snapshot that is damaged now
-  if (!loaded.hasLog || isGone) {
-    return { writes: 0, sequence: 0, tail: undefined, voids: generations, recovered: undefined }
-  }
-  const replay = new Replay(path, loaded, apply, options)
+  if (!loaded.hasLog || isGone) return { loaded, replayed: withoutLog(path, loaded, generations, options) }
+
+  const replay = new Replay(path, loaded, options.onReplay)
   replay.run(behind)
-  return replay.result(behind, options.salvage)
+  const { halfApplied } = replay
+  if (halfApplied === undefined || !options.salvage) {
+    return { loaded, replayed: replay.result(behind, options.salvage) }
+  }
+  // The state has half a batch: once more from the snapshot, and no further than to the batch before.
+  const again = { ...loadDirectory(path), recovered: loaded.recovered }
+  const upToThere = new Replay(path, again, undefined, halfApplied)
+  upToThere.run(behind)
+  return { loaded: again, replayed: upToThere.result(behind, true) }
+}
+
+/** No file of a log belongs to the snapshot that was loaded; but one may belong to a newer one. */
+function withoutLog(
+  path: string,
+  loaded: Loaded,
+  generations: number[],
+  { salvage }: ReplayOptions,
+): Replayed {
+  const nothing = { writes: 0, sequence: 0, tail: undefined, voids: generations }
+  const lost = findLostLog(path, loaded, generations)
+  if (lost === undefined) return { ...nothing, recovered: undefined }
+  if (loaded.generation === 0) {
+    const message = `${join(path, lost.file)} is there but every snapshot is gone: data was removed`
+    throw new ForkstoreError('ERR_FORKSTORE_CORRUPT', message)
+  }
+  return { ...nothing, recovered: salvageOrRefuse(path, lost, generations, salvage) }
+}
+
+/** A batch of which an operation was refused after others of it had been applied. */
+interface HalfApplied {
+  sequence: number
+  damage: Damage
 }
 
 class Replay {
+  /** Set where the state is not that at the end of a batch: it must not be used. */
+  halfApplied: HalfApplied | undefined
   readonly #path: string
   readonly #loaded: Loaded
-  readonly #apply: (operation: Operation, isJson: boolean) => void
   readonly #onReplay: ReplayOptions['onReplay']
+  /** Not applied, nor anything behind. */
+  readonly #refused: HalfApplied | undefined
   #writes = 0
   /** undefined before the first file. */
   #sequence: number | undefined
-  #stop: Stop | undefined
-  #damage: Stop | undefined
+  #stop: Damage | undefined
+  #damage: Damage | undefined
   /** The last file with something that counts, and up to where. */
   #tail: Replayed['tail']
   #doneBytes = 0
   #totalBytes = 0
 
-  constructor(
-    path: string,
-    loaded: Loaded,
-    apply: (operation: Operation, isJson: boolean) => void,
-    options: ReplayOptions,
-  ) {
+  constructor(path: string, loaded: Loaded, onReplay: ReplayOptions['onReplay'], refused?: HalfApplied) {
     this.#path = path
     this.#loaded = loaded
-    this.#apply = apply
-    this.#onReplay = options.onReplay
+    this.#onReplay = onReplay
+    this.#refused = refused
   }
 
   run(generations: number[]): void {
@@ -106,17 +127,15 @@ class Replay {
     const voids = generations.filter((generation) => !isKept(generation))
     const whole = { writes: this.#writes, sequence: this.#sequence ?? 0, voids }
     if (damage !== undefined) {
-      const reason = `${join(this.#path, damage.file)}: at ${damage.offset}: ${damage.reason}`
-      if (!salvage) throw new ForkstoreError('ERR_FORKSTORE_CORRUPT', `the log is damaged: ${reason}`)
-      const damaged = generations.filter((generation) => logName(generation) >= damage.file)
-      const copies = damaged.map((generation) => copyAside(this.#path, logName(generation)))
-      const recovered = { cut: [], salvaged: { reason, copies } }
+      const recovered = salvageOrRefuse(this.#path, damage, generations, salvage)
       return { ...whole, voids: generations, tail: undefined, recovered }
     }
     const cut: RecoveredLog['cut'] = []
     if (this.#stop !== undefined) {
       const { file, offset } = this.#stop
-      cut.push({ file, offset, bytes: statSync(join(this.#path, file)).size - offset })
+      const bytes = statSync(join(this.#path, file)).size - offset
+      // A file that was made and not written to is no news.
+      if (bytes > 0) cut.push({ file, offset, bytes })
     }
     return {
       ...whole,
@@ -198,12 +217,17 @@ class Replay {
         return
       }
       if (isEnd) {
+        if (expected === this.#refused?.sequence) {
+          this.#damage = this.#refused.damage
+          return
+        }
         for (const { operation, isJson } of batch) {
           try {
-            this.#apply(operation, isJson)
+            replayOperation(this.#loaded, operation, isJson)
           } catch (error) {
             if (!(error instanceof BadLog)) throw error
             this.#damage = { file, offset: batchStart, reason: error.message }
+            this.halfApplied = { sequence: expected, damage: this.#damage }
             return
           }
         }
@@ -249,11 +273,4 @@ function hasWitness(
     if (isWholeLine(bytes) && isWitness(parseLine(bytes), missing)) return true
   }
   return false
-}
-
-function copyAside(path: string, name: string): string {
-  let copy = `${name}.damaged`
-  for (let number = 2; existsSync(join(path, copy)); number++) copy = `${name}.damaged.${number}`
-  if (existsSync(join(path, name))) copyFileSync(join(path, name), join(path, copy))
-  return copy
 }

@@ -1,77 +1,82 @@
-import fs from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { promisify } from 'node:util'
-import { crc32 } from 'node:zlib'
 import type { EngineLog, EngineLogStats, LogState } from '../engine-log.js'
 import { ForkstoreError } from '../errors.js'
-import { endLine, headerLine, logGenerations, logName, markLine } from './log-file.js'
+import { removeFile } from './disk.js'
+import { OpenBatch } from './log-batch.js'
+import { logGenerations, logName, markLine } from './log-file.js'
+import { LogWriter } from './log-writer.js'
+import { isSystemError } from './system.js'
 
 const SYNC_INTERVAL_MS = 1000
-const SOFT_BOUND_BYTES = 64 * 2 ** 20
 
-interface Batch {
-  sequence: number
-  lines: string[]
-  /** In UTF-16 units: near enough to bytes. */
-  size: number
+export interface LogBounds {
+  /** More than this of the turn that has not ended is handed to the system before it ends. */
+  fragmentBytes: number
+  /** More than this is synced without being asked for. */
+  syncBytes: number
+  /** More than this waits for the disk: it is behind. */
+  softBytes: number
+  /** More than this, and a write waits for the disk. */
+  hardBytes: number
 }
 
-/** A new file that the writer begins when all that stands before it in the queue is on disk. */
-interface Beginning {
-  generation: number
-  first: number
-  afterFailure: boolean
-  resolve: () => void
-  reject: (error: ForkstoreError) => void
+const BOUNDS: LogBounds = {
+  fragmentBytes: 4 * 2 ** 20,
+  syncBytes: 16 * 2 ** 20,
+  softBytes: 64 * 2 ** 20,
+  hardBytes: 256 * 2 ** 20,
 }
 
 /**
- * The log of the JS engine: batches are queued, written in order and synced by asynchronous calls, one at a time; the
- * format is told in log-file.ts. Once a call has failed nothing more is written, until `cut` begins a new file.
+ * The log of the JS engine; its format is told in log-file.ts. A batch is handed to the system when its turn ends, and a
+ * new file is begun at once, both on the event loop; syncs, one at a time, do not hold it up, unless so much waits
+ * for the disk that a write must. Once a call has failed nothing more is written, until `cut` begins a new file.
+ *
+ * Invariants: a file is begun only when what the one before holds is on disk, unless its header says that it is not;
+ * no batch counts as durable before an asynchronous sync that covers it, or such a beginning.
  */
 export class JsLog implements EngineLog {
   onProgress: () => void = () => undefined
   refusesWrites = false
   readonly #path: string
   readonly #storeId: string
+  readonly #bounds: LogBounds
+  readonly #batch = new OpenBatch()
   #state: LogState = 'healthy'
   #failure: ForkstoreError | undefined
-  /** Of the batch that is not ended yet. */
-  #lines: string[] = []
-  #linesSize = 0
-  /** For each open transaction, how many lines there were when it began. */
-  readonly #marks: number[] = []
-  #queue: (Batch | Beginning)[] = []
-  #queuedBytes = 0
-  #file: number | undefined
-  #position = 0
-  /** Where the batches that are written whole end. */
-  #end = 0
+  #file: LogWriter | undefined
   #sealed: number
-  #written: number
   /** On disk, in files; what counts as durable follows it, but not while the log heals. */
   #synced: number
   #durable: number
   /** What shall be on disk as soon as possible. */
   #awaited: number
+  /** Handed to the system, and of these those that wait for the disk no more. */
+  #writtenBytes = 0
+  #syncedBytes = 0
   #syncTimer: NodeJS.Timeout | undefined
+  /** Set while a sync is under way. */
   #running: Promise<void> | undefined
+  /** No sync begins before `cut`. */
+  #isCutNear = false
   #isTelling = false
   /** The last cut: everything up to `sequence` is in the snapshot of `generation`. */
   #cut = { generation: 0, sequence: 0 }
-  #appendedBytes = 0
   #batches = 0
   #segments = 0
   #syncs = 0
+  #stalls = 0
   #lastSyncMs = 0
   #longestSyncMs = 0
 
   /** `sequence`: the last batch there was. Nothing is written before `resume` or `cut`. */
-  constructor(path: string, storeId: string, sequence: number) {
+  constructor(path: string, storeId: string, sequence: number, bounds: LogBounds = BOUNDS) {
     this.#path = path
     this.#storeId = storeId
-    this.#sealed = this.#written = this.#synced = this.#durable = this.#awaited = sequence
+    this.#bounds = bounds
+    this.#sealed = this.#synced = this.#durable = this.#awaited = sequence
   }
 
   get state(): LogState {
@@ -83,19 +88,16 @@ export class JsLog implements EngineLog {
   }
 
   get isBehind(): boolean {
-    return this.#queuedBytes > SOFT_BOUND_BYTES
+    return this.#waitingBytes > this.#bounds.softBytes
   }
 
   get failure(): ForkstoreError | undefined {
     return this.#failure
   }
 
-  /** Goes on behind what a file holds. What it held is on disk afterwards, and what was behind is gone. */
+  /** Goes on behind the first `bytes` of a file, in one that takes its place. What it held is on disk afterwards. */
   resume(generation: number, bytes: number): void {
-    this.#file = fs.openSync(join(this.#path, logName(generation)), 'r+')
-    fs.ftruncateSync(this.#file, bytes)
-    fs.fsyncSync(this.#file)
-    this.#position = this.#end = bytes
+    this.#file = LogWriter.renew(this.#path, generation, bytes)
     this.#countSegments()
   }
 
@@ -105,33 +107,35 @@ export class JsLog implements EngineLog {
       const message = `no write is taken until the log works again: ${this.#failure?.message ?? ''}`
       throw new ForkstoreError('ERR_FORKSTORE_LOG_FAILED', message, { cause: this.#failure?.cause })
     }
-    this.#lines.push(line)
-    this.#linesSize += line.length
+    this.#batch.add(line)
+    // What a transaction writes must stay here: all of it may be taken back.
+    if (this.#batch.size > this.#bounds.fragmentBytes && !this.#batch.mayBeTakenBack) {
+      this.#append(this.#batch.take())
+    }
   }
 
   /** Begins a transaction: what is recorded from here on may be taken back. They nest, and end within the turn. */
   begin(): void {
-    this.#marks.push(this.#lines.length)
+    this.#batch.begin()
   }
 
   commit(): void {
-    this.#marks.pop()
+    this.#batch.commit()
   }
 
   /** Forgets what was recorded since `begin`. */
   rollback(): void {
-    const undone = this.#lines.splice(this.#marks.pop() ?? 0)
-    for (const line of undone) this.#linesSize -= line.length
+    this.#batch.rollback()
   }
 
   endBatch(sync: boolean): void {
-    if (this.#lines.length > 0) this.#seal()
+    this.#seal()
     if (sync) this.#awaited = this.#sealed
     this.#kick()
   }
 
   sequenceToAwait(): number {
-    return this.#sealed + (this.#lines.length > 0 ? 1 : 0)
+    return this.#sealed + (this.#batch.isEmpty ? 0 : 1)
   }
 
   hold(): void {
@@ -139,22 +143,43 @@ export class JsLog implements EngineLog {
   }
 
   /**
-   * What follows belongs to a new file, based on the snapshot of `generation`, which must be begun before anything else
-   * is written to the store. Resolves when all that came before, and the new file, are on disk.
+   * Resolves between turns, when no sync is under way; none begins from then on. `cut` must follow at once: its own sync
+   * of the file would otherwise come beside the other one, and an error of the disk is told to one of them only.
    */
-  cut(generation: number): Promise<void> {
+  async awaitQuiet(): Promise<void> {
+    // What is on disk by then `cut` need not wait for.
+    this.#awaited = this.#sealed
+    this.#kick()
+    this.#isCutNear = true
+    while (this.#running !== undefined) await this.#running
+    await new Promise((done) => setImmediate(done))
+  }
+
+  /**
+   * What follows belongs to a new file, based on the snapshot of `generation`, which must be begun before anything else
+   * is written to the store. All that came before, and the new file, are on disk when it returns; but not what came
+   * before a failure. REQUIRES: awaitQuiet. Errors: ERR_FORKSTORE_LOG_FAILED.
+   */
+  cut(generation: number): void {
+    this.#isCutNear = false
     this.#seal()
     const afterFailure = this.#state === 'failed' || this.#state === 'read-only'
-    if (afterFailure) {
-      this.#drop()
-      this.#state = 'healing'
-    }
+    if (afterFailure) this.#state = 'healing'
     this.#cut = { generation, sequence: this.#sealed }
-    const begun = new Promise<void>((resolve, reject) => {
-      this.#queue.push({ generation, first: this.#sealed + 1, afterFailure, resolve, reject })
-    })
-    this.#kick()
-    return begun
+    try {
+      if (!afterFailure && this.#syncedBytes < this.#writtenBytes) this.#datasyncSync()
+      const old = this.#file
+      this.#file = undefined
+      old?.close()
+      const header = { storeId: this.#storeId, generation, first: this.#sealed + 1, afterFailure }
+      this.#file = LogWriter.begin(this.#path, header)
+    } catch (error) {
+      const failure = logFailed(error)
+      this.#fail(failure)
+      throw failure
+    }
+    this.#countSegments()
+    this.#noteSynced(this.#sealed, this.#writtenBytes)
   }
 
   /** The snapshot of the last cut is on disk; `oldest` is the oldest that is kept. */
@@ -166,9 +191,8 @@ export class JsLog implements EngineLog {
     } else {
       this.#durable = Math.max(this.#durable, this.#cut.sequence)
     }
-    for (const generation of logGenerations(fs.readdirSync(this.#path))) {
-      // What cannot be removed costs space only, and is tried again.
-      if (generation < oldest) fs.rmSync(join(this.#path, logName(generation)), { force: true })
+    for (const generation of logGenerations(readdirSync(this.#path))) {
+      if (generation < oldest) this.#remove(generation)
     }
     this.#countSegments()
     this.#tell()
@@ -183,15 +207,9 @@ export class JsLog implements EngineLog {
   }
 
   syncNow(): void {
-    if (this.#file === undefined || this.#synced === this.#sealed || !this.#isWriting) return
+    if (!this.#isWriting || this.#synced === this.#sealed) return
     try {
-      // A write that is under way writes the same bytes to the same place. What belongs to a file that is not begun yet
-      // is lost.
-      const { bytes } = this.#encodeBatches(Infinity)
-      for (let done = 0; done < bytes.length; ) {
-        done += fs.writeSync(this.#file, bytes, done, bytes.length - done, this.#end + done)
-      }
-      fs.fdatasyncSync(this.#file)
+      this.#file?.datasyncSync()
     } catch {
       // Nobody has been told that it is on disk.
     }
@@ -199,12 +217,12 @@ export class JsLog implements EngineLog {
 
   stats(): EngineLogStats {
     return {
-      bufferedBytes: this.#queuedBytes + this.#linesSize,
-      appendedBytes: this.#appendedBytes,
+      bufferedBytes: this.#waitingBytes,
+      appendedBytes: this.#writtenBytes,
       segments: this.#segments,
       batches: this.#batches,
       syncs: this.#syncs,
-      stalls: 0,
+      stalls: this.#stalls,
       lastSyncMs: this.#lastSyncMs,
       longestSyncMs: this.#longestSyncMs,
     }
@@ -216,10 +234,8 @@ export class JsLog implements EngineLog {
       while (this.#running !== undefined) await this.#running
       if (this.#state !== 'healthy') throw this.#failure ?? logFailed(undefined)
       try {
-        if (this.#file !== undefined) {
-          await this.#append(Buffer.from(markLine(this.#sealed)))
-          await datasync(this.#file)
-        }
+        this.#file?.append(Buffer.from(markLine(this.#sealed)))
+        await this.#file?.datasync()
       } catch (error) {
         throw logFailed(error)
       }
@@ -232,140 +248,116 @@ export class JsLog implements EngineLog {
   abandon(): void {
     clearTimeout(this.#syncTimer)
     this.#state = 'closed'
-    if (this.#file !== undefined) fs.closeSync(this.#file)
+    const file = this.#file
     this.#file = undefined
-  }
-
-  #seal(): void {
-    if (this.#lines.length === 0) return
-    this.#sealed++
-    this.#batches++
-    if (this.#isWriting) {
-      this.#queue.push({ sequence: this.#sealed, lines: this.#lines, size: this.#linesSize })
-      this.#queuedBytes += this.#linesSize
-      this.#syncTimer ??= setTimeout(() => {
-        this.#syncTimer = undefined
-        this.#awaited = this.#sealed
-        this.#kick()
-      }, SYNC_INTERVAL_MS).unref()
-    }
-    this.#lines = []
-    this.#linesSize = 0
-  }
-
-  #kick(): void {
-    if (this.#running !== undefined) return
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined
-      // What was asked for while the last call ended.
-      if (this.#hasWork()) this.#kick()
-    })
-  }
-
-  #hasWork(): boolean {
-    if (!this.#isWriting) return false
-    return this.#queue.length > 0 || this.#needsSync()
-  }
-
-  /** Not before all that is awaited is written; then before anything else is, or it might never come to it. */
-  #needsSync(): boolean {
-    const isEnough = this.#queue.length === 0 || this.#written >= this.#awaited
-    return this.#written > this.#synced && this.#awaited > this.#synced && isEnough
-  }
-
-  async #run(): Promise<void> {
-    while (this.#hasWork()) {
-      const next = this.#queue[0]
-      try {
-        if (next === undefined || this.#needsSync()) {
-          await this.#sync()
-        } else if ('generation' in next) {
-          await this.#begin(next)
-          if (this.#queue[0] === next) this.#queue.shift()
-          next.resolve()
-        } else {
-          await this.#write()
-        }
-      } catch (error) {
-        this.#fail(logFailed(error))
-      }
-    }
+    // Not while a sync is under way: the number of the descriptor could be another file's by then.
+    if (this.#running === undefined) file?.close()
+    else void this.#running.then(() => file?.close())
   }
 
   get #isWriting(): boolean {
     return this.#state === 'healthy' || this.#state === 'healing'
   }
 
-  /** The batches at the head of the queue, up to some size. */
-  #encodeBatches(most: number): { bytes: Buffer; count: number; size: number; last: number } {
-    const texts: string[] = []
-    let count = 0
-    let size = 0
-    let last = this.#written
-    for (const item of this.#queue) {
-      if ('generation' in item || size > most) break
-      let crc = 0
-      for (const line of item.lines) crc = crc32(line, crc)
-      texts.push(...item.lines, endLine(item.sequence, this.#synced, crc))
-      count++
-      size += item.size
-      last = item.sequence
-    }
-    return { bytes: Buffer.concat(texts.map((text) => Buffer.from(text))), count, size, last }
+  get #unsyncedBytes(): number {
+    return this.#writtenBytes - this.#syncedBytes
   }
 
-  async #write(): Promise<void> {
-    const { bytes, count, size, last } = this.#encodeBatches(2 ** 24)
-    const queue = this.#queue
-    await this.#append(bytes)
-    // A cut may have dropped them meanwhile.
-    if (queue !== this.#queue) return
-    queue.splice(0, count)
-    this.#end = this.#position
-    this.#queuedBytes -= size
-    this.#written = last
+  get #waitingBytes(): number {
+    return this.#unsyncedBytes + this.#batch.size
   }
 
-  async #append(bytes: Buffer): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await write(this.#file!, bytes, done, bytes.length - done, this.#position)
-      done += bytesWritten
-      this.#position += bytesWritten
+  #seal(): void {
+    if (this.#batch.isEmpty) return
+    this.#sealed++
+    this.#batches++
+    this.#append(this.#batch.end(this.#sealed, this.#synced))
+    if (!this.#isWriting) return
+    this.#syncTimer ??= setTimeout(() => {
+      this.#syncTimer = undefined
+      this.#awaited = this.#sealed
+      this.#kick()
+    }, SYNC_INTERVAL_MS).unref()
+  }
+
+  /** Hands bytes to the system. After a failure they are dropped: the snapshot that heals the log has their effect. */
+  #append(chunks: Buffer[]): void {
+    if (!this.#isWriting) return
+    try {
+      for (const chunk of chunks) {
+        this.#file!.append(chunk)
+        this.#writtenBytes += chunk.length
+        if (this.#unsyncedBytes > this.#bounds.hardBytes) this.#waitForDisk()
+      }
+    } catch (error) {
+      this.#fail(logFailed(error))
+      return
     }
-    this.#appendedBytes += bytes.length
+    if (this.#unsyncedBytes > this.#bounds.syncBytes) this.#kick()
+  }
+
+  /** It only waits: what it has brought to the disk counts when an asynchronous sync, maybe one under way, says so. */
+  #waitForDisk(): void {
+    this.#stalls++
+    this.#datasyncSync()
+    this.#syncedBytes = this.#writtenBytes
+  }
+
+  #kick(): void {
+    if (this.#running !== undefined || !this.#needsSync()) return
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+      // What was asked for while the last call ended.
+      this.#kick()
+    })
+  }
+
+  #needsSync(): boolean {
+    if (!this.#isWriting || this.#isCutNear || this.#file === undefined) return false
+    return this.#awaited > this.#synced || this.#unsyncedBytes > this.#bounds.syncBytes
+  }
+
+  async #run(): Promise<void> {
+    while (this.#needsSync()) {
+      try {
+        await this.#sync()
+      } catch (error) {
+        this.#fail(logFailed(error))
+      }
+    }
   }
 
   async #sync(): Promise<void> {
-    const written = this.#written
+    const sequence = this.#sealed
+    const bytes = this.#writtenBytes
     const startMs = performance.now()
-    await datasync(this.#file!)
-    this.#lastSyncMs = performance.now() - startMs
-    this.#longestSyncMs = Math.max(this.#longestSyncMs, this.#lastSyncMs)
-    this.#syncs++
-    this.#synced = written
-    if (this.#state === 'healthy') this.#durable = Math.max(this.#durable, written)
-    if (this.#sealed === written) {
+    await this.#file!.datasync()
+    this.#countSync(startMs)
+    // After a failure nothing of the file counts any more.
+    if (this.#isWriting) this.#noteSynced(sequence, bytes)
+  }
+
+  #noteSynced(sequence: number, bytes: number): void {
+    this.#synced = sequence
+    this.#syncedBytes = Math.max(this.#syncedBytes, bytes)
+    if (this.#state === 'healthy') this.#durable = Math.max(this.#durable, sequence)
+    if (this.#sealed === sequence) {
       clearTimeout(this.#syncTimer)
       this.#syncTimer = undefined
     }
     this.#tell()
   }
 
-  async #begin(beginning: Beginning): Promise<void> {
-    const { generation, first, afterFailure } = beginning
-    if (this.#file !== undefined) {
-      if (!afterFailure) await this.#sync()
-      fs.closeSync(this.#file)
-      this.#file = undefined
-    }
-    this.#file = await openFile(join(this.#path, logName(generation)), 'w')
-    this.#position = 0
-    await this.#append(Buffer.from(headerLine({ storeId: this.#storeId, generation, first, afterFailure })))
-    await datasync(this.#file)
-    await syncDirectory(this.#path)
-    this.#written = this.#synced = first - 1
-    this.#end = this.#position
-    this.#countSegments()
+  #datasyncSync(): void {
+    const startMs = performance.now()
+    this.#file!.datasyncSync()
+    this.#countSync(startMs)
+  }
+
+  #countSync(startMs: number): void {
+    this.#lastSyncMs = performance.now() - startMs
+    this.#longestSyncMs = Math.max(this.#longestSyncMs, this.#lastSyncMs)
+    this.#syncs++
   }
 
   /** Nothing more is written to the file, and what waits for it is in memory only. */
@@ -373,18 +365,10 @@ export class JsLog implements EngineLog {
     if (!this.#isWriting) return
     this.#state = this.#state === 'healing' ? 'read-only' : 'failed'
     this.#failure = failure
-    this.#drop()
-    this.#tell()
-  }
-
-  #drop(): void {
+    this.#syncedBytes = this.#writtenBytes
     clearTimeout(this.#syncTimer)
     this.#syncTimer = undefined
-    for (const item of this.#queue) {
-      if ('generation' in item) item.reject(this.#failure ?? logFailed(undefined))
-    }
-    this.#queue = []
-    this.#queuedBytes = 0
+    this.#tell()
   }
 
   /** On a turn of its own, once for all that happens until then. */
@@ -397,23 +381,17 @@ export class JsLog implements EngineLog {
     })
   }
 
-  #countSegments(): void {
-    this.#segments = logGenerations(fs.readdirSync(this.#path)).length
+  #remove(generation: number): void {
+    try {
+      removeFile(join(this.#path, logName(generation)))
+    } catch (error) {
+      // It costs space only, and is tried again.
+      if (!isSystemError(error)) throw error
+    }
   }
-}
 
-// Through `fs`, so that tests can make them fail.
-const write = (file: number, bytes: Buffer, at: number, length: number, position: number) =>
-  promisify(fs.write)(file, bytes, at, length, position)
-const datasync = (file: number): Promise<void> => promisify(fs.fdatasync)(file)
-const openFile = (path: string, flags: string): Promise<number> => promisify(fs.open)(path, flags)
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await openFile(path, 'r')
-  try {
-    await promisify(fs.fsync)(directory)
-  } finally {
-    fs.closeSync(directory)
+  #countSegments(): void {
+    this.#segments = logGenerations(readdirSync(this.#path)).length
   }
 }
 

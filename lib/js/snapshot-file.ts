@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, writeSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 import type { Key } from '../types.js'
 import { isStoredObject, type Plain } from './copy.js'
+import { disk, writeFully } from './disk.js'
 import { isWholeLine, readLines } from './lines.js'
 import { BadTable, fromTagged, joinParts, taggedParts, toTagged, type Tagged } from './tagged.js'
 
@@ -71,7 +70,7 @@ export function writeSnapshot(
   maps: Iterable<WrittenMap>,
   root: Plain,
 ): { bytes: number; durable: Promise<void> } {
-  const file = openSync(path, 'w')
+  const file = disk.openSync(path, 'wx')
   let bytes = 0
   try {
     const hash = createHash('sha256')
@@ -100,10 +99,11 @@ export function writeSnapshot(
     writeTree(root, line)
     flush()
     writeFully(file, Buffer.from(headerLine(hash.digest('hex'))), 0)
-  } finally {
-    closeSync(file)
+  } catch (error) {
+    disk.closeSync(file)
+    throw error
   }
-  return { bytes, durable: syncFile(path) }
+  return { bytes, durable: syncAndClose(file) }
 }
 
 function writeEntries(map: WrittenMap, line: (text: string) => void): void {
@@ -163,18 +163,11 @@ function writeBatch(kind: 'json' | 'tagged', batch: unknown[], line: (text: stri
   line(text)
 }
 
-function writeFully(file: number, chunk: Buffer, position: number): void {
-  for (let done = 0; done < chunk.length; ) {
-    done += writeSync(file, chunk, done, chunk.length - done, position + done)
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r+')
+async function syncAndClose(file: number): Promise<void> {
   try {
-    await file.sync()
+    await disk.fsync(file)
   } finally {
-    await file.close()
+    disk.closeSync(file)
   }
 }
 

@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFil
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Recovered, Store } from '../../lib/index.js'
+import { damage, generations } from '../support/directory.js'
 import { openEngine, type EngineName } from '../support/engines.js'
 import { expectEntries, expectRejection } from '../support/expect.js'
 import { crashCopy, editLog, logEnd, logFiles } from '../support/log-files.js'
@@ -203,5 +204,23 @@ export function logDamageSuite(engine: EngineName): void {
     const salvaged = await stores.open(copy, { recover: 'salvage' })
     salvaged.on('recovered', () => undefined)
     expectEntries(salvaged.map('a'), [['x', 1]])
+  })
+
+  test('a log is not given up for a damaged snapshot that it goes on from, after a change of the mode', async () => {
+    const path = stores.directory()
+    const first = await stores.open(path, { durability: 'snapshot' })
+    first.map('a').set('x', 1)
+    await first.snapshot()
+    await first.close()
+    const store = await stores.open(path, { durability: 'commit' })
+    store.map('a').set('y', 2)
+    await store.commit()
+    const copy = crashCopy(path)
+    damage(copy, generations(engine, copy).at(-1)!)
+    for (const durability of ['commit', 'snapshot'] as const) {
+      const logs = logFiles(engine, copy)
+      await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, copy, { durability }))
+      expect(logFiles(engine, copy)).toEqual(logs)
+    }
   })
 }

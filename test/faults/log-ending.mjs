@@ -20,6 +20,14 @@ if (how === 'nothing to do') {
     map.set('b', 2)
     process.kill(process.pid, 'SIGTERM')
   }, 50)
+} else if (how === 'exit in a snapshot') {
+  await store.commit()
+  const turn = () => new Promise((done) => setImmediate(done))
+  void store.snapshot()
+  await turn()
+  map.set('b', 2)
+  await turn()
+  process.exit()
 } else if (how === 'exit') {
   setImmediate(() => setImmediate(() => process.exit()))
 }

@@ -1,0 +1,89 @@
+import { crc32 } from 'node:zlib'
+import { endLine } from './log-file.js'
+
+const CHUNK_CHARACTERS = 2 ** 20
+
+/** The batch of the turn that has not ended yet: lines of operations, and which of them may still be taken back. */
+export class OpenBatch {
+  #lines: string[] = []
+  /** Of these lines, in UTF-16 units: near enough to bytes. */
+  #size = 0
+  /** For each open transaction, how many lines there were when it began. */
+  readonly #marks: number[] = []
+  /** Of the lines that have been taken. */
+  #crc = 0
+  #isTaken = false
+
+  /** What waits here, in bytes, about. */
+  get size(): number {
+    return this.#size
+  }
+
+  get isEmpty(): boolean {
+    return this.#lines.length === 0 && !this.#isTaken
+  }
+
+  /** A transaction is open. */
+  get mayBeTakenBack(): boolean {
+    return this.#marks.length > 0
+  }
+
+  add(line: string): void {
+    this.#lines.push(line)
+    this.#size += line.length
+  }
+
+  begin(): void {
+    this.#marks.push(this.#lines.length)
+  }
+
+  commit(): void {
+    this.#marks.pop()
+  }
+
+  /** Forgets what was added since `begin`. */
+  rollback(): void {
+    const undone = this.#lines.splice(this.#marks.pop() ?? 0)
+    for (const line of undone) this.#size -= line.length
+  }
+
+  /** The lines that are here, as bytes; they can be taken back no more. REQUIRES: !mayBeTakenBack. */
+  take(): Buffer[] {
+    for (const line of this.#lines) this.#crc = crc32(line, this.#crc)
+    this.#isTaken = true
+    const chunks = joined(this.#lines)
+    this.#lines = []
+    this.#size = 0
+    return chunks
+  }
+
+  /** As `take`, and the end of the batch. What is added from then on belongs to the next one. */
+  end(sequence: number, durable: number): Buffer[] {
+    for (const line of this.#lines) this.#crc = crc32(line, this.#crc)
+    const chunks = joined([...this.#lines, endLine(sequence, durable, this.#crc)])
+    this.drop()
+    return chunks
+  }
+
+  drop(): void {
+    this.#lines = []
+    this.#size = 0
+    this.#crc = 0
+    this.#isTaken = false
+  }
+}
+
+/** In pieces, since all of it may be longer than a string can be; a small batch is one. */
+function joined(lines: readonly string[]): Buffer[] {
+  const chunks: Buffer[] = []
+  let text = ''
+  for (const line of lines) {
+    if (text.length + line.length > CHUNK_CHARACTERS && text !== '') {
+      chunks.push(Buffer.from(text))
+      text = ''
+    }
+    text += line
+  }
+  if (text !== '') chunks.push(Buffer.from(text))
+  return chunks
+}
