@@ -334,7 +334,7 @@ TEST(ItemSequence, ReclaimTakesTheStepsItIsGiven) {
     uint32_t calls = 0;
     Offset top = f.memory.heap().Read<SequenceBlock>(f.block).items;
     uint32_t height = f.memory.heap().Read<SequenceBlock>(f.block).items_height;
-    f.memory.heap().Mutate<SequenceBlock>(f.block) = ItemSequence::Empty(kHead);
+    f.memory.heap().Mutate<SequenceBlock>(f.block) = ItemSequence::Empty(Fixture::kHead);
     for (bool done = false; !done; calls++) {
       uint32_t budget = step;
       const uint64_t before = released.size() + f.empty_blocks - f.memory.live_blocks();
