@@ -1,6 +1,6 @@
 // How stores with a log go with the life of their process, and what their log does under the hood of the addon.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -67,6 +67,22 @@ describe.each(engines)('process end (%s)', (engine: EngineName) => {
     const store = await openEngine(engine, path)
     expect([...store.map('m')]).toEqual([['a', 1], ['b', 2]]) // prettier-ignore
     expect(store.recovered).toBe(undefined)
+    await store.close()
+  })
+
+  test('an uncaught exception keeps the turns that had ended', async () => {
+    const path = join(base, `${engine}-uncaught`)
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [...compileOnMainThread, program, 'an uncaught exception', engine, path],
+      { encoding: 'utf8', timeout: 30_000 },
+    )
+    expect(stderr).toContain('nobody catches this')
+    expect(status).toBe(1)
+    const store = await openEngine(engine, path)
+    expect(store.recovered).toBe(undefined)
+    // And nothing of the turn that threw: a batch counts whole or not at all.
+    expect([...store.map('m')]).toEqual([['a', 1]])
     await store.close()
   })
 })

@@ -146,7 +146,7 @@ test.each(cases)(
       }
     }
     expect(await subject.close()).toBe(undefined)
-    expect([...struck]).toEqual(expect.arrayContaining([...essential, 'openat', 'renameat']))
+    expect([...struck].sort()).toEqual([...essential, ...others].sort())
   },
   300_000,
 )

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "persist/log_file_system.h"
@@ -121,13 +122,14 @@ class SimulatedDisk {
   // Not by name: for tests that look and damage.
   Bytes* Contents(const std::string& name) { return &files_.at(names_.at(name)).cached; }
   // There, and on disk.
-  void Put(const std::string& name, Bytes bytes) {
-    uint64_t count = bytes.size();
-    const auto asked = std::move(before);
-    before = nullptr;
-    Do({Call::kPut, name, {}, 0, 0, std::move(bytes)}, &count);
-    before = asked;
+  void Put(const std::string& name, Bytes bytes) { Unasked({Call::kPut, name, {}, 0, 0, std::move(bytes)}); }
+  // The same, as the end of a change that ends with a sync of the directory.
+  void PutSynced(const std::string& name, Bytes bytes) {
+    Unasked({Call::kPut, name, {}, 0, 0, std::move(bytes)});
+    Unasked({Call::kSyncDirectory, {}, {}, 0, 0, {}});
   }
+  // Removed, by somebody whom `before` has no say over.
+  void Forget(const std::string& name) { Unasked({Call::kRemove, name, {}, 0, 0, {}}); }
   void SyncAll() {
     for (auto& [number, file] : files_) {
       file.durable = file.cached;
@@ -149,10 +151,13 @@ class SimulatedDisk {
 
   // What each call is asked first: an errno, or 0. `bytes` may be made smaller (short results).
   std::function<int(Call, uint64_t* bytes)> before;
+  // Called before a call that may change something, and before anybody is asked about it.
+  std::function<void()> before_change;
   std::function<uint64_t()> note;
   std::vector<Operation>* record = nullptr;  // of calls that change something
 
   int Do(Operation operation, uint64_t* bytes) {
+    if (before_change) before_change();
     const std::lock_guard<std::mutex> lock(mutex_);
     const int error = before ? before(operation.call, bytes) : 0;
     if (error != 0) {
@@ -213,6 +218,15 @@ class SimulatedDisk {
       }
       at = next;
     }
+  }
+
+  void Unasked(Operation operation) {
+    uint64_t count = operation.data.size();
+    const auto asked = std::exchange(before, nullptr);
+    const auto looked = std::exchange(before_change, nullptr);
+    Do(std::move(operation), &count);
+    before = asked;
+    before_change = looked;
   }
 
   void ChangeNames(std::function<void(Names*)> change) {

@@ -106,25 +106,15 @@ class LogWorld {
     return options;
   }
 
-  // Opens what is on `disk`, which may be a new one.
+  // Opens what is on `disk`, which may be a new one. The images are laid into a real directory for it, and
+  // what opening does to them there is done to `disk` before its next change of the log's files: an image
+  // that opening has written is on disk then, as Directory::Publish() has synced it; that one is gone is not.
   Status Open(SimulatedDisk* disk, const OpenOptions& options, OpenedStore* store) {
-    std::filesystem::create_directories(path);
-    for (const auto& entry : std::filesystem::directory_iterator(path)) {
-      if (entry.path().filename().string().starts_with("snapshot-")) std::filesystem::remove(entry.path());
-    }
-    bool images = false;
-    for (const std::string& name : disk->List()) {
-      if (!name.ends_with(".image")) continue;
-      WriteFileBytes(path + "/" + name, *disk->Contents(name));
-      images = true;
-    }
-    if (!images) std::filesystem::remove(path + "/identity");
+    LayImages(disk);
+    disk->before_change = [this, disk] { TakeOverImages(disk); };
     Status status = OpenStore(path, options, store);
-    // What opening has done to the images.
-    for (const auto& entry : std::filesystem::directory_iterator(path)) {
-      const std::string name = entry.path().filename().string();
-      if (name.ends_with(".image") && !disk->Has(name)) disk->Put(name, ReadBytes(entry.path().string()));
-    }
+    disk->before_change = nullptr;
+    TakeOverImages(disk);
     return status;
   }
   Status Open(SimulatedDisk* disk, OpenedStore* store) { return Open(disk, Options(disk), store); }
@@ -262,6 +252,53 @@ class LogWorld {
   std::map<uint64_t, std::string> states = {{0, ""}};  // by sequence
   TemporaryDirectory temporary;
   std::string path = temporary.path() + "/store";
+
+ private:
+  std::vector<std::string> ImagesInPath() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      const std::string name = entry.path().filename().string();
+      if (name.ends_with(".image")) names.push_back(name);
+    }
+    return names;
+  }
+  // An image that is there already stays as it is: it is read around the page cache, so that one just written
+  // would have to get to the real disk first.
+  void LayImages(SimulatedDisk* disk) {
+    std::filesystem::create_directories(path);
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      const std::string name = entry.path().filename().string();
+      const auto found = laid_.find(entry.path().string());
+      const bool same = name.ends_with(".image") && disk->Has(name) && found != laid_.end() &&
+                        found->second == *disk->Contents(name);
+      if (name.starts_with("snapshot-") && !same) std::filesystem::remove(entry.path());
+    }
+    bool images = false;
+    for (const std::string& name : disk->List()) {
+      if (!name.ends_with(".image")) continue;
+      images = true;
+      const std::string file = path + "/" + name;
+      if (std::filesystem::exists(file)) continue;
+      WriteFileBytes(file, *disk->Contents(name));
+      laid_[file] = *disk->Contents(name);
+    }
+    if (!images) std::filesystem::remove(path + "/identity");
+  }
+  void TakeOverImages(SimulatedDisk* disk) {
+    const std::vector<std::string> there = ImagesInPath();
+    for (const std::string& name : there) {
+      if (disk->Has(name)) continue;
+      disk->PutSynced(name, ReadBytes(path + "/" + name));
+      laid_[path + "/" + name] = *disk->Contents(name);
+    }
+    for (const std::string& name : disk->List()) {
+      if (name.ends_with(".image") && std::find(there.begin(), there.end(), name) == there.end()) {
+        disk->Forget(name);
+      }
+    }
+  }
+
+  std::map<std::string, SimulatedDisk::Bytes> laid_;  // what the files in the real directory hold
 };
 
 }  // namespace forkstore

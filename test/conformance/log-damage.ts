@@ -83,7 +83,7 @@ export function logDamageSuite(engine: EngineName): void {
     expect(message).toContain('were cut')
   })
 
-  test('cut off anywhere: what is left of the batches that were whole, never half of one', async () => {
+  test('cut off at every 7th byte: what is left of the batches that were whole, never half of one', async () => {
     const { path, ends, name } = await crashed()
     const good = readFileSync(join(path, name))
     const start = engine === 'js' ? good.indexOf(10) + 1 : 4096
@@ -100,7 +100,7 @@ export function logDamageSuite(engine: EngineName): void {
     }
   })
 
-  test('a bit that is flipped: the state after some batch, or refused with file and offset', async () => {
+  test('one bit flipped at some 250 places: the state after some batch, or refused with file and offset', async () => {
     const { path, ends, name } = await crashed()
     const good = readFileSync(join(path, name)).subarray(0, ends.at(-1))
     let refused = 0

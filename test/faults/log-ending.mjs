@@ -30,4 +30,12 @@ if (how === 'nothing to do') {
   process.exit()
 } else if (how === 'exit') {
   setImmediate(() => setImmediate(() => process.exit()))
+} else if (how === 'an uncaught exception') {
+  setImmediate(() =>
+    setImmediate(() => {
+      // The turn that throws has written as well, and has not ended.
+      map.set('b', 2)
+      throw new Error('nobody catches this')
+    }),
+  )
 }

@@ -24,3 +24,23 @@ export function stateAfter(n) {
   for (let write = 1; write <= n; write++) applyWrite(map, write)
   return map
 }
+
+/** Write number `n` to a tree: the live root of a store, or a plain object. */
+export function applyTreeWrite(root, n) {
+  root.items ??= {}
+  root.list ??= []
+  const key = `item ${(n * 104729) % 60}`
+  if (n % 7 === 0) delete root.items[key]
+  else if (n % 5 === 0 && root.items[key] !== undefined) root.items[key].nested = { n, deep: { list: [n] } }
+  else root.items[key] = valueOf(n)
+  root.list.push(n)
+  if (root.list.length > 20) root.list.shift()
+  root.writes = n
+}
+
+/** The tree after n writes, as a plain object. */
+export function treeAfter(n) {
+  const root = {}
+  for (let write = 1; write <= n; write++) applyTreeWrite(root, write)
+  return root
+}

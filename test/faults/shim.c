@@ -53,7 +53,9 @@ static uintptr_t addon_start, addon_end;
 static int find_addon(struct dl_phdr_info *info, size_t size, void *data) {
   (void)size;
   (void)data;
+  /* Not this library, which lies in a folder of a similar name and is there before the addon. */
   if (info->dlpi_name == NULL || strstr(info->dlpi_name, "forkstore") == NULL) return 0;
+  if (strstr(info->dlpi_name, ".node") == NULL) return 0;
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[i];
     if (header->p_type != PT_LOAD || !(header->p_flags & PF_X)) continue;
@@ -187,6 +189,7 @@ ssize_t read(int fd, void *data, size_t bytes) {
 WRAP(int, -1, fsync, SYS_fsync, (int fd), fd)
 WRAP(int, -1, fdatasync, SYS_fdatasync, (int fd), fd)
 WRAP(int, -1, ftruncate, SYS_ftruncate, (int fd, off_t length), fd, length)
+int ftruncate64(int fd, off_t length) __attribute__((alias("ftruncate")));
 WRAP(int, -1, fallocate, SYS_fallocate, (int fd, int mode, off_t offset, off_t length), fd, mode, offset, length)
 int fallocate64(int fd, int mode, off_t offset, off_t length) __attribute__((alias("fallocate")));
 WRAP(int, -1, sync_file_range, SYS_sync_file_range, (int fd, off_t offset, off_t length, unsigned flags), fd, offset,
