@@ -27,7 +27,6 @@ import { JsMap, type MapOwner } from './map.js'
 import { replayOperation } from './replay-operation.js'
 import { writeSnapshot } from './snapshot-file.js'
 import { isSystemError } from './system.js'
-import { countContainers } from './containers.js'
 import { JsTree } from './tree.js'
 import { Undo } from './undo.js'
 
@@ -251,7 +250,7 @@ class JsEngine implements Engine, MapOwner {
     return {
       entries: this.#entries(),
       writes: this.#writes,
-      nodes: countContainers(this.tree.data),
+      nodes: this.tree.countContainers(),
       bytes: { live: 0, free: 0, mapped: 0, dirty: 0, max: 0 },
       collections,
       snapshotBytesWritten: 0,
