@@ -5,6 +5,8 @@
 export interface Entry<K, V> {
   readonly key: K
   value: V
+  /** Entries that came later have higher ones. Not used again. */
+  readonly sequence: number
   previous: Entry<K, V>
   next: Entry<K, V> | undefined
 }
@@ -13,17 +15,19 @@ export interface Entry<K, V> {
  * A map in the order of insertion, as JavaScript's is, from which an entry can be taken and be put back where it was, at
  * the same cost as any other change. The entries are a ring; an entry that was removed keeps the way to the one before
  * it. That is all that putting it back needs, provided that everything done since is taken back first; and it
- * shows whoever stands on it the way to what comes next: back to the first entry that is still there, and on from it.
- * So a way through the map costs it nothing, and finds its place again after a removal, a clearing and a rollback.
+ * shows whoever stands on it the way to what comes next: back to the first entry that is there, and on to the first one
+ * that came later. So a way through the map costs it nothing, and finds its place again after a removal, a clearing and
+ * a rollback.
  * Rejected: JavaScript's own order, in which an entry comes back in its place only if all behind it are put behind it again.
  */
 export class OrderedMap<K, V> {
   readonly #index = new Map<K, Entry<K, V>>()
   /** Before the first entry and behind the last one. */
   readonly #ends: Entry<K, V>
+  #sequence = 0
 
   constructor() {
-    const ends = { key: undefined, value: undefined, next: undefined } as unknown as Entry<K, V>
+    const ends = { key: undefined, value: undefined, sequence: 0, next: undefined } as unknown as Entry<K, V>
     ends.previous = ends.next = ends
     this.#ends = ends
   }
@@ -48,8 +52,13 @@ export class OrderedMap<K, V> {
   /** An entry that is there keeps its place; another one comes last. */
   set(key: K, value: V): void {
     const entry = this.#index.get(key)
-    if (entry !== undefined) entry.value = value
-    else this.#append({ key: key === 0 ? (0 as K) : key, value, previous: this.#ends, next: undefined }) // -0 is 0
+    if (entry !== undefined) {
+      entry.value = value
+      return
+    }
+    const sequence = ++this.#sequence
+    const ownKey = key === 0 ? (0 as K) : key // -0 is 0
+    this.#append({ key: ownKey, value, sequence, previous: this.#ends, next: undefined })
   }
 
   /** The entry that was removed, without its value: whoever stands on it shall not keep that. */
@@ -118,8 +127,7 @@ export class OrderedMap<K, V> {
 }
 
 /**
- * Goes through a map as iterators of JavaScript's do: what is there when its turn comes is visited, once. Entries that
- * are put back have their turn if it had not come when they were removed.
+ * Goes through a map as iterators of JavaScript's do: what is there when its turn comes is visited, once.
  */
 export class Walk<K, V> {
   /** The current one. REQUIRES: `step` gave true. */
@@ -135,9 +143,13 @@ export class Walk<K, V> {
   step(): boolean {
     if (this.#isDone) return false
     let at = this.entry
+    const { sequence } = at
     while (at.next === undefined) at = at.previous
-    this.entry = at.next
-    this.#isDone = this.entry === this.#ends
+    // More than one step only from an entry that was removed, past what was put back in front of it.
+    do at = at.next as Entry<K, V>
+    while (at.sequence <= sequence && at !== this.#ends)
+    this.entry = at
+    this.#isDone = at === this.#ends
     return !this.#isDone
   }
 }
