@@ -29,6 +29,9 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key>
    * A live view of the value: changing its members changes the entry, in place. undefined when the key is not there; a
    * copy when the value is no object or array. Views throw `ERR_FORKSTORE_DETACHED` once the entry was set anew or deleted,
    * and may do so when the transaction in which `live` was first called for the entry is taken back.
+   *
+   * The first call for an entry is a change of the store to the callbacks of queries over maps: what they were given
+   * before throws `ERR_FORKSTORE_DETACHED` from then on, the row of this very entry included. Read it first, or read the live view.
    */
   abstract live(key: K): V | undefined
   abstract has(key: K): boolean

@@ -9,8 +9,8 @@ type Callback<V, N, R> = (value: V, name: N) => R
  * What can be queried in the manner of iterator helpers: a lazy sequence of values with their names, which can be run
  * more than once: each run reads what is there then. Nothing is read before a method that gives a result is called.
  *
- * Values of the tree are live views. Values of maps are views that can only be read, until the store changes next; what
- * comes out in the end is copied.
+ * Values of the tree are live views. Values of maps are views that can only be read, until the store changes next (for
+ * which the first `map.live(key)` of an entry counts); what comes out in the end is copied.
  */
 export abstract class Queryable<V, N extends Key> {
   /** What is gone through, from the beginning. */

@@ -1,22 +1,4 @@
-import { defineField, isContainer, type Plain } from './copy.js'
-
-/** Changes of plain objects and arrays that keep what JavaScript has no word for: orders and holes. */
-
-/** Removes a member; what it returns puts it back where it was. */
-export function removeField(object: Plain, name: string): () => void {
-  const value = object[name]
-  const names = Object.keys(object)
-  const behind = names.slice(names.indexOf(name) + 1)
-  Reflect.deleteProperty(object, name)
-  return () => {
-    defineField(object, name, value)
-    for (const other of behind) {
-      const kept = object[other]
-      Reflect.deleteProperty(object, other)
-      defineField(object, other, kept)
-    }
-  }
-}
+/** Changes of plain arrays that keep what JavaScript has no word for: orders and holes. */
 
 /** Arguments of one call; more may be too many for the stack. */
 const MOST_ARGUMENTS = 1000
@@ -73,13 +55,4 @@ export function nextItem(array: readonly unknown[], from: number): number {
   // Length is only a number: there may be four thousand million holes.
   for (const name of Object.keys(array)) if (Number(name) >= from) return Number(name)
   return -1
-}
-
-/** How many objects and arrays there are from `root` down. */
-export function countContainers(root: object): number {
-  const found = [root]
-  for (const container of found) {
-    for (const value of Object.values(container)) if (isContainer(value)) found.push(value)
-  }
-  return found.length
 }

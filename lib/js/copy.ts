@@ -175,15 +175,18 @@ class Copier {
   }
 }
 
-/** Copies a value of the store's own: nothing to check, no cycles, no getters. */
-export function copyOut(root: unknown): unknown {
+/**
+ * Copies a value of the store's own: nothing to check, no cycles, no getters. `copyObject` copies an object one level
+ * deep.
+ */
+export function copyOut(root: unknown, copyObject: (object: Plain) => Plain = spread): unknown {
   if (typeof root !== 'object' || root === null) return root
   // Copied one level deep so far.
   const halfDone: object[] = []
   const copyOne = (value: object): object => {
     if (value instanceof Date) return copyDate(value)
     if (value instanceof Uint8Array) return copyBytes(value)
-    const copy: object = Array.isArray(value) ? value.slice() : { ...value }
+    const copy: object = Array.isArray(value) ? value.slice() : copyObject(value as Plain)
     halfDone.push(copy)
     return copy
   }
@@ -202,6 +205,10 @@ export function copyOut(root: unknown): unknown {
     }
   }
   return result
+}
+
+function spread(object: Plain): Plain {
+  return { ...object }
 }
 
 /** Whether a value of the store's own is an object or array. */

@@ -25,7 +25,6 @@ import { JsLog } from './log.js'
 import { JsMap, type MapOwner } from './map.js'
 import { writeSnapshot } from './snapshot-file.js'
 import { isSystemError } from './system.js'
-import { countContainers } from './containers.js'
 import { JsTree } from './tree.js'
 import { Undo } from './undo.js'
 
@@ -254,7 +253,7 @@ class JsEngine implements Engine, MapOwner {
     return {
       entries: this.#entries(),
       writes: this.#writes,
-      nodes: countContainers(this.tree.data),
+      nodes: this.tree.countContainers(),
       bytes: { live: 0, free: 0, mapped: 0, dirty: 0, max: 0 },
       collections,
       snapshotBytesWritten: 0,

@@ -1,7 +1,7 @@
 import { ForkstoreError } from '../errors.js'
 import { ForkstoreMap } from '../map.js'
 import type { Key } from '../types.js'
-import type { Scan } from '../tree/tree-engine.js'
+import { ABSENT, type Scan } from '../tree/tree-engine.js'
 import {
   describePath,
   isKeyTooLong,
@@ -12,9 +12,10 @@ import {
   notFound,
   unsupportedKey,
 } from '../value-errors.js'
-import { copyIn, copyOut, isStoredObject, type Plain } from './copy.js'
+import { copyIn, isStoredObject, type Plain } from './copy.js'
 import { CopyingIterator } from './iterator.js'
 import { isJsonKey } from './keys.js'
+import { OrderedMap, type Entry, type Walk } from './ordered-map.js'
 import type { Holder, JsTree, TreeOwner } from './tree.js'
 
 /** What a map needs of its engine. */
@@ -22,10 +23,10 @@ export interface MapOwner extends TreeOwner {
   readonly tree: JsTree
 }
 
-/** A map over a JavaScript Map of deep copies. */
+/** A map of deep copies. */
 export class JsMap extends ForkstoreMap {
   /** The copies. Read by the snapshot writer. */
-  readonly stored: Map<Key, unknown>
+  readonly stored: OrderedMap<Key, unknown>
   /** Keys of the entries that JSON alone would not bring back; mostly few or none. */
   readonly notJson: Set<Key>
   readonly #owner: MapOwner
@@ -35,7 +36,7 @@ export class JsMap extends ForkstoreMap {
   constructor(
     override readonly name: string,
     owner: MapOwner,
-    stored = new Map<Key, unknown>(),
+    stored = new OrderedMap<Key, unknown>(),
     notJson = new Set<Key>(),
   ) {
     super()
@@ -63,7 +64,7 @@ export class JsMap extends ForkstoreMap {
 
   override get(key: Key): unknown {
     this.#check(key)
-    return copyOut(this.stored.get(key))
+    return this.#owner.tree.members.copy(this.stored.get(key))
   }
 
   override live(key: Key): unknown {
@@ -91,22 +92,15 @@ export class JsMap extends ForkstoreMap {
     this.#record('delete', key, true)
     const { tree, undo } = this.#owner
     const value = this.stored.get(key)
+    const entry = this.stored.delete(key) as Entry<Key, unknown>
+    const wasNotJson = this.notJson.delete(key)
     if (undo.active) {
-      const entries = [...this.stored]
-      const wasNotJson = this.notJson.has(key)
-      const behind = entries.slice(entries.findIndex(([each]) => Object.is(each, key === 0 ? 0 : key)) + 1)
       undo.record(() => {
-        this.stored.set(key, value)
-        for (const [each, kept] of behind) {
-          this.stored.delete(each)
-          this.stored.set(each, kept)
-        }
+        this.stored.restore(entry, value)
         if (wasNotJson) this.notJson.add(key)
         tree.attach(value)
       })
     }
-    this.stored.delete(key)
-    this.notJson.delete(key)
     tree.detach(value)
     this.#owner.wrote()
     return true
@@ -117,20 +111,17 @@ export class JsMap extends ForkstoreMap {
     this.#owner.assertOpen()
     if (this.stored.size === 0) return
     this.#owner.record(['clear', this.name], true)
+    const entries = this.stored.clear()
+    const notJson = [...this.notJson]
+    this.notJson.clear()
+    for (const { value } of entries) tree.detach(value)
     if (undo.active) {
-      const entries = [...this.stored]
-      const notJson = [...this.notJson]
       undo.record(() => {
-        for (const [key, value] of entries) {
-          this.stored.set(key, value)
-          tree.attach(value)
-        }
+        this.stored.restoreAll(entries)
+        for (const { value } of entries) tree.attach(value)
         for (const key of notJson) this.notJson.add(key)
       })
     }
-    for (const value of this.stored.values()) tree.detach(value)
-    this.stored.clear()
-    this.notJson.clear()
     this.#owner.wrote()
   }
 
@@ -161,11 +152,12 @@ export class JsMap extends ForkstoreMap {
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'increment: the amount must be a number')
     }
     const value = this.#object(key)
-    const before = Object.hasOwn(value, field) ? value[field] : undefined
-    if (before !== undefined && typeof before !== 'number') {
+    const found = this.#owner.tree.members.get(value, field)
+    const before = found === ABSENT || found === undefined ? 0 : found
+    if (typeof before !== 'number') {
       throw noNumber(this.name, key, field)
     }
-    const after = (before ?? 0) + by
+    const after = before + by
     const isJson = Number.isFinite(after) && !Object.is(after, -0)
     this.#record('patch', key, isJson, { [field]: after })
     this.#owner.tree.setField(value, field, after)
@@ -175,35 +167,37 @@ export class JsMap extends ForkstoreMap {
   }
 
   override keys(): MapIterator<Key> {
-    return this.#iterate((entry) => entry[0])
+    return this.#iterate((entry) => entry.key)
   }
 
   override values(): MapIterator<unknown> {
-    return this.#iterate((entry) => copyOut(entry[1]))
+    const { members } = this.#owner.tree
+    return this.#iterate((entry) => members.copy(entry.value))
   }
 
   override entries(): MapIterator<[Key, unknown]> {
-    return this.#iterate((entry) => [entry[0], copyOut(entry[1])])
+    const { members } = this.#owner.tree
+    return this.#iterate((entry) => [entry.key, members.copy(entry.value)])
   }
 
   protected override rows(): Scan {
     this.#owner.assertOpen()
-    return new RowScan(this.stored.entries(), this.#holder, this.#owner)
+    return new RowScan(this.stored.walk(), this.#holder, this.#owner)
   }
 
-  #iterate<T>(select: (entry: [Key, unknown]) => T): MapIterator<T> {
+  #iterate<T>(select: (entry: Entry<Key, unknown>) => T): MapIterator<T> {
     this.#owner.assertOpen()
-    return new CopyingIterator(this.stored.entries(), select, this.#owner) as unknown as MapIterator<T>
+    return new CopyingIterator(this.stored.walk(), select, this.#owner) as unknown as MapIterator<T>
   }
 
   #store(key: Key, value: unknown, isJson: boolean): void {
     const { tree, undo } = this.#owner
-    const before = this.stored.get(key)
+    const there = this.stored.find(key)
+    const before = there?.value
     if (undo.active) {
-      const wasThere = this.stored.has(key)
       const wasNotJson = this.notJson.has(key)
       undo.record(() => {
-        if (wasThere) this.stored.set(key, before)
+        if (there !== undefined) there.value = before
         else this.stored.delete(key)
         if (wasNotJson) this.notJson.add(key)
         else this.notJson.delete(key)
@@ -213,7 +207,8 @@ export class JsMap extends ForkstoreMap {
     }
     if (!isJson || !isJsonKey(key)) this.notJson.add(key)
     else if (this.notJson.size > 0) this.notJson.delete(key)
-    this.stored.set(key, value)
+    if (there !== undefined) there.value = value
+    else this.stored.set(key, value)
     tree.detach(before)
     this.#owner.wrote()
   }
@@ -246,27 +241,23 @@ export class JsMap extends ForkstoreMap {
 
 /** The entries for a query's callbacks. */
 class RowScan implements Scan {
-  #entry: [Key, unknown] | undefined
-
   constructor(
-    readonly entries: Iterator<[Key, unknown]>,
+    readonly walk: Walk<Key, unknown>,
     readonly holder: Holder,
     readonly owner: MapOwner,
   ) {}
 
   next(): boolean {
     this.owner.assertOpen()
-    const step = this.entries.next()
-    this.#entry = step.done === true ? undefined : step.value
-    return step.done !== true
+    return this.walk.step()
   }
 
   name(): Key {
-    return (this.#entry as [Key, unknown])[0]
+    return this.walk.entry.key
   }
 
   value(): unknown {
-    const [key, value] = this.#entry as [Key, unknown]
+    const { key, value } = this.walk.entry
     return this.owner.tree.readOnlyOf(this.holder, key, value)
   }
 }

@@ -1,6 +1,7 @@
 import { permuteItems, spliceItems } from './containers.js'
 import { defineField, isContainer, isStoredObject, type Plain } from './copy.js'
 import { BadLog } from './log-file.js'
+import { OrderedMap } from './ordered-map.js'
 import type { ReadMap } from './snapshot-file.js'
 
 /** What a snapshot was read into, and a log is replayed on. */
@@ -20,7 +21,7 @@ function replayOnMap(maps: Map<string, ReadMap>, operation: readonly unknown[], 
   if (typeof name !== 'string' || name === '') throw new BadLog('an operation on no map')
   const map = maps.get(name)
   if (kind === 'map') {
-    if (map === undefined) maps.set(name, { name, stored: new Map(), notJson: new Set() })
+    if (map === undefined) maps.set(name, { name, stored: new OrderedMap(), notJson: new Set() })
     return
   }
   if (map === undefined) throw new BadLog('an operation on a map that there is not')

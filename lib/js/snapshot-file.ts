@@ -3,6 +3,7 @@ import type { Key } from '../types.js'
 import { isStoredObject, type Plain } from './copy.js'
 import { disk, writeFully } from './disk.js'
 import { isWholeLine, readLines } from './lines.js'
+import { OrderedMap } from './ordered-map.js'
 import { BadTable, fromTagged, joinParts, taggedParts, toTagged, type Tagged } from './tagged.js'
 
 /**
@@ -39,14 +40,14 @@ export interface SnapshotHeader {
 /** What the writer needs of a map. */
 export interface WrittenMap {
   name: string
-  stored: ReadonlyMap<Key, unknown>
+  stored: Iterable<[Key, unknown]>
   notJson: ReadonlySet<Key>
 }
 
 /** What the reader found. */
 export interface ReadMap {
   name: string
-  stored: Map<Key, unknown>
+  stored: OrderedMap<Key, unknown>
   notJson: Set<Key>
 }
 
@@ -210,7 +211,7 @@ function readContents(lines: Generator<Buffer, string, void>): ReadStore {
       const name: unknown = line[1]
       if (typeof name !== 'string' || name === '' || maps.has(name))
         throw new BadSnapshot('a bad name of a map')
-      map = { name, stored: new Map(), notJson: new Set() }
+      map = { name, stored: new OrderedMap(), notJson: new Set() }
       maps.set(name, map)
     } else {
       if (map === undefined) throw new BadSnapshot('entries before the first map')

@@ -13,14 +13,20 @@ export interface JsNode extends TreeNode {
   readonly data: Plain | unknown[]
   /** The node of the container that this one lies in. */
   readonly owner: JsNode | undefined
+  /** The last of the owners: its parent is the map that all of them lie in, if any. */
+  readonly top: JsNode
   /** Set of what was itself taken out. */
   isDetached: boolean
+  /** The tree's count of departures when neither the node nor an owner was detached. */
+  checked: number
   /** Of a read-only node: `changes` when it was made. Of a live one: NaN. */
   readonly stamp: number
 }
 
 export class JsObject extends ObjectNode implements JsNode {
+  readonly top: JsNode
   isDetached = false
+  checked = -1
 
   constructor(
     tree: TreeEngine,
@@ -31,6 +37,7 @@ export class JsObject extends ObjectNode implements JsNode {
     readonly stamp: number,
   ) {
     super(tree, parent, step)
+    this.top = owner?.top ?? this
   }
 
   override get isReadOnly(): boolean {
@@ -39,7 +46,9 @@ export class JsObject extends ObjectNode implements JsNode {
 }
 
 export class JsArray extends ArrayNode implements JsNode {
+  readonly top: JsNode
   isDetached = false
+  checked = -1
 
   constructor(
     tree: TreeEngine,
@@ -50,6 +59,7 @@ export class JsArray extends ArrayNode implements JsNode {
     readonly stamp: number,
   ) {
     super(tree, parent, step)
+    this.top = owner?.top ?? this
   }
 
   override get isReadOnly(): boolean {
@@ -61,15 +71,14 @@ export class JsArray extends ArrayNode implements JsNode {
 export function pathOf(node: JsNode): unknown[] {
   const steps: unknown[] = []
   let at = node
-  for (; at.owner !== undefined; at = at.owner) steps.push(stepOf(at, at.owner.data as Plain))
+  for (; at.owner !== undefined; at = at.owner) steps.push(stepOf(at, at.owner.data))
   if (at.parent === undefined) steps.push(null)
   else steps.push(at.step, at.parent.step)
   return steps.reverse()
 }
 
-/** Where the node is in its owner now: items move. */
-function stepOf(node: JsNode, owner: Plain): unknown {
-  if (owner[node.step as string] === node.data) return node.step
-  if (Array.isArray(owner)) return owner.indexOf(node.data)
-  return Object.keys(owner).find((name) => owner[name] === node.data)
+/** Where the node is in its owner now: items move, members do not. */
+function stepOf(node: JsNode, owner: Plain | unknown[]): unknown {
+  if (!Array.isArray(owner) || owner[node.step as number] === node.data) return node.step
+  return owner.indexOf(node.data)
 }

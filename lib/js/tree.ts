@@ -5,8 +5,9 @@ import { makeView } from '../tree/view.js'
 import type { Key } from '../types.js'
 import { isJsonKey } from './keys.js'
 import { isKeyTooLong } from '../value-errors.js'
-import { nextItem, permuteItems, removeField, replaceItems, spliceItems } from './containers.js'
-import { copyIn, copyOut, defineField, isContainer, type Plain } from './copy.js'
+import { nextItem, permuteItems, replaceItems, spliceItems } from './containers.js'
+import { copyIn, copyOut, isContainer, type Plain } from './copy.js'
+import { Members } from './members.js'
 import { JsArray, JsObject, pathOf, type JsNode } from './tree-node.js'
 import { ItemScan, MemberScan } from './tree-scan.js'
 import type { Undo } from './undo.js'
@@ -14,7 +15,7 @@ import type { Undo } from './undo.js'
 /** What the tree needs of its engine. */
 export interface TreeOwner {
   /** Another number after each change and when the engine closes. */
-  readonly changes: number
+  changes: number
   readonly undo: Undo
   /** Throws ERR_FORKSTORE_CLOSED when the engine is closed. */
   assertOpen(): void
@@ -37,15 +38,20 @@ export interface Holder extends Place {
 /** The live tree over plain objects and arrays, and the live views of what maps hold. */
 export class JsTree implements TreeEngine {
   readonly root: TreeNode
+  /** What reads and changes the objects, those in maps too. */
+  readonly members: Members
   readonly #owner: TreeOwner
   /** Nodes of the containers that were looked at: the same view for the same container. */
   readonly #nodes = new WeakMap<object, JsNode>()
+  /** How many containers that have a node were taken out. */
+  #departures = 0
 
   constructor(
     owner: TreeOwner,
     readonly data: Plain,
   ) {
     this.#owner = owner
+    this.members = new Members(owner.undo)
     this.root = this.#live(data, undefined, undefined, 'root')
   }
 
@@ -54,20 +60,20 @@ export class JsTree implements TreeEngine {
   }
 
   get(node: TreeNode, name: string): unknown {
-    const data = this.#object(node)
-    return Object.hasOwn(data, name) ? this.#out(node, name, data[name]) : ABSENT
+    const value = this.members.get(this.#object(node), name)
+    return value === ABSENT ? ABSENT : this.#out(node, name, value)
   }
 
   has(node: TreeNode, name: string): boolean {
-    return Object.hasOwn(this.#object(node), name)
+    return this.members.has(this.#object(node), name)
   }
 
   names(node: TreeNode): string[] {
-    return Object.keys(this.#object(node))
+    return this.members.names(this.#object(node))
   }
 
   size(node: TreeNode): number {
-    return Object.keys(this.#object(node)).length
+    return this.members.size(this.#object(node))
   }
 
   set(node: TreeNode, name: string, value: unknown): void {
@@ -87,20 +93,11 @@ export class JsTree implements TreeEngine {
 
   delete(node: TreeNode, name: string): boolean {
     const data = this.#object(node)
-    if (!Object.hasOwn(data, name)) return false
+    const value = this.members.get(data, name)
+    if (value === ABSENT) return false
     this.#record(node, true, 'delete', name)
-    const value = data[name]
-    const { undo } = this.#owner
-    if (undo.active) {
-      const restore = removeField(data, name)
-      undo.record(() => {
-        restore()
-        this.attach(value)
-      })
-    } else {
-      Reflect.deleteProperty(data, name)
-    }
-    this.detach(value)
+    this.members.delete(data, name)
+    this.#replaced(value, undefined)
     this.#wrote(node)
     return true
   }
@@ -216,7 +213,7 @@ export class JsTree implements TreeEngine {
   }
 
   copy(node: TreeNode): unknown {
-    return copyOut(this.#check(node as JsNode).data)
+    return this.members.copy(this.#check(node as JsNode).data)
   }
 
   scan(node: TreeNode, from = 0): Scan {
@@ -234,11 +231,23 @@ export class JsTree implements TreeEngine {
     for (const name of Object.keys(this.data)) Reflect.deleteProperty(this.data, name)
   }
 
+  /** How many objects and arrays there are. */
+  countContainers(): number {
+    const found: object[] = [this.data]
+    for (const container of found) {
+      for (const value of this.members.values(container)) if (isContainer(value)) found.push(value)
+    }
+    return found.length
+  }
+
   // For maps.
 
   /** The view of a container in a map; a copy of any other value. */
   liveOf(holder: Holder, key: Key, value: unknown): unknown {
-    return isContainer(value) ? this.#live(value, undefined, holder, key).view : copyOut(value)
+    if (!isContainer(value)) return copyOut(value)
+    // As in the native engine, where the entry moves: what queries gave out before is out of date.
+    if (!this.#nodes.has(value)) this.#owner.changes++
+    return this.#live(value, undefined, holder, key).view
   }
 
   /** What a query's callback is given: a view that can be read until the next change, or a copy. */
@@ -248,33 +257,37 @@ export class JsTree implements TreeEngine {
 
   /** Sets a member of a container of the store's own, whose value is the store's own. */
   setField(data: Plain, name: string, value: unknown): void {
-    const { undo } = this.#owner
-    const wasThere = Object.hasOwn(data, name)
-    const before = wasThere ? data[name] : undefined
-    defineField(data, name, value)
-    this.detach(before)
-    if (!undo.active) return
-    undo.record(() => {
-      if (wasThere) defineField(data, name, before)
-      else Reflect.deleteProperty(data, name)
-      this.detach(value)
-      this.attach(before)
-    })
+    const before = this.members.get(data, name)
+    this.members.set(data, name, value)
+    this.#replaced(before, value)
   }
 
   /** Says that a value has left the place where it was. */
   detach(value: unknown): void {
-    this.#mark(value, true)
+    const node = this.#nodeOf(value)
+    if (node === undefined) return
+    node.isDetached = true
+    this.#departures++
   }
 
   /** Says that it has come back there. */
   attach(value: unknown): void {
-    this.#mark(value, false)
+    const node = this.#nodeOf(value)
+    if (node !== undefined) node.isDetached = false
   }
 
-  #mark(value: unknown, isDetached: boolean): void {
-    const node = typeof value === 'object' && value !== null ? this.#nodes.get(value) : undefined
-    if (node !== undefined) node.isDetached = isDetached
+  /** Says that one value has taken another's place, until that is taken back. */
+  #replaced(before: unknown, after: unknown): void {
+    this.detach(before)
+    if (!this.#owner.undo.active || !(isContainer(before) || isContainer(after))) return
+    this.#owner.undo.record(() => {
+      this.detach(after)
+      this.attach(before)
+    })
+  }
+
+  #nodeOf(value: unknown): JsNode | undefined {
+    return typeof value === 'object' && value !== null ? this.#nodes.get(value) : undefined
   }
 
   #object(node: TreeNode): Plain {
@@ -287,9 +300,17 @@ export class JsTree implements TreeEngine {
 
   #check(node: JsNode): JsNode {
     this.#owner.assertOpen()
-    if (node.isReadOnly && node.stamp !== this.changes) throw detached(node)
-    for (let at: JsNode | undefined = node; at !== undefined; at = at.owner) {
+    if (node.isReadOnly) {
+      if (node.stamp !== this.changes) throw detached(node)
+      return node
+    }
+    // Not always up to the root: in a deep tree each level would cost as much as all above it.
+    const departures = this.#departures
+    for (let at: JsNode | undefined = node; at !== undefined && at.checked !== departures; at = at.owner) {
       if (at.isDetached) throw detached(node)
+    }
+    for (let at: JsNode | undefined = node; at !== undefined && at.checked !== departures; at = at.owner) {
+      at.checked = departures
     }
     return node
   }
@@ -331,8 +352,7 @@ export class JsTree implements TreeEngine {
   }
 
   #wrote(node: TreeNode): void {
-    let top = node as JsNode
-    while (top.owner !== undefined) top = top.owner
+    const { top } = node as JsNode
     if (top.parent !== undefined) (top.parent as Holder).changed(top.step)
     this.#owner.wrote()
   }

@@ -6,6 +6,7 @@ export class Undo {
   readonly #steps: (() => void)[] = []
   /** For each open scope, how many steps there were when it began. */
   readonly #scopes: number[] = []
+  readonly #ends: (() => void)[] = []
 
   /** A scope is open: writes must be recorded. */
   get active(): boolean {
@@ -17,17 +18,29 @@ export class Undo {
     this.#steps.push(step)
   }
 
+  /** Runs this once when the outermost scope has ended, kept or taken back. REQUIRES: active. */
+  atEnd(run: () => void): void {
+    this.#ends.push(run)
+  }
+
   begin(): void {
     this.#scopes.push(this.#steps.length)
   }
 
   commit(): void {
     this.#scopes.pop()
-    if (!this.active) this.#steps.length = 0
+    if (this.active) return
+    this.#steps.length = 0
+    this.#end()
   }
 
   rollback(): void {
     const start = this.#scopes.pop() ?? 0
     while (this.#steps.length > start) this.#steps.pop()?.()
+    if (!this.active) this.#end()
+  }
+
+  #end(): void {
+    for (const run of this.#ends.splice(0)) run()
   }
 }

@@ -135,6 +135,10 @@ MapContents OrderedMap::Detach() {
   return MapContents{header.index, header.order, header.order_height};
 }
 
+void OrderedMap::SkipSequences(uint64_t next) {
+  if (next_sequence() < next) Field<uint64_t>(offsetof(MapHeader, next_sequence)) = next;
+}
+
 uint32_t OrderedMap::Scan(uint64_t from_sequence, uint32_t limit, Offset* records) const {
   return Order().Scan(from_sequence, limit, records);
 }

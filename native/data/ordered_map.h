@@ -80,6 +80,10 @@ class OrderedMap {
   OrderedMap(Heap heap, Offset header, HashSeed seed) : heap_(heap), header_(header), seed_(seed) {}
 
   Offset header() const { return header_; }
+  // What the next new entry gets.
+  uint64_t next_sequence() const { return heap_.Read<MapHeader>(header_).next_sequence; }
+  // New entries get `next` and those behind it from now on; those in between never.
+  void SkipSequences(uint64_t next);
   uint64_t size() const { return heap_.Read<MapHeader>(header_).entries; }
 
   // Arena offset of the value's root slot, or kNone.

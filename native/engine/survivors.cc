@@ -32,7 +32,11 @@ std::vector<uint8_t> ShapeDefinition(const ShapeTable& shapes, uint32_t shape) {
 
 void Engine::State::RollBack() {
   const NodeId highest = tree.next_node();
+  // Iterations go by sequence numbers, and may have come past those that are taken back: no others get them again.
+  std::vector<uint64_t> sequences;
+  for (const OrderedMap& map : maps) sequences.push_back(map.next_sequence());
   const Savepoint savepoint = transactions.Rollback();
+  for (size_t at = 0; at < maps.size(); ++at) maps[at].SkipSequences(sequences[at]);
   survivors.clear();
   for (uint32_t shape = savepoint.shapes; shape < shapes.count(); ++shape) {
     survivors.push_back(ShapeDefinition(shapes, shape));

@@ -130,8 +130,15 @@ class Program {
     Scope scope = std::move(scopes_.back());
     scopes_.pop_back();
     const NodeId highest = engine_->tree().next_node();
+    std::vector<uint64_t> sequences;
+    for (uint32_t id = 1; id <= engine_->map_count(); ++id) {
+      sequences.push_back(engine_->map(id)->next_sequence());
+    }
     ASSERT_TRUE(engine_->Rollback().ok());
     EXPECT_EQ(engine_->tree().next_node(), highest);
+    for (uint32_t id = 1; id <= engine_->map_count(); ++id) {
+      EXPECT_EQ(engine_->map(id)->next_sequence(), sequences[id - 1]);
+    }
     const std::vector<Bytes> survivors = engine_->TakeSurvivors();
     EXPECT_TRUE(engine_->TakeSurvivors().empty());
     log_.resize(scope.logged);

@@ -408,6 +408,32 @@ export function querySuite(engine: EngineName): void {
     expect(map.count((user) => user.options.depth.some(({ n }) => n === -3))).toBe(1)
   })
 
+  test('of maps: the first live view of an entry is a change to what callbacks hold', async () => {
+    const { map } = await make()
+    const seen: (number | string)[] = []
+    map.take(3).forEach((user, key) => {
+      const { options } = user
+      const live = map.live('key 1') as User
+      try {
+        seen.push(user.n, options.depth[0]!.n)
+      } catch (error) {
+        seen.push((error as { code: string }).code, String(key))
+      }
+      expect(live.n).toBe(1)
+    })
+    expectSame(seen, ['ERR_FORKSTORE_DETACHED', 'key 0', 1, 1, 2, 2])
+    // A value that is no container has no view: nothing happens.
+    const mixed = map as ForkstoreMap
+    mixed.set('number', 5)
+    let first: User | undefined
+    map.some((user) => (first = user) !== undefined)
+    expect(mixed.live('number')).toBe(5)
+    expect(mixed.live('nobody')).toBeUndefined()
+    expect(first?.n).toBe(0)
+    map.live('key 2')
+    expectError('ERR_FORKSTORE_DETACHED', () => first?.n)
+  })
+
   test('after close', async () => {
     const { store, map, root } = await make()
     const rows = query(root['users'] as object)

@@ -1,0 +1,155 @@
+/**
+ * An entry of an OrderedMap, in the ring of all entries. One that was removed has no `next`, and knows which entry was
+ * before it when it went.
+ */
+export interface Entry<K, V> {
+  readonly key: K
+  value: V
+  /** Entries that came later have higher ones. Not used again. */
+  readonly sequence: number
+  previous: Entry<K, V>
+  next: Entry<K, V> | undefined
+}
+
+/**
+ * A map in the order of insertion, as JavaScript's is, from which an entry can be taken and be put back where it was, at
+ * the same cost as any other change. The entries are a ring; an entry that was removed keeps the way to the one before
+ * it. That is all that putting it back needs, provided that everything done since is taken back first; and it
+ * shows whoever stands on it the way to what comes next: back to the first entry that is there, and on to the first one
+ * that came later. So a way through the map costs it nothing, and finds its place again after a removal, a clearing and
+ * a rollback.
+ * Rejected: JavaScript's own order, in which an entry comes back in its place only if all behind it are put behind it again.
+ */
+export class OrderedMap<K, V> {
+  readonly #index = new Map<K, Entry<K, V>>()
+  /** Before the first entry and behind the last one. */
+  readonly #ends: Entry<K, V>
+  #sequence = 0
+
+  constructor() {
+    const ends = { key: undefined, value: undefined, sequence: 0, next: undefined } as unknown as Entry<K, V>
+    ends.previous = ends.next = ends
+    this.#ends = ends
+  }
+
+  get size(): number {
+    return this.#index.size
+  }
+
+  get(key: K): V | undefined {
+    return this.#index.get(key)?.value
+  }
+
+  has(key: K): boolean {
+    return this.#index.has(key)
+  }
+
+  /** The entry, which may be given another value. */
+  find(key: K): Entry<K, V> | undefined {
+    return this.#index.get(key)
+  }
+
+  /** An entry that is there keeps its place; another one comes last. */
+  set(key: K, value: V): void {
+    const entry = this.#index.get(key)
+    if (entry !== undefined) {
+      entry.value = value
+      return
+    }
+    const sequence = ++this.#sequence
+    const ownKey = key === 0 ? (0 as K) : key // -0 is 0
+    this.#append({ key: ownKey, value, sequence, previous: this.#ends, next: undefined })
+  }
+
+  /** The entry that was removed, without its value: whoever stands on it shall not keep that. */
+  delete(key: K): Entry<K, V> | undefined {
+    const entry = this.#index.get(key)
+    if (entry?.next === undefined) return undefined
+    this.#index.delete(entry.key)
+    entry.previous.next = entry.next
+    entry.next.previous = entry.previous
+    entry.next = undefined
+    entry.value = undefined as V
+    return entry
+  }
+
+  /** Puts back what `delete` took. REQUIRES: all that was changed since has been taken back. */
+  restore(entry: Entry<K, V>, value: V): void {
+    const { previous } = entry
+    const next = previous.next as Entry<K, V>
+    entry.value = value
+    entry.next = next
+    previous.next = next.previous = entry
+    this.#index.set(entry.key, entry)
+  }
+
+  /** Gives all entries, in their order, with their values. */
+  clear(): Entry<K, V>[] {
+    const entries = [...this.#entries()]
+    for (const entry of entries) {
+      entry.previous = this.#ends
+      entry.next = undefined
+    }
+    this.#ends.previous = this.#ends.next = this.#ends
+    this.#index.clear()
+    return entries
+  }
+
+  /** Puts back what `clear` gave. REQUIRES: as of `restore`. */
+  restoreAll(entries: readonly Entry<K, V>[]): void {
+    for (const entry of entries) this.#append(entry)
+  }
+
+  /** A way through the entries, from before the first. */
+  walk(): Walk<K, V> {
+    return new Walk(this.#ends)
+  }
+
+  *[Symbol.iterator](): Generator<[K, V], undefined> {
+    for (const { key, value } of this.#entries()) yield [key, value]
+    return undefined
+  }
+
+  *#entries(): Generator<Entry<K, V>, undefined> {
+    const walk = this.walk()
+    while (walk.step()) yield walk.entry
+    return undefined
+  }
+
+  #append(entry: Entry<K, V>): void {
+    const ends = this.#ends
+    const last = ends.previous
+    entry.previous = last
+    entry.next = ends
+    last.next = ends.previous = entry
+    this.#index.set(entry.key, entry)
+  }
+}
+
+/**
+ * Goes through a map as iterators of JavaScript's do: what is there when its turn comes is visited, once.
+ */
+export class Walk<K, V> {
+  /** The current one. REQUIRES: `step` gave true. */
+  entry: Entry<K, V>
+  readonly #ends: Entry<K, V>
+  #isDone = false
+
+  constructor(ends: Entry<K, V>) {
+    this.#ends = this.entry = ends
+  }
+
+  /** Goes on to the next entry; false when there is none, and then for good. */
+  step(): boolean {
+    if (this.#isDone) return false
+    let at = this.entry
+    const { sequence } = at
+    while (at.next === undefined) at = at.previous
+    // More than one step only from an entry that was removed, past what was put back in front of it.
+    do at = at.next as Entry<K, V>
+    while (at.sequence <= sequence && at !== this.#ends)
+    this.entry = at
+    this.#isDone = at === this.#ends
+    return !this.#isDone
+  }
+}
