@@ -313,6 +313,7 @@ describe('healing', () => {
     // `snapshot: false`: whatever is taken is taken for the log's sake.
     const scheduler = new SnapshotScheduler(engine as unknown as Engine, options, false, events)
     new Durability(log, 'everysec', {
+      onTurnEnd: () => undefined,
       onNeed: (isNeeded) => scheduler.need(isNeeded),
       onWarning: () => undefined,
     })
