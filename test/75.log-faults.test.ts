@@ -117,7 +117,7 @@ const cases = [
 ] as const
 
 test.each(cases)(
-  'each call of the log: %s',
+  'the first calls of each name: %s',
   async (name, action, error) => {
     const subject = new Subject(name.replaceAll(/\W/g, '-'), name.startsWith('E') ? 'everysec' : 'commit')
     await subject.ready()
