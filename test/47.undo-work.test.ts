@@ -81,6 +81,9 @@ class Owner implements MapOwner {
   }
 }
 
+/** What a scope notes beside the steps. */
+const nothing = { lines: 0, maps: 0, writes: 0 }
+
 describe('js', () => {
   const ends = ['commit', 'rollback'] as const
 
@@ -89,14 +92,14 @@ describe('js', () => {
       const data = countedObject(Object.fromEntries(Array.from({ length: size }, (_, n) => [`m${n}`, n])))
       const { undo, tree } = new Owner(data)
       work = 0
-      undo.begin()
+      undo.begin(nothing)
       for (let n = 0; n < CHANGES; n++) {
         tree.delete(tree.root, `m${n}`)
         if (n % 2 === 0) tree.set(tree.root, `m${n}`, { again: n })
         if (n % 3 === 0) tree.set(tree.root, `new ${n}`, n)
         if (n % 4 === 0) tree.delete(tree.root, `m${n}`)
       }
-      undo[end]()
+      undo[end](() => undefined)
       const done = work
       const again = Math.ceil(CHANGES / 2) - Math.ceil(CHANGES / 4)
       const added = Math.ceil(CHANGES / 3)
@@ -122,12 +125,12 @@ describe('js', () => {
         })
       }
       work = 0
-      owner.undo.begin()
+      owner.undo.begin(nothing)
       for (let n = 0; n < CHANGES; n++) {
         map.delete(n)
         if (n % 2 === 0) map.set(n, n)
       }
-      owner.undo[end]()
+      owner.undo[end](() => undefined)
       const done = work
       vi.restoreAllMocks()
       expect([...map.keys()][0]).toBe(end === 'commit' ? CHANGES : 0)

@@ -325,7 +325,7 @@ describe('how the log of forkstore/js is written', () => {
       let most = 0
       let isBehind = false
       for (let count = 0; count < 2000; count++) {
-        log.record(line)
+        log.record(line, false)
         crc = crc32(line, crc)
         most = Math.max(most, log.stats().bufferedBytes)
         isBehind ||= log.isBehind
@@ -346,12 +346,12 @@ describe('how the log of forkstore/js is written', () => {
 
     test('but not within a transaction, which may be taken back as a whole', async () => {
       const { log, path } = begin()
-      log.record(line)
-      log.begin()
-      for (let count = 0; count < 1000; count++) log.record(line)
+      log.record(line, false)
+      const mark = log.mark()
+      for (let count = 0; count < 1000; count++) log.record(line, true)
       expect(log.stats()).toMatchObject({ bufferedBytes: expect.any(Number) as number, stalls: 0 })
       expect(log.stats().bufferedBytes).toBeGreaterThan(1000 * line.length)
-      log.rollback()
+      log.rollbackTo(mark)
       log.endBatch(true)
       await log.close()
       const text = readFileSync(join(path, logName(1)), 'utf8')
@@ -363,7 +363,7 @@ describe('how the log of forkstore/js is written', () => {
       vi.spyOn(disk, 'writeSync').mockImplementation(() => {
         throw Object.assign(new Error('EIO: as the test says'), { code: 'EIO', errno: -5 })
       })
-      for (let count = 0; count < 1000; count++) log.record(line)
+      for (let count = 0; count < 1000; count++) log.record(line, false)
       expect(log.state).toBe('failed')
       expect(log.stats().bufferedBytes).toBeLessThan(2 * bounds.fragmentBytes)
       log.endBatch(true)

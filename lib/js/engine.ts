@@ -61,7 +61,6 @@ class JsEngine implements Engine, MapOwner {
   readonly name = 'js'
   readonly recovered: Recovered | undefined
   onWrite: () => void = () => undefined
-  scopes = 0
   keptScopes = ALL_SCOPES
   readonly undo = new Undo()
   readonly tree: JsTree
@@ -76,8 +75,6 @@ class JsEngine implements Engine, MapOwner {
   readonly #replayed: Replayed | undefined
   /** The directory's snapshot says that a log follows. */
   readonly #hadLog: boolean
-  /** For each open transaction, how many maps there were when it began. */
-  readonly #mapsBefore: number[] = []
   #newest: number
   #writes: number
   #isSealed = false
@@ -157,6 +154,7 @@ class JsEngine implements Engine, MapOwner {
     if (path === undefined)
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'the store is memory only')
     await this.log?.awaitQuiet()
+    this.settle()
     const generation = ++this.#newest // never used twice, also when this one fails
     const name = snapshotName(generation)
     const temporary = `${name}.tmp`
@@ -208,37 +206,34 @@ class JsEngine implements Engine, MapOwner {
     return this.log !== undefined
   }
 
+  get scopes(): number {
+    return this.undo.depth
+  }
+
   begin(): void {
     this.assertOpen()
-    this.undo.begin()
-    this.log?.begin()
-    this.#mapsBefore.push(this.#maps.size)
-    const writes = this.#writes
-    // Taken back, they have not been.
-    this.undo.record(() => (this.#writes = writes))
-    this.scopes++
+    this.undo.begin({ lines: this.log?.mark() ?? 0, maps: this.#maps.size, writes: this.#writes })
   }
 
   commit(): void {
     this.assertOpen()
     this.undo.commit()
-    this.log?.commit()
-    this.#mapsBefore.pop()
-    this.scopes--
+  }
+
+  rollback(): void {
+    this.changes++
+    this.undo.rollback(({ lines, maps, writes }) => {
+      this.#writes = writes
+      this.log?.rollbackTo(lines)
+      // Maps stay: the log must go on to have them.
+      for (const name of [...this.#maps.keys()].slice(maps)) this.record(['map', name], true)
+    })
   }
 
   settle(): void {
     while (this.keptScopes < this.scopes) this.rollback()
     this.keptScopes = ALL_SCOPES
-  }
-
-  rollback(): void {
-    this.undo.rollback()
-    this.log?.rollback()
-    // Maps stay: the log must go on to have them.
-    for (const name of [...this.#maps.keys()].slice(this.#mapsBefore.pop())) this.record(['map', name], true)
-    this.changes++
-    this.scopes--
+    if (this.undo.isUnfinished) this.undo.finish()
   }
 
   idle(): boolean {
@@ -276,7 +271,7 @@ class JsEngine implements Engine, MapOwner {
   }
 
   assertOpen(): void {
-    if (this.keptScopes < this.scopes) this.settle()
+    if (this.keptScopes < this.scopes || this.undo.isUnfinished) this.settle()
     if (this.#isSealed) throw closedError()
   }
 
@@ -287,7 +282,7 @@ class JsEngine implements Engine, MapOwner {
   }
 
   record(operation: readonly unknown[], isJson: boolean): void {
-    this.log?.record(encodeOperation(operation, isJson))
+    this.log?.record(encodeOperation(operation, isJson), this.undo.active)
   }
 
   #entries(): number {

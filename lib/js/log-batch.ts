@@ -3,13 +3,11 @@ import { endLine } from './log-file.js'
 
 const CHUNK_CHARACTERS = 2 ** 20
 
-/** The batch of the turn that has not ended yet: lines of operations, and which of them may still be taken back. */
+/** The batch of the turn that has not ended yet: lines of operations. */
 export class OpenBatch {
   #lines: string[] = []
   /** Of these lines, in UTF-16 units: near enough to bytes. */
   #size = 0
-  /** For each open transaction, how many lines there were when it began. */
-  readonly #marks: number[] = []
   /** Of the lines that have been taken. */
   #crc = 0
   #isTaken = false
@@ -23,9 +21,9 @@ export class OpenBatch {
     return this.#lines.length === 0 && !this.#isTaken
   }
 
-  /** A transaction is open. */
-  get mayBeTakenBack(): boolean {
-    return this.#marks.length > 0
+  /** Lines that are here. */
+  get length(): number {
+    return this.#lines.length
   }
 
   add(line: string): void {
@@ -33,21 +31,12 @@ export class OpenBatch {
     this.#size += line.length
   }
 
-  begin(): void {
-    this.#marks.push(this.#lines.length)
+  /** Forgets what was added since there were so many lines. */
+  rollbackTo(length: number): void {
+    while (this.#lines.length > length) this.#size -= this.#lines.pop()!.length
   }
 
-  commit(): void {
-    this.#marks.pop()
-  }
-
-  /** Forgets what was added since `begin`. */
-  rollback(): void {
-    const undone = this.#lines.splice(this.#marks.pop() ?? 0)
-    for (const line of undone) this.#size -= line.length
-  }
-
-  /** The lines that are here, as bytes; they can be taken back no more. REQUIRES: !mayBeTakenBack. */
+  /** The lines that are here, as bytes; they can be taken back no more. */
   take(): Buffer[] {
     for (const line of this.#lines) this.#crc = crc32(line, this.#crc)
     this.#isTaken = true

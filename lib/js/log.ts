@@ -101,31 +101,28 @@ export class JsLog implements EngineLog {
     this.#countSegments()
   }
 
-  /** Adds a line of an operation to the batch. Called before the change. Errors: ERR_FORKSTORE_LOG_FAILED. */
-  record(line: string): void {
+  /**
+   * Adds a line of an operation to the batch. Called before the change. `mayBeTakenBack`: a transaction is open, whose
+   * lines must all stay here. Errors: ERR_FORKSTORE_LOG_FAILED.
+   */
+  record(line: string, mayBeTakenBack: boolean): void {
     if (this.refusesWrites) {
       const message = `no write is taken until the log works again: ${this.#failure?.message ?? ''}`
       throw new ForkstoreError('ERR_FORKSTORE_LOG_FAILED', message, { cause: this.#failure?.cause })
     }
     this.#batch.add(line)
-    // What a transaction writes must stay here: all of it may be taken back.
-    if (this.#batch.size > this.#bounds.fragmentBytes && !this.#batch.mayBeTakenBack) {
+    if (this.#batch.size > this.#bounds.fragmentBytes && !mayBeTakenBack) {
       this.#append(this.#batch.take())
     }
   }
 
-  /** Begins a transaction: what is recorded from here on may be taken back. They nest, and end within the turn. */
-  begin(): void {
-    this.#batch.begin()
+  /** How many lines the batch has: what is recorded from here on can be taken back while a transaction is open. */
+  mark(): number {
+    return this.#batch.length
   }
 
-  commit(): void {
-    this.#batch.commit()
-  }
-
-  /** Forgets what was recorded since `begin`. */
-  rollback(): void {
-    this.#batch.rollback()
+  rollbackTo(mark: number): void {
+    this.#batch.rollbackTo(mark)
   }
 
   endBatch(sync: boolean): void {
