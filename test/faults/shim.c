@@ -209,6 +209,8 @@ WRAP(int, -1, madvise, SYS_madvise, (void *address, size_t bytes, int advice), a
 WRAP(void *, MAP_FAILED, mmap, SYS_mmap,
      (void *address, size_t bytes, int protection, int flags, int fd, off_t offset), address, bytes, protection,
      flags, fd, offset)
+void *mmap64(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+    __attribute__((alias("mmap")));
 
 /* The fork is a raw clone through syscall(); its child's pid is what kills aim at. */
 long syscall(long number, ...) {
