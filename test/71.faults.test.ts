@@ -172,7 +172,9 @@ for (const [name, action, error] of cases) {
     await checkOnDisk(directory, good.writes, good.writes, 'none')
     await subject.close()
 
-    expect([...struck.keys()]).toEqual(expect.arrayContaining(['clone', 'fsync', 'renameat', 'pwritev', 'mmap']))
+    expect([...struck.keys()]).toEqual(
+      expect.arrayContaining(['clone', 'fsync', 'renameat', 'pwritev', 'mmap']),
+    )
     if (action === Action.failForGood) {
       for (const [call, { succeeded }] of struck) {
         if (essential.has(call)) expect([call, succeeded]).toEqual([call, 0])
