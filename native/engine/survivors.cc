@@ -32,7 +32,8 @@ std::vector<uint8_t> ShapeDefinition(const ShapeTable& shapes, uint32_t shape) {
 
 void Engine::State::RollBack() {
   const NodeId highest = tree.next_node();
-  // Iterations go by sequence numbers, and may have come past those that are taken back: no others get them again.
+  // Iterations go by sequence numbers, and may have come past those that are taken back: no others get them
+  // again.
   std::vector<uint64_t> sequences;
   for (const OrderedMap& map : maps) sequences.push_back(map.next_sequence());
   const Savepoint savepoint = transactions.Rollback();
