@@ -33,7 +33,8 @@ export interface Engine {
   readonly scopes: number
   /**
    * Set, by a plain assignment, when scopes beyond so many have failed. `settle` takes them back; where the error is a
-   * stack overflow there may be no room for that call, so every other use of the engine begins with it.
+   * stack overflow there may be no room for that call, so every write, every call of a map, snapshots and the end of
+   * the turn begin with it. (A view may show until then what has not been taken back.)
    */
   keptScopes: number
   /** Takes back the scopes that have failed. */

@@ -351,7 +351,7 @@ describe('how the log of forkstore/js is written', () => {
       for (let count = 0; count < 1000; count++) log.record(line, true)
       expect(log.stats()).toMatchObject({ bufferedBytes: expect.any(Number) as number, stalls: 0 })
       expect(log.stats().bufferedBytes).toBeGreaterThan(1000 * line.length)
-      log.rollbackTo(mark)
+      log.rollbackTo(mark, [])
       log.endBatch(true)
       await log.close()
       const text = readFileSync(join(path, logName(1)), 'utf8')

@@ -26,6 +26,7 @@ import { JsMap, type MapOwner } from './map.js'
 import { writeSnapshot } from './snapshot-file.js'
 import { isSystemError } from './system.js'
 import { JsTree } from './tree.js'
+import { assertStackRoom } from './stack-room.js'
 import { Undo } from './undo.js'
 
 export interface JsOptions extends ReplayOptions {
@@ -217,23 +218,26 @@ class JsEngine implements Engine, MapOwner {
 
   commit(): void {
     this.assertOpen()
+    assertStackRoom()
     this.undo.commit()
   }
 
   rollback(): void {
+    assertStackRoom()
     this.changes++
-    this.undo.rollback(({ lines, maps, writes }) => {
-      this.#writes = writes
-      this.log?.rollbackTo(lines)
-      // Maps stay: the log must go on to have them.
-      for (const name of [...this.#maps.keys()].slice(maps)) this.record(['map', name], true)
-    })
+    const { lines, maps, writes } = this.undo.rollback()
+    this.#writes = writes
+    // Maps stay: the log must go on to have them.
+    const kept = [...this.#maps.keys()].slice(maps)
+    this.log?.rollbackTo(
+      lines,
+      kept.map((name) => encodeOperation(['map', name], true)),
+    )
   }
 
   settle(): void {
     while (this.keptScopes < this.scopes) this.rollback()
     this.keptScopes = ALL_SCOPES
-    if (this.undo.isUnfinished) this.undo.finish()
   }
 
   idle(): boolean {
@@ -271,7 +275,7 @@ class JsEngine implements Engine, MapOwner {
   }
 
   assertOpen(): void {
-    if (this.keptScopes < this.scopes || this.undo.isUnfinished) this.settle()
+    if (this.keptScopes < this.scopes) this.settle()
     if (this.#isSealed) throw closedError()
   }
 
@@ -279,6 +283,10 @@ class JsEngine implements Engine, MapOwner {
     this.#writes++
     this.changes++
     this.onWrite()
+  }
+
+  prepareChange(): void {
+    if (this.undo.active) assertStackRoom()
   }
 
   record(operation: readonly unknown[], isJson: boolean): void {

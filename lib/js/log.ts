@@ -121,8 +121,10 @@ export class JsLog implements EngineLog {
     return this.#batch.length
   }
 
-  rollbackTo(mark: number): void {
+  /** `kept`: lines that are to stay. */
+  rollbackTo(mark: number, kept: readonly string[]): void {
     this.#batch.rollbackTo(mark)
+    for (const line of kept) this.#batch.add(line)
   }
 
   endBatch(sync: boolean): void {

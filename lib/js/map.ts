@@ -110,6 +110,7 @@ export class JsMap extends ForkstoreMap {
     const { tree, undo } = this.#owner
     this.#owner.assertOpen()
     if (this.stored.size === 0) return
+    this.#owner.prepareChange()
     this.#owner.record(['clear', this.name], true)
     const entries = this.stored.clear()
     const notJson = [...this.notJson]
@@ -219,6 +220,7 @@ export class JsMap extends ForkstoreMap {
   }
 
   #record(kind: string, key: Key, isJson: boolean, ...rest: unknown[]): void {
+    this.#owner.prepareChange()
     if (this.#owner.isLogged) this.#owner.record([kind, this.name, key, ...rest], isJson && isJsonKey(key))
   }
 

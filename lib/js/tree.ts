@@ -24,6 +24,10 @@ export interface TreeOwner {
   /** Whether there is a log. */
   readonly isLogged: boolean
   /**
+   * Called before each change. Within a transaction: what is begun can be ended and taken back; else a RangeError.
+   */
+  prepareChange(): void
+  /**
    * Puts an operation (log-file.ts) into the log; `isJson`: JSON can say it. Called before the change, which must then
    * come. Errors: ERR_FORKSTORE_LOG_FAILED, ERR_FORKSTORE_TOO_LARGE.
    */
@@ -346,6 +350,7 @@ export class JsTree implements TreeEngine {
   }
 
   #record(node: TreeNode, isJson: boolean, kind: string, ...rest: unknown[]): void {
+    this.#owner.prepareChange()
     if (!this.#owner.isLogged) return
     const path = pathOf(node as JsNode)
     this.#owner.record([kind, path, ...rest], isJson && (path[0] === null || isJsonKey(path[1] as Key)))

@@ -8,8 +8,7 @@ export interface Scope {
 
 /**
  * What takes back the writes of transactions: for each write, while a scope is open, a closure that restores what was
- * there, with its place in the order. Run newest first. A closure that fails, for want of stack, runs once more: it has
- * to come to the same.
+ * there, with its place in the order. Run newest first. That there is room on the stack for all of this its user sees to.
  */
 export class Undo {
   readonly #steps: (() => void)[] = []
@@ -24,11 +23,6 @@ export class Undo {
   /** A scope is open: writes must be recorded. */
   get active(): boolean {
     return this.#scopes.length > 0
-  }
-
-  /** The last scope has ended, but not all that was to be run then has been. */
-  get isUnfinished(): boolean {
-    return this.#scopes.length === 0 && this.#ends.length > 0
   }
 
   /** REQUIRES: active. */
@@ -49,25 +43,18 @@ export class Undo {
     this.#scopes.pop()
     if (this.active) return
     this.#steps.length = 0
-    this.finish()
+    this.#end()
   }
 
-  /** Takes back what was written since the innermost scope began, and then ends it. `also` takes back the rest. */
-  rollback(also: (scope: Scope) => void): void {
-    const scope = this.#scopes.at(-1)!
-    for (let step = this.#steps.length; step > scope.steps; step--) {
-      this.#steps[step - 1]!()
-      this.#steps.length = step - 1
-    }
-    also(scope)
-    this.#scopes.pop()
-    if (!this.active) this.finish()
+  /** Takes back what was written since the innermost scope began, and ends it; its `Scope`. REQUIRES: active. */
+  rollback(): Scope {
+    const scope = this.#scopes.pop()!
+    while (this.#steps.length > scope.steps) this.#steps.pop()!()
+    if (!this.active) this.#end()
+    return scope
   }
 
-  finish(): void {
-    for (let run = this.#ends.at(-1); run !== undefined; run = this.#ends.at(-1)) {
-      run()
-      this.#ends.pop()
-    }
+  #end(): void {
+    for (const run of this.#ends.splice(0)) run()
   }
 }

@@ -150,6 +150,7 @@ export class NativeEngine implements Engine {
 
   stats(): EngineStats {
     this.#assertMapped()
+    this.settle()
     const stats = this.#store.stats()
     const collections: EngineStats['collections'] = Object.create(null)
     for (const { name, entries } of this.#store.maps()) {

@@ -16,7 +16,77 @@ function caught(run) {
   return 'nothing'
 }
 
-if (how === 'transactions') {
+if (how === 'changes') {
+  // Each kind of change, in a transaction at the end of the stack that throws.
+  const fill = () => {
+    root.list = [{ x: 1 }, 2, 3, { y: 4 }]
+    root.members = { a: { x: 1 }, b: 2, c: 3 }
+    map.clear()
+    for (const key of ['a', 'b', 'c']) map.set(key, { x: key })
+    // Views, so that what is taken away has to be told.
+    return [root.list[0].x, root.list[3].y, root.members.a.x, map.live('b').x]
+  }
+  const changes = {
+    shift: () => root.list.shift(),
+    splice: () => root.list.splice(1, 2, { z: 5 }, 6, 7),
+    pop: () => root.list.pop(),
+    length: () => (root.list.length = 1),
+    item: () => (root.list[0] = { other: 1 }),
+    reverse: () => root.list.reverse(),
+    deleteItem: () => delete root.list[0],
+    member: () => (root.members.a = { other: 1 }),
+    deleteMember: () => delete root.members.b,
+    again: () => delete root.members.b && (root.members.b = { other: 1 }),
+    set: () => map.set('b', { other: 1 }),
+    delete: () => map.delete('b'),
+    patch: () => map.patch('c', { y: { z: 1 } }),
+    clear: () => map.clear(),
+    newMap: () => store.map('another').set('a', 1),
+  }
+  const show = () =>
+    JSON.stringify([copy(root), [...map.keys()], [...map.values()], store.map('another').size])
+  const wrong = []
+  for (const [name, change] of Object.entries(changes)) {
+    for (let pad = 0; pad < 120; pad++) {
+      fill()
+      const before = show()
+      const attempt = () => {
+        try {
+          store.transaction(() => {
+            change()
+            throw new Error('on purpose')
+          })
+        } catch {
+          return
+        }
+      }
+      const dive = (...rest) => {
+        let depth = 0
+        try {
+          depth = dive(...rest)
+        } catch {
+          depth = 0
+        }
+        if (depth < 10) attempt()
+        return depth + 1
+      }
+      caught(() => dive(...new Array(pad % 64).fill(0)))
+      const after = show()
+      if (after !== before) wrong.push([name, before, after])
+    }
+  }
+  const end = show()
+  await store.close()
+  const again = await open(directory, { engine })
+  const saved = JSON.stringify([
+    copy(again.root),
+    [...again.map('m').keys()],
+    [...again.map('m').values()],
+    again.map('another').size,
+  ])
+  console.log(JSON.stringify({ wrong, isSame: saved === end }))
+  await again.close()
+} else if (how === 'transactions') {
   root.n = 0
   map.set('n', 0)
   const errors = []
