@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -205,6 +206,53 @@ describe('files of the log of forkstore/js', () => {
         expect((await stores.open(again)).recovered?.log).toBe(undefined)
       }
     }
+  })
+
+  test('a torn tail before a log that a damaged snapshot healed: salvage keeps all that it takes away', async () => {
+    const healed = { first: 9, afterFailure: true }
+    const path = await written({ text: `${good}["set` }, { text: batch(9, 8, set('x', 9)), header: healed })
+    const snapshot = 'snapshot-00000000000000000002.json'
+    writeFileSync(join(path, snapshot), 'damaged')
+    const interrupted = crashCopy(path)
+    // As an opening leaves it that was cut off once it had set the snapshot aside.
+    renameSync(join(interrupted, snapshot), join(interrupted, `${snapshot}.damaged`))
+    for (const each of [path, interrupted]) {
+      const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(each))
+      expect(error.message).toContain('the snapshot that it follows is damaged')
+      const logs = [logName(1), logName(2)].map((name) => readFileSync(join(each, name)))
+      const store = await stores.open(each, { recover: 'salvage' })
+      store.on('recovered', () => undefined)
+      expectEntries(store.map('a'), [['x', 2]])
+      const copies = [1, 2].map((generation) => `${logName(generation)}.damaged`)
+      expect(store.recovered!.log!.salvaged!.copies).toEqual(copies)
+      expect(copies.map((name) => readFileSync(join(each, name)))).toEqual(logs)
+      expect(readFileSync(join(each, `${snapshot}.damaged`), 'utf8')).toBe('damaged')
+    }
+  })
+
+  test('a damaged snapshot that cannot be set aside: opening takes it as it is, salvage does not', async () => {
+    const path = await written({ text: good })
+    const snapshot = join(path, 'snapshot-00000000000000000002.json')
+    writeFileSync(snapshot, 'damaged')
+    const torn = crashCopy(path)
+    appendFileSync(join(torn, logName(1)), `garbage\n${markLine(3)}`)
+    const { renameSync: real } = disk
+    vi.spyOn(disk, 'renameSync').mockImplementation((from, to) => {
+      if (to.includes('.damaged')) throw Object.assign(new Error('EIO: as the test says'), { code: 'EIO', errno: -5 }) // prettier-ignore
+      real(from, to)
+    })
+    try {
+      const store = await stores.open(path)
+      store.on('recovered', () => undefined)
+      expect(store.map('a').get('x')).toBe(2)
+      expect(readFileSync(snapshot, 'utf8')).toBe('damaged')
+      await expectRejection('ERR_FORKSTORE_IO', () => stores.open(torn, { recover: 'salvage' }))
+    } finally {
+      vi.restoreAllMocks()
+    }
+    const salvaged = await stores.open(torn, { recover: 'salvage' })
+    salvaged.on('recovered', () => undefined)
+    expect(salvaged.map('a').get('x')).toBe(2)
   })
 
   test.each([
