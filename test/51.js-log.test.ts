@@ -1,6 +1,6 @@
 // The log of forkstore/js: its lines, its files, and what becomes of calls of the system that fail.
 
-import {
+import fs, {
   appendFileSync,
   fstatSync,
   mkdirSync,
@@ -11,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -422,7 +423,10 @@ describe('how the log of forkstore/js is written', () => {
 })
 
 describe('calls of the system that fail', () => {
-  afterEach(() => vi.restoreAllMocks())
+  afterEach(() => {
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  })
 
   const failing = (code: string): NodeJS.ErrnoException =>
     Object.assign(new Error(`${code}: as the test says`), { code, errno: -5 })
@@ -496,6 +500,32 @@ describe('calls of the system that fail', () => {
     expect(warnings).toEqual(['ERR_FORKSTORE_LOG_FAILED'])
     expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 3]])
   })
+
+  test('a snapshot that is on disk counts, also where the directory cannot be tidied', async () => {
+    const { store, path, warnings } = await open()
+    await store.snapshot()
+    vi.spyOn(fs, 'readdirSync').mockImplementation(() => {
+      throw failing('EMFILE')
+    })
+    syncBuiltinESMExports()
+    store.map('a').set('x', 2)
+    await store.snapshot()
+    // The same for one that heals, for which the commit waits.
+    failOnce('writeSync', 'EIO')
+    store.map('a').set('x', 3)
+    await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => store.commit())
+    while (store.stats().log!.state !== 'healthy') await delay(1)
+    await store.commit()
+    expect(warnings).toEqual(['ERR_FORKSTORE_LOG_FAILED'])
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+    expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 3]])
+    expect(logFiles('js', path).length).toBe(4)
+    await store.snapshot()
+    expect(generations('js', path).length).toBe(2)
+    expect(logFiles('js', path).length).toBe(2)
+    expect(store.stats().log!.segments).toBe(2)
+  }, 10_000)
 
   test('a write that does half of what it shall is continued', async () => {
     const { store, path } = await open()

@@ -201,18 +201,26 @@ export function setAside(path: string, generations: Iterable<number>): void {
   }
 }
 
-/** Removes what is older than the newest `keep` usable generations; the oldest of those. What cannot be removed stays. */
+/**
+ * Removes what is older than the newest `keep` usable generations; the oldest of those, 0 where the system does not say.
+ * What cannot be removed stays: it costs space only, and the next snapshot tries again.
+ */
 export async function removeOld(
   path: string,
   keep: number,
   damaged: ReadonlySet<number>,
 ): Promise<{ oldest: number }> {
-  const generations = generationsIn(readdirSync(path))
+  let generations: number[]
+  try {
+    generations = generationsIn(readdirSync(path))
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    return { oldest: 0 }
+  }
   const usable = generations.filter((generation) => !damaged.has(generation))
   const oldest = usable[keep - 1]
   if (oldest === undefined) return { oldest: usable.at(-1) ?? 0 }
   for (const generation of generations) {
-    // A failure costs disk space only, and the next snapshot tries again.
     if (generation < oldest) await disk.unlink(join(path, snapshotName(generation))).catch(() => undefined)
   }
   return { oldest }
