@@ -20,7 +20,7 @@ import { disk } from '../lib/js/disk.js'
 import { endLine, headerLine, logName, markLine, type LogHeader } from '../lib/js/log-file.js'
 import { JsLog } from '../lib/js/log.js'
 import { damage, generationOf, generations } from './support/directory.js'
-import { expectEntries, expectError, expectRejection } from './support/expect.js'
+import { expectEntries, expectError, expectRejection, expectSame } from './support/expect.js'
 import { crashCopy, logFiles } from './support/log-files.js'
 import { Stores } from './support/stores.js'
 
@@ -137,6 +137,29 @@ describe('files of the log of forkstore/js', () => {
     const value = store.map('__proto__').get('__proto__') as Record<string, unknown>
     expect(Object.keys(value)).toEqual(['__proto__'])
     expect(({} as Record<string, unknown>)['polluted']).toBe(undefined)
+  })
+
+  test('splices of the longest array take no time for its holes', async () => {
+    const [path, longest] = [[null, 'list'], 2 ** 32 - 1]
+    const directory = await written({
+      text: batch(
+        1,
+        0,
+        ['set', [null], 'list', ['x', { n: 1 }]],
+        ['length', path, longest - 1],
+        ['splice', path, 0, 0, ['new']],
+        ['splice', path, 1, longest - 1, ['y']],
+        ['length', path, longest],
+        ['splice', path, 0, 1, []],
+      ),
+    })
+    const store = await stores.open(directory)
+    expectSame(Object.entries(store.root['list'] as object), [['0', 'y']])
+    expect(store.root['list']).toHaveLength(longest - 1)
+    const tooLong = await written({
+      text: batch(1, 0, ['set', [null], 'list', []], ['length', path, longest], ['splice', path, 0, 0, [1]]),
+    })
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(tooLong))
   })
 
   test('another version is an error of its own', async () => {
