@@ -104,7 +104,8 @@ export function replaceItems(array: unknown[], items: readonly unknown[]): void 
   appendItems(array, items)
 }
 
-const MANY_HOLES = 4096
+/** So many in a row, and it is less work to go by the names of the items. */
+export const MANY_HOLES = 4096
 
 /** The index of the first item from `from` on that is no hole; -1 when there is none. */
 export function nextItem(array: readonly unknown[], from: number): number {

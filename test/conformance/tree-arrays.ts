@@ -437,7 +437,12 @@ export function treeArraysSuite(engine: EngineName): void {
     expectSame(removed[2], { third: true })
     expectError('ERR_FORKSTORE_DETACHED', () => Object.keys(third as object))
     shows(2, { 0: 'second', 1: 'last' })
-  })
+    // Many items that are far from each other.
+    const far = Array.from({ length: 20_000 }, (_, n) => 10_000 * (n + 1))
+    for (const index of far) list[index] = index
+    expect([...query(list).toArray()]).toEqual(['second', 'last', ...far])
+    expect(Object.values(list.splice(2, end))).toEqual(far)
+  }, 20_000)
 
   test('arrays are saved and loaded', async () => {
     const path = stores.directory()
