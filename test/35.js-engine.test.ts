@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { open } from '../lib/js/index.js'
+import { spliceItems } from '../lib/js/containers.js'
 import { fromTagged, toTagged } from '../lib/js/tagged.js'
 import { expectError, expectRejection, expectSame } from './support/expect.js'
 import { storable } from './support/samples.js'
@@ -250,5 +251,40 @@ describe('lock of forkstore/js', () => {
     writeFileSync(join(path, 'lock.json'), '{"pid":1}')
     await store.close()
     expect(readFileSync(join(path, 'lock.json'), 'utf8')).toBe('{"pid":1}')
+  })
+})
+
+describe('arrays of forkstore/js', () => {
+  test('splices of arrays, full or mostly holes, do what those of JavaScript do, and can be taken back', () => {
+    let seed = 1
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
+      return Math.floor((seed / 2 ** 32) * below)
+    }
+    const make = (length: number, step: number): unknown[] => {
+      const array = new Array<unknown>(length)
+      for (let index = random(step); index < length; index += 1 + random(2 * step))
+        array[index] = random(1000)
+      return array
+    }
+    const steps = [1, 3, 15, 16, 40, 3000]
+    for (let round = 0; round < 90; round++) {
+      const array = make(random(40_000), steps[round % 6]!)
+      // Full ones behind or before holes.
+      if (round % 4 === 1) array.push(...make(3000, 1))
+      if (round % 4 === 2) array.unshift(...make(3000, 1))
+      const before = array.slice()
+      const start = random(array.length + 1)
+      const count = random(array.length - start + 1)
+      const items = random(3) === 0 ? make(count, 2) : make(random(3) * 2500, steps[random(6)]!)
+      const expected = array.slice(0, start).concat(items, array.slice(start + count))
+      const removed = spliceItems(array, start, count, items)
+      expectSame(array, expected)
+      const found = new Array<unknown>(removed.length)
+      removed.forEach((value, index) => (found[index] = value))
+      expectSame(found, before.slice(start, start + count))
+      spliceItems(array, start, items.length, removed)
+      expectSame(array, before)
+    }
   })
 })

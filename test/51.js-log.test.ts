@@ -1,15 +1,17 @@
 // The log of forkstore/js: its lines, its files, and what becomes of calls of the system that fail.
 
-import {
+import fs, {
   appendFileSync,
   fstatSync,
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -18,7 +20,7 @@ import { disk } from '../lib/js/disk.js'
 import { endLine, headerLine, logName, markLine, type LogHeader } from '../lib/js/log-file.js'
 import { JsLog } from '../lib/js/log.js'
 import { damage, generationOf, generations } from './support/directory.js'
-import { expectEntries, expectError, expectRejection } from './support/expect.js'
+import { expectEntries, expectError, expectRejection, expectSame } from './support/expect.js'
 import { crashCopy, logFiles } from './support/log-files.js'
 import { Stores } from './support/stores.js'
 
@@ -137,6 +139,29 @@ describe('files of the log of forkstore/js', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBe(undefined)
   })
 
+  test('splices of the longest array take no time for its holes', async () => {
+    const [path, longest] = [[null, 'list'], 2 ** 32 - 1]
+    const directory = await written({
+      text: batch(
+        1,
+        0,
+        ['set', [null], 'list', ['x', { n: 1 }]],
+        ['length', path, longest - 1],
+        ['splice', path, 0, 0, ['new']],
+        ['splice', path, 1, longest - 1, ['y']],
+        ['length', path, longest],
+        ['splice', path, 0, 1, []],
+      ),
+    })
+    const store = await stores.open(directory)
+    expectSame(Object.entries(store.root['list'] as object), [['0', 'y']])
+    expect(store.root['list']).toHaveLength(longest - 1)
+    const tooLong = await written({
+      text: batch(1, 0, ['set', [null], 'list', []], ['length', path, longest], ['splice', path, 0, 0, [1]]),
+    })
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(tooLong))
+  })
+
   test('another version is an error of its own', async () => {
     const path = await written({ text: good })
     const file = join(path, logName(1))
@@ -205,6 +230,53 @@ describe('files of the log of forkstore/js', () => {
         expect((await stores.open(again)).recovered?.log).toBe(undefined)
       }
     }
+  })
+
+  test('a torn tail before a log that a damaged snapshot healed: salvage keeps all that it takes away', async () => {
+    const healed = { first: 9, afterFailure: true }
+    const path = await written({ text: `${good}["set` }, { text: batch(9, 8, set('x', 9)), header: healed })
+    const snapshot = 'snapshot-00000000000000000002.json'
+    writeFileSync(join(path, snapshot), 'damaged')
+    const interrupted = crashCopy(path)
+    // As an opening leaves it that was cut off once it had set the snapshot aside.
+    renameSync(join(interrupted, snapshot), join(interrupted, `${snapshot}.damaged`))
+    for (const each of [path, interrupted]) {
+      const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(each))
+      expect(error.message).toContain('the snapshot that it follows is damaged')
+      const logs = [logName(1), logName(2)].map((name) => readFileSync(join(each, name)))
+      const store = await stores.open(each, { recover: 'salvage' })
+      store.on('recovered', () => undefined)
+      expectEntries(store.map('a'), [['x', 2]])
+      const copies = [1, 2].map((generation) => `${logName(generation)}.damaged`)
+      expect(store.recovered!.log!.salvaged!.copies).toEqual(copies)
+      expect(copies.map((name) => readFileSync(join(each, name)))).toEqual(logs)
+      expect(readFileSync(join(each, `${snapshot}.damaged`), 'utf8')).toBe('damaged')
+    }
+  })
+
+  test('a damaged snapshot that cannot be set aside: opening takes it as it is, salvage does not', async () => {
+    const path = await written({ text: good })
+    const snapshot = join(path, 'snapshot-00000000000000000002.json')
+    writeFileSync(snapshot, 'damaged')
+    const torn = crashCopy(path)
+    appendFileSync(join(torn, logName(1)), `garbage\n${markLine(3)}`)
+    const { renameSync: real } = disk
+    vi.spyOn(disk, 'renameSync').mockImplementation((from, to) => {
+      if (to.includes('.damaged')) throw Object.assign(new Error('EIO: as the test says'), { code: 'EIO', errno: -5 }) // prettier-ignore
+      real(from, to)
+    })
+    try {
+      const store = await stores.open(path)
+      store.on('recovered', () => undefined)
+      expect(store.map('a').get('x')).toBe(2)
+      expect(readFileSync(snapshot, 'utf8')).toBe('damaged')
+      await expectRejection('ERR_FORKSTORE_IO', () => stores.open(torn, { recover: 'salvage' }))
+    } finally {
+      vi.restoreAllMocks()
+    }
+    const salvaged = await stores.open(torn, { recover: 'salvage' })
+    salvaged.on('recovered', () => undefined)
+    expect(salvaged.map('a').get('x')).toBe(2)
   })
 
   test.each([
@@ -374,7 +446,10 @@ describe('how the log of forkstore/js is written', () => {
 })
 
 describe('calls of the system that fail', () => {
-  afterEach(() => vi.restoreAllMocks())
+  afterEach(() => {
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  })
 
   const failing = (code: string): NodeJS.ErrnoException =>
     Object.assign(new Error(`${code}: as the test says`), { code, errno: -5 })
@@ -448,6 +523,32 @@ describe('calls of the system that fail', () => {
     expect(warnings).toEqual(['ERR_FORKSTORE_LOG_FAILED'])
     expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 3]])
   })
+
+  test('a snapshot that is on disk counts, also where the directory cannot be tidied', async () => {
+    const { store, path, warnings } = await open()
+    await store.snapshot()
+    vi.spyOn(fs, 'readdirSync').mockImplementation(() => {
+      throw failing('EMFILE')
+    })
+    syncBuiltinESMExports()
+    store.map('a').set('x', 2)
+    await store.snapshot()
+    // The same for one that heals, for which the commit waits.
+    failOnce('writeSync', 'EIO')
+    store.map('a').set('x', 3)
+    await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => store.commit())
+    while (store.stats().log!.state !== 'healthy') await delay(1)
+    await store.commit()
+    expect(warnings).toEqual(['ERR_FORKSTORE_LOG_FAILED'])
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+    expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 3]])
+    expect(logFiles('js', path).length).toBe(4)
+    await store.snapshot()
+    expect(generations('js', path).length).toBe(2)
+    expect(logFiles('js', path).length).toBe(2)
+    expect(store.stats().log!.segments).toBe(2)
+  }, 10_000)
 
   test('a write that does half of what it shall is continued', async () => {
     const { store, path } = await open()

@@ -3,28 +3,87 @@
 /** Arguments of one call; more may be too many for the stack. */
 const MOST_ARGUMENTS = 1000
 
-/** As Array.prototype.splice, with holes among the new items staying holes. */
-export function spliceItems(
-  array: unknown[],
-  start: number,
-  deleteCount: number,
-  items: readonly unknown[],
-): unknown[] {
-  const isSimple = items.length <= MOST_ARGUMENTS && Object.keys(items).length === items.length
-  if (isSimple) return array.splice(start, deleteCount, ...items)
-  const tail = array.slice(start + deleteCount)
-  const removed = array.slice(start, start + deleteCount)
+/** Items in their order, holes left out: as much of an array as it takes to put them somewhere else. */
+export interface Items {
+  readonly length: number
+  forEach(each: (value: unknown, index: number) => void): void
+}
+
+/** Length is only a number: these are the items there are, of what may be four thousand million holes. */
+class FewItems implements Items {
+  readonly #found: [index: number, value: unknown][] = []
+
+  constructor(readonly length: number) {}
+
+  add(index: number, value: unknown): void {
+    this.#found.push([index, value])
+  }
+
+  forEach(each: (value: unknown, index: number) => void): void {
+    for (const [index, value] of this.#found) each(value, index)
+  }
+}
+
+/**
+ * As Array.prototype.splice, with holes among the new items staying holes; in time for the items there are, and not for
+ * the holes. REQUIRES: the array does not become longer than arrays can be.
+ */
+export function spliceItems(array: unknown[], start: number, deleteCount: number, items: Items): Items {
+  const end = start + deleteCount
+  const changed = items.length === deleteCount ? end : array.length
+  if (isMostlyHoles(array, start, changed)) {
+    const removed = new FewItems(deleteCount)
+    const tail = new FewItems(array.length - end)
+    for (const name of Object.keys(array)) {
+      const index = Number(name)
+      if (index >= end) tail.add(index - end, array[index])
+      else if (index >= start) removed.add(index - start, array[index])
+    }
+    return replaceTail(array, start, items, removed, tail)
+  }
+  const isSimple =
+    items.length <= MOST_ARGUMENTS && Array.isArray(items) && Object.keys(items).length === items.length
+  if (isSimple) return array.splice(start, deleteCount, ...(items as unknown[]))
+  return replaceTail(array, start, items, array.slice(start, end), array.slice(end))
+}
+
+function replaceTail(array: unknown[], start: number, items: Items, removed: Items, tail: Items): Items {
   array.length = start
   appendItems(array, items)
   appendItems(array, tail)
   return removed
 }
 
-function appendItems(array: unknown[], items: readonly unknown[]): void {
+const STRIDE = 16
+const FEW = 256
+
+/**
+ * Whether [start, end) has many more holes than items, so that to go over all names of the array is less work. Looks
+ * at one index of 16, no further than it finds items, and a few more: where it says no, there are as many items as
+ * holes, but for a constant factor.
+ */
+function isMostlyHoles(array: readonly unknown[], start: number, end: number): boolean {
+  let balance = FEW
+  for (let index = start; index < end; index += STRIDE) {
+    // What is undefined passes for a hole: hasOwn would cost more than all that a full array's splice moves.
+    balance += array[index] === undefined ? -1 : 1
+    if (balance === 0) return true
+  }
+  return false
+}
+
+function appendItems(array: unknown[], items: Items): void {
   const start = array.length
   array.length = start + items.length
-  // forEach: it leaves holes out.
-  items.forEach((item, index) => (array[start + index] = item))
+  const put = (value: unknown, index: number): void => {
+    array[start + index] = value
+  }
+  if (Array.isArray(items) && isMostlyHoles(items, 0, items.length)) {
+    for (const name of Object.keys(items)) put((items as unknown[])[Number(name)], Number(name))
+  } else {
+    // forEach: it leaves holes out.
+    items.forEach(put)
+  }
 }
 
 /** Item i becomes what item order[i] was, holes included; what it returns is how they stood before. */
@@ -45,7 +104,8 @@ export function replaceItems(array: unknown[], items: readonly unknown[]): void 
   appendItems(array, items)
 }
 
-const MANY_HOLES = 4096
+/** So many in a row, and it is less work to go by the names of the items. */
+export const MANY_HOLES = 4096
 
 /** The index of the first item from `from` on that is no hole; -1 when there is none. */
 export function nextItem(array: readonly unknown[], from: number): number {

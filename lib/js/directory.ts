@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import type { Recovered } from '../types.js'
 import type { Plain } from './copy.js'
-import { disk, removeFile, syncDirectory, syncDirectoryLater, writeDurably } from './disk.js'
+import { disk, nameAside, removeFile, syncDirectory, syncDirectoryLater, writeDurably } from './disk.js'
 import { logGenerations, logName } from './log-file.js'
 import { BadSnapshot, FORMAT, readSnapshot, type ReadMap } from './snapshot-file.js'
 import { isAbandonedDraft } from './lock.js'
@@ -14,6 +14,8 @@ const IDENTITY = 'identity.json'
 /** Of the identity file. */
 const VERSION = 1
 const SNAPSHOT = /^snapshot-(\d{20})\.json$/
+/** One that was damaged, and was set aside: kept for whoever wants to look at it, its number never used again. */
+const SET_ASIDE = /^snapshot-(\d{20})\.json\.damaged(?:\.\d+)?$/
 const TEMPORARY = /^(snapshot-\d{20}|log-\d{20}|identity)\.json\.tmp$/
 
 export interface Loaded {
@@ -28,7 +30,7 @@ export interface Loaded {
   maps: Map<string, ReadMap>
   root: Plain
   recovered: Recovered | undefined
-  /** Generations that turned out unusable. */
+  /** Generations above the one that was loaded that turned out unusable, now or earlier. */
   damaged: Set<number>
 }
 
@@ -64,7 +66,8 @@ export function loadDirectory(path: string): Loaded {
   for (const name of readdirSync(path)) {
     if (TEMPORARY.test(name) || isAbandonedDraft(name)) removeFile(join(path, name))
   }
-  const generations = generationsIn(readdirSync(path))
+  const names = readdirSync(path)
+  const generations = generationsIn(names)
   const identity = readIdentity(path)
   if (generations.length === 0) {
     if (identity !== undefined) {
@@ -86,10 +89,15 @@ export function loadDirectory(path: string): Loaded {
       damaged: new Set(),
     }
   }
-  return loadNewest(path, generations, identity)
+  return loadNewest(path, generations, generationsIn(names, SET_ASIDE), identity)
 }
 
-function loadNewest(path: string, generations: number[], identity: string | undefined): Loaded {
+function loadNewest(
+  path: string,
+  generations: number[],
+  setAside: number[],
+  identity: string | undefined,
+): Loaded {
   const skipped: Recovered['skipped'] = []
   for (const generation of generations) {
     try {
@@ -121,7 +129,8 @@ function loadNewest(path: string, generations: number[], identity: string | unde
         maps,
         root,
         recovered: skipped.length > 0 || identityRestored ? recovered : undefined,
-        damaged: new Set(skipped.map((each) => each.generation)),
+        // An opening that set them aside may have come no further: what they prove of the log must not be forgotten.
+        damaged: new Set([...generations, ...setAside].filter((each) => each > generation)),
       }
     } catch (error) {
       if (isSystemError(error)) throw error
@@ -136,9 +145,9 @@ function loadNewest(path: string, generations: number[], identity: string | unde
   throw new ForkstoreError('ERR_FORKSTORE_CORRUPT', `${path}: no snapshot can be used: ${reasons}`)
 }
 
-function generationsIn(names: string[]): number[] {
+function generationsIn(names: string[], pattern = SNAPSHOT): number[] {
   return names
-    .map((name) => Number(SNAPSHOT.exec(name)?.[1] ?? NaN))
+    .map((name) => Number(pattern.exec(name)?.[1] ?? NaN))
     .filter((generation) => Number.isSafeInteger(generation) && generation > 0)
     .sort((a, b) => b - a)
 }
@@ -182,18 +191,36 @@ export async function publish(path: string, temporary: string, name: string): Pr
   await syncDirectoryLater(path)
 }
 
-/** Removes what is older than the newest `keep` usable generations; the oldest of those. What cannot be removed stays. */
+/**
+ * Renames snapshots that turned out unusable, so that they do not go when they are old. Where a log leads on from one of
+ * them it is worth nothing without it.
+ */
+export function setAside(path: string, generations: Iterable<number>): void {
+  for (const name of [...generations].map(snapshotName)) {
+    if (existsSync(join(path, name))) disk.renameSync(join(path, name), join(path, nameAside(path, name)))
+  }
+}
+
+/**
+ * Removes what is older than the newest `keep` usable generations; the oldest of those, 0 where the system does not say.
+ * What cannot be removed stays: it costs space only, and the next snapshot tries again.
+ */
 export async function removeOld(
   path: string,
   keep: number,
   damaged: ReadonlySet<number>,
 ): Promise<{ oldest: number }> {
-  const generations = generationsIn(readdirSync(path))
+  let generations: number[]
+  try {
+    generations = generationsIn(readdirSync(path))
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    return { oldest: 0 }
+  }
   const usable = generations.filter((generation) => !damaged.has(generation))
   const oldest = usable[keep - 1]
   if (oldest === undefined) return { oldest: usable.at(-1) ?? 0 }
   for (const generation of generations) {
-    // A failure costs disk space only, and the next snapshot tries again.
     if (generation < oldest) await disk.unlink(join(path, snapshotName(generation))).catch(() => undefined)
   }
   return { oldest }
@@ -208,5 +235,5 @@ export function removeLogs(path: string, generations: readonly number[]): void {
 /** The highest number that anything here has. */
 export function highestNumber(path: string): number {
   const names = readdirSync(path)
-  return Math.max(0, ...generationsIn(names), ...logGenerations(names))
+  return Math.max(0, ...generationsIn(names), ...generationsIn(names, SET_ASIDE), ...logGenerations(names))
 }

@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isSystemError } from './system.js'
 
@@ -35,6 +36,13 @@ export function removeFile(path: string): void {
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
   }
+}
+
+/** A name for what is damaged and shall be kept, which nothing has yet. */
+export function nameAside(path: string, name: string): string {
+  let aside = `${name}.damaged`
+  for (let number = 2; fs.existsSync(join(path, aside)); number++) aside = `${name}.damaged.${number}`
+  return aside
 }
 
 /** Makes a file of these bytes, and brings them to the disk; its name is not there before the directory is synced. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ForkstoreError } from '../errors.js'
 import type { RecoveredLog } from '../types.js'
-import { loadDirectory, type Loaded } from './directory.js'
+import { loadDirectory, setAside, type Loaded } from './directory.js'
 import {
   BadLog,
   logGenerations,
@@ -17,6 +17,7 @@ import { findLostLog } from './log-lost.js'
 import { salvageOrRefuse, type Damage } from './log-salvage.js'
 import { isWholeLine, readLines } from './lines.js'
 import { replayOperation } from './replay-operation.js'
+import { isSystemError } from './system.js'
 
 export interface ReplayOptions {
   salvage: boolean
@@ -35,12 +36,28 @@ export interface Replayed {
   recovered: RecoveredLog | undefined
 }
 
+export interface LoadedWithLog {
+  loaded: Loaded
+  replayed: Replayed
+}
+
 /**
  * Reads what the directory holds: a snapshot, and applied to it what the log holds behind it. Changes no file of the
- * log, but for the copies of a salvage. REQUIRES: the lock of the directory. Errors: those of `loadDirectory`,
- * ERR_FORKSTORE_CORRUPT for damage, ERR_FORKSTORE_VERSION.
+ * log, but for the copies of a salvage; sets damaged snapshots aside. REQUIRES: the lock of the directory. Errors: those
+ * of `loadDirectory`, ERR_FORKSTORE_CORRUPT for damage, ERR_FORKSTORE_VERSION.
  */
-export function loadWithLog(path: string, options: ReplayOptions): { loaded: Loaded; replayed: Replayed } {
+export function loadWithLog(path: string, options: ReplayOptions): LoadedWithLog {
+  const found = readAll(path, options)
+  try {
+    setAside(path, found.loaded.damaged)
+  } catch (error) {
+    // They keep their names, and are judged again next time; but after a salvage there is no next time.
+    if (!isSystemError(error) || found.replayed.recovered?.salvaged !== undefined) throw error
+  }
+  return found
+}
+
+function readAll(path: string, options: ReplayOptions): LoadedWithLog {
   const loaded = loadDirectory(path)
   const generations = logGenerations(readdirSync(path))
   const behind = generations.filter((generation) => generation >= loaded.generation)
@@ -127,7 +144,8 @@ class Replay {
     const voids = generations.filter((generation) => !isKept(generation))
     const whole = { writes: this.#writes, sequence: this.#sequence ?? 0, voids }
     if (damage !== undefined) {
-      const recovered = salvageOrRefuse(this.#path, damage, generations, salvage)
+      // The end of an earlier file may be missing from the state, too.
+      const recovered = salvageOrRefuse(this.#path, damage, generations, salvage, this.#stop?.file)
       return { ...whole, voids: generations, tail: undefined, recovered }
     }
     const cut: RecoveredLog['cut'] = []

@@ -98,7 +98,7 @@ export class JsLog implements EngineLog {
   /** Goes on behind the first `bytes` of a file, in one that takes its place. What it held is on disk afterwards. */
   resume(generation: number, bytes: number): void {
     this.#file = LogWriter.renew(this.#path, generation, bytes)
-    this.#countSegments()
+    this.#tidy(0)
   }
 
   /**
@@ -177,7 +177,7 @@ export class JsLog implements EngineLog {
       this.#fail(failure)
       throw failure
     }
-    this.#countSegments()
+    this.#tidy(0)
     this.#noteSynced(this.#sealed, this.#writtenBytes)
   }
 
@@ -190,11 +190,8 @@ export class JsLog implements EngineLog {
     } else {
       this.#durable = Math.max(this.#durable, this.#cut.sequence)
     }
-    for (const generation of logGenerations(readdirSync(this.#path))) {
-      if (generation < oldest) this.#remove(generation)
-    }
-    this.#countSegments()
     this.#tell()
+    this.#tidy(oldest)
   }
 
   /** The snapshot of the last cut will not come. */
@@ -380,17 +377,19 @@ export class JsLog implements EngineLog {
     })
   }
 
-  #remove(generation: number): void {
+  /** Counts the files, and removes those below `oldest`. What fails costs space only, and is tried again. */
+  #tidy(oldest: number): void {
     try {
-      removeFile(join(this.#path, logName(generation)))
+      const generations = logGenerations(readdirSync(this.#path))
+      this.#segments = generations.length
+      for (const generation of generations) {
+        if (generation >= oldest) break
+        removeFile(join(this.#path, logName(generation)))
+        this.#segments--
+      }
     } catch (error) {
-      // It costs space only, and is tried again.
       if (!isSystemError(error)) throw error
     }
-  }
-
-  #countSegments(): void {
-    this.#segments = logGenerations(readdirSync(this.#path)).length
   }
 }
 

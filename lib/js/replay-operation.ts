@@ -78,6 +78,7 @@ function replayOnArray(
   else if (kind === 'set') array[first] = second
   else if (kind === 'delete') Reflect.deleteProperty(array, first)
   else if (kind === 'splice' && isIndex(second, array.length - first + 1) && Array.isArray(third)) {
+    if (array.length - second + third.length >= 2 ** 32) throw new BadLog('an array that is too long')
     spliceItems(array, first, second, third as unknown[])
   } else {
     throw new BadLog('an operation of unknown kind')

@@ -1,4 +1,5 @@
 import type { Scan, TreeNode } from '../tree/tree-engine.js'
+import { MANY_HOLES } from './containers.js'
 import type { JsTree } from './tree.js'
 
 /** Names as they were at the beginning; those that are gone meanwhile are passed over. */
@@ -32,6 +33,8 @@ export class MemberScan implements Scan {
 /** The items that are no holes. */
 export class ItemScan implements Scan {
   #index: number
+  /** Where there are many holes: the names that come next, as long as nothing changes. */
+  #names: { names: string[]; next: number; changes: number } | undefined
 
   constructor(
     readonly tree: JsTree,
@@ -43,9 +46,13 @@ export class ItemScan implements Scan {
 
   next(): boolean {
     if (this.#index === Infinity) return false
-    const found = this.tree.nextItem(this.node, this.#index + 1)
-    this.#index = found === -1 ? Infinity : found
-    return found !== -1
+    const before = this.#index
+    this.#index = this.#following(before)
+    if (this.#names === undefined && this.#index - before > MANY_HOLES && this.#index !== Infinity) {
+      const names = this.tree.indexes(this.node)
+      this.#names = { names, next: names.indexOf(String(this.#index)) + 1, changes: this.tree.changes }
+    }
+    return this.#index !== Infinity
   }
 
   name(): number {
@@ -54,5 +61,18 @@ export class ItemScan implements Scan {
 
   value(): unknown {
     return this.tree.item(this.node, this.#index)
+  }
+
+  #following(index: number): number {
+    if (this.#names !== undefined) {
+      this.tree.length(this.node) // it may settle what changes the tree, and sees whether the array is still there
+      if (this.#names.changes === this.tree.changes) {
+        const name = this.#names.names[this.#names.next++]
+        return name === undefined ? Infinity : Number(name)
+      }
+      this.#names = undefined
+    }
+    const found = this.tree.nextItem(this.node, index + 1)
+    return found === -1 ? Infinity : found
   }
 }

@@ -59,20 +59,13 @@ function itemAt(node: TreeNode, index: number): unknown {
   return value === ABSENT ? undefined : value
 }
 
-/** Items [start, end), with their holes; containers as views. */
-function items(node: TreeNode, start: number, end: number): unknown[] {
+/** Items [start, end), with their holes; containers as views, or what `give` makes of them. */
+function items(node: TreeNode, start: number, end: number, give = (value: unknown) => value): unknown[] {
   const found: unknown[] = []
   const scan = node.tree.scan(node, start)
-  while (scan.next() && (scan.name() as number) < end) found[(scan.name() as number) - start] = scan.value()
+  while (scan.next() && (scan.name() as number) < end)
+    found[(scan.name() as number) - start] = give(scan.value())
   found.length = end - start
-  return found
-}
-
-/** As above; what it gives is the caller's. */
-function copies(node: TreeNode, start: number, end: number): unknown[] {
-  const found = items(node, start, end)
-  // forEach: it leaves holes out.
-  found.forEach((value, index) => (found[index] = plain(value)))
   return found
 }
 
@@ -124,7 +117,7 @@ const overrides = {
     const count = Math.min(Math.max(wanted, 0), length - start)
     const added = given.slice(2)
     checkLength(node, length - count + added.length)
-    const removed = copies(node, start, start + count)
+    const removed = items(node, start, start + count, plain) // they are the caller's
     if (count > 0 || added.length > 0) node.tree.splice(node, start, count, added)
     return removed
   },

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFil
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Recovered, Store } from '../../lib/index.js'
-import { damage, generations } from '../support/directory.js'
+import { damage, generationOf, generations } from '../support/directory.js'
 import { openEngine, type EngineName } from '../support/engines.js'
 import { expectEntries, expectRejection } from '../support/expect.js'
 import { crashCopy, editLog, logEnd, logFiles } from '../support/log-files.js'
@@ -222,5 +222,54 @@ export function logDamageSuite(engine: EngineName): void {
       await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, copy, { durability }))
       expect(logFiles(engine, copy)).toEqual(logs)
     }
+    // Without the snapshot, what is copied of the log would be worth nothing.
+    const [snapshot, logs] = [damagedBytes(copy), logFiles(engine, copy)]
+    const salvaged = await stores.open(copy, { recover: 'salvage' })
+    salvaged.on('recovered', () => undefined)
+    expect(salvaged.map('a').has('y')).toBe(false)
+    expect(salvaged.recovered!.log!.salvaged!.copies).toEqual(expect.arrayContaining(logs.map((name) => `${name}.damaged`))) // prettier-ignore
+    await expectKeptAside(salvaged, copy, snapshot)
+    for (const name of logs) expect(existsSync(join(copy, `${name}.damaged`))).toBe(true)
   })
+
+  test('a damaged snapshot that opening passes over is kept aside', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    store.map('a').set('x', 1)
+    await store.snapshot()
+    store.map('a').set('y', 2)
+    await store.snapshot()
+    store.map('a').set('z', 3)
+    await store.commit()
+    const copy = crashCopy(path)
+    damage(copy, generations(engine, copy).at(-1)!)
+    const snapshot = damagedBytes(copy)
+    const again = await stores.open(copy)
+    expect((await recoveryOf(again))!.skipped).toHaveLength(1)
+    expect(again.recovered!.log).toBe(undefined)
+    const left = await stores.open(crashCopy(copy))
+    left.on('recovered', () => undefined)
+    for (const each of [again, left]) expectEntries(each.map('a'), [['x', 1], ['y', 2], ['z', 3]]) // prettier-ignore
+    await expectKeptAside(again, copy, snapshot)
+  })
+
+  const damagedBytes = (path: string): { number: number; bytes: Buffer } => {
+    const name = generations(engine, path).at(-1)!
+    return { number: generationOf(name), bytes: readFileSync(join(path, name)) }
+  }
+  /** Also when it would be old, if it were whole; and nothing takes its number. */
+  const expectKeptAside = async (
+    store: Store,
+    path: string,
+    { number, bytes }: { number: number; bytes: Buffer },
+  ): Promise<void> => {
+    expect(generations(engine, path).map(generationOf)).not.toContain(number)
+    for (let count = 0; count < 4; count++) {
+      store.map('a').set('count', count)
+      expect((await store.snapshot()).generation).toBeGreaterThan(number)
+    }
+    const aside = readdirSync(path).filter((name) => /^snapshot-.*\.damaged$/.test(name))
+    expect(aside.map(generationOf)).toEqual([number])
+    expect(readFileSync(join(path, aside[0]!)).equals(bytes)).toBe(true)
+  }
 }

@@ -413,6 +413,37 @@ export function treeArraysSuite(engine: EngineName): void {
     expectShows(list, [, , , { third: true }]) // prettier-ignore
   })
 
+  test('splices of the longest array take no time for its holes', async () => {
+    const list = await makeList()
+    const shows = (length: number, items: Record<number, unknown>): void => {
+      expect(list).toHaveLength(length)
+      expect(JSON.stringify(Object.entries(list))).toBe(JSON.stringify(Object.entries(items)))
+    }
+    const end = 2 ** 32 - 1
+    list[3] = { third: true }
+    const third = list[3] as unknown
+    list[end - 3] = 'last'
+    shows(end - 2, { 3: { third: true }, [end - 3]: 'last' })
+    list.unshift('first', 'second')
+    expect(list[5]).toBe(third)
+    shows(end, { 0: 'first', 1: 'second', 5: { third: true }, [end - 1]: 'last' })
+    expect(list.shift()).toBe('first')
+    expect(list.splice(1, 2, 'new')).toHaveLength(2)
+    shows(end - 2, { 0: 'second', 1: 'new', 3: { third: true }, [end - 3]: 'last' })
+    expect(list[3]).toBe(third)
+    const removed = list.splice(1, end - 4)
+    expect(removed).toHaveLength(end - 4)
+    expect(Object.keys(removed)).toEqual(['0', '2'])
+    expectSame(removed[2], { third: true })
+    expectError('ERR_FORKSTORE_DETACHED', () => Object.keys(third as object))
+    shows(2, { 0: 'second', 1: 'last' })
+    // Many items that are far from each other.
+    const far = Array.from({ length: 20_000 }, (_, n) => 10_000 * (n + 1))
+    for (const index of far) list[index] = index
+    expect([...query(list).toArray()]).toEqual(['second', 'last', ...far])
+    expect(Object.values(list.splice(2, end))).toEqual(far)
+  }, 20_000)
+
   test('arrays are saved and loaded', async () => {
     const path = stores.directory()
     const store = await stores.open(path)
