@@ -26,6 +26,7 @@ const field = {
   child: 28,
   name: 32,
   only: 64,
+  hold: 96,
 }
 
 // Of one test file: the library and all plans. Goes when the file's tests have ended, however they did. Not on 'exit',
@@ -81,6 +82,16 @@ export class FaultPlan {
     writeSync(this.#fd, Buffer.alloc(32), 0, 32, field.name)
     writeSync(this.#fd, Buffer.from(only.padEnd(32, '\0')), 0, 32, field.only)
     this.#write(field.armed, 1)
+  }
+
+  /** Snapshot children of `parent` wait at their first call, a minute at most, until they are let go. */
+  holdChild(parent: number): void {
+    this.#write(field.parent, parent)
+    this.#write(field.hold, 1)
+  }
+
+  letGo(): void {
+    this.#write(field.hold, 0)
   }
 
   disarm(): void {
