@@ -64,7 +64,8 @@ export interface OpenOptions {
   snapshot?: SnapshotOptions | false
   /**
    * How far the data can grow, in bytes: addresses, not memory used. Default 64 GiB; 4 MiB to 256 GiB. A store that holds more
-   * already, up to twice as much, opens all the same, and can be read and deleted from. Beyond: `ERR_FORKSTORE_FULL`.
+   * already, up to twice as much, opens all the same (where the process may reserve as many addresses), and can be read
+   * and deleted from. Beyond: `ERR_FORKSTORE_FULL`.
    */
   maxBytes?: number
   /** `'native'`: C++ or an error. `'js'`: pure JavaScript. `'auto'`: native where it runs, else js with a `warning`. */

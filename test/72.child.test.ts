@@ -37,6 +37,7 @@ class Server {
   /** Starts a snapshot and stops its child; the child's pid. */
   async stoppedChild(): Promise<number> {
     const before = this.plan.child
+    this.plan.holdChild(this.program.pid) // else it may have ended before it is seen
     this.program.child.send('snapshot')
     while (this.plan.child === before) await new Promise((resolve) => setImmediate(resolve))
     const pid = this.plan.child
@@ -44,6 +45,7 @@ class Server {
     while (!/^State:\s+[Tt]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'))) {
       await new Promise((resolve) => setImmediate(resolve))
     }
+    this.plan.letGo()
     return pid
   }
 

@@ -40,16 +40,16 @@ test('it fails while it heals: the snapshot succeeds, and another one follows', 
   const { told, snapshots } = await run('while healing')
   expect(told).toEqual([failed, failed, 'read-only', 'healthy', 'done'])
   expect(snapshots).toBeGreaterThan(1)
-}, 60_000)
+})
 
 test('it fails just after it has healed, before anybody looked', async () => {
   const { told } = await run('after healing')
-  expect(told).toEqual([failed, expect.stringMatching(/^(failed|read-only)$/), 'healthy', 'done'])
-}, 60_000)
+  expect(told).toEqual([failed, 'failed', 'healthy', 'done'])
+})
 
 test('healing fails again and again: the space of the log does not grow', async () => {
   const { told } = await run('again and again')
   // What has failed, what is tried, and what the next try may have made ready.
   expect(told).toEqual([failed, 'read-only', expect.any(Number), 'healthy', 'done'])
   expect(told[2]).toBeLessThanOrEqual(3 * 64)
-}, 60_000)
+})

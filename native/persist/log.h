@@ -111,8 +111,9 @@ class Log {
   // Before it nothing is written; Append() and EndBatch() already work. Errors: kIo (no thread).
   Status Start(OnProgress on_progress, void* context);
 
-  // Copies one operation to the end of the batch. Waits for the writer above the hard bound. In states other
-  // than kHealthy and kHealing the bytes are dropped: the snapshot that heals has their effect.
+  // Copies one operation to the end of the batch. Waits for the writer above the hard bound, as long as it
+  // has anything to write: what has a mark before it is not handed to it yet, and not waited for. In states
+  // other than kHealthy and kHealing the bytes are dropped: the snapshot that heals has their effect.
   void Append(const uint8_t* operation, uint64_t bytes);
 
   // For transactions, within one turn. RollbackTo() forgets what was appended after the mark; the engine must

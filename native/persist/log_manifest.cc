@@ -90,6 +90,13 @@ Status ParseManifest(const std::vector<uint8_t>& bytes, Manifest* manifest) {
   return CheckBases(manifest->bases);
 }
 
+// Of a rename's result. Any other failure (a disk's EIO; a network file system's ETIMEDOUT, ESTALE, EINTR)
+// may come after the rename was done. So may ENOENT there: when the answer is lost and the request is sent
+// again.
+bool SurelyNotRenamed(int error) {
+  return error == ENOSPC || error == EDQUOT || error == EACCES || error == EPERM || error == EROFS;
+}
+
 }  // namespace
 
 Status ReadManifest(LogFileSystem* files, Manifest* manifest, bool* found) {
@@ -134,7 +141,7 @@ Status WriteManifest(LogFileSystem* files, const Manifest& manifest, bool* may_b
   if (error == 0) error = DataSync(file.get());
   if (error == 0) {
     error = files->Rename(kManifestTemporaryName, kManifestName);
-    there = error == 0 || error == EIO;  // after any other error the name is what it was
+    there = !SurelyNotRenamed(error);
   }
   if (error != 0) {
     files->Remove(kManifestTemporaryName);

@@ -30,7 +30,8 @@ inline constexpr char kManifestTemporaryName[] = "manifest.tmp";
 // *found is false, and the status good, when there is none. Errors: kCorrupt, kVersion, kIo.
 Status ReadManifest(LogFileSystem* files, Manifest* manifest, bool* found);
 // On disk when it returns kOk; else either the old one or the new one is there, and may change with a
-// crash; *may_be_there (when given): the new one. Errors: kIo.
+// crash. *may_be_there (when given): whether it may be the new one; false only where that is sure. Errors:
+// kIo.
 Status WriteManifest(LogFileSystem* files, const Manifest& manifest, bool* may_be_there = nullptr);
 
 }  // namespace forkstore

@@ -10,7 +10,7 @@ namespace forkstore {
 
 namespace {
 
-constexpr size_t kCopyBytes = size_t{1} << 20;
+constexpr uint64_t kCopyBytes = uint64_t{1} << 20;
 constexpr int kTriesForAName = 1000;
 
 Status Failure(const std::string& what, int error) {
@@ -47,18 +47,23 @@ Status CopyFile(LogFileSystem* files, LogFile* from, const std::string& name, st
     *copy = name + ".damaged" + (i == 0 ? "" : std::to_string(i));
     error = CreateFile(files, *copy, &to);
   }
+  // What was preallocated is not read, as far as the file system can tell, and takes no space in the copy.
+  uint64_t size = 0;
+  uint64_t data_end = 0;
+  if (error == 0) error = from->Size(&size);
+  if (error == 0) error = from->DataEnd(&data_end);
   std::vector<uint8_t> bytes(kCopyBytes);
-  for (uint64_t at = 0; error == 0;) {
+  for (uint64_t at = 0; error == 0 && at < data_end;) {
     size_t got = 0;
-    error = ReadAllAt(from, at, bytes.data(), bytes.size(), &got);
-    if (error != 0 || got == 0) break;
-    // What was preallocated takes no space in the copy.
+    error = ReadAllAt(from, at, bytes.data(), std::min(kCopyBytes, data_end - at), &got);
+    if (error == 0 && got == 0) error = EIO;  // it has become shorter
+    if (error != 0) break;
     const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(got);
     const bool empty = std::all_of(bytes.begin(), end, [](uint8_t byte) { return byte == 0; });
     if (!empty) error = WriteAllAt(to.get(), at, bytes.data(), got);
     at += got;
-    if (empty && error == 0) error = to->Truncate(at);
   }
+  if (error == 0) error = to->Truncate(size);
   if (error == 0) error = DataSync(to.get());
   return error == 0 ? Status::Ok() : Failure("cannot copy " + name + " to " + *copy, error);
 }

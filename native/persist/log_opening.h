@@ -28,7 +28,8 @@ Status ListUntaken(LogFileSystem* files, const StoreId& store_id, const LogBase&
                    uint64_t refused, std::vector<std::string>* names);
 
 // Copies each file to `<name>.damaged`, with a number where that is taken; on disk when it returns kOk. Files
-// that are not there are passed over. Errors: kIo.
+// that are not there are passed over. A copy is as long as its file; what is empty there takes no space in
+// it. Errors: kIo.
 Status CopyAside(LogFileSystem* files, const std::vector<std::string>& names,
                  std::vector<std::string>* copies);
 

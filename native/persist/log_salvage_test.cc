@@ -1,6 +1,7 @@
 // What a salvage does not take over it copies aside before it begins the log anew, whatever stood in the way.
 #include <gtest/gtest.h>
 
+#include "persist/log_opening.h"
 #include "persist/log_world_for_test.h"
 
 namespace forkstore {
@@ -142,6 +143,44 @@ TEST_F(LogSalvageTest, TheSnapshotIsDamagedWithWhichTheLogIsBeingGivenUp) {
   disk_.SyncAll();
   // The one before it and the log have it all: nothing is left to copy but the manifest.
   ExpectCopies({}, /*manifest=*/true);
+}
+
+// Whoever read this file to its end would take minutes.
+TEST(CopyAsideTest, OfASparseFileWhatThereIs) {
+  TemporaryDirectory temporary;
+  std::unique_ptr<Directory> directory;
+  ASSERT_TRUE(Directory::Open(temporary.path() + "/store", &directory).ok());
+  const auto files = LogFileSystem::Posix(directory->fd());
+  const std::string name = LogSegmentName(1);
+  constexpr uint64_t kSize = uint64_t{1} << 40;
+  const std::string begin = "a record";
+  const std::string behind_a_hole = "another one";
+  {
+    std::unique_ptr<LogFile> file;
+    ASSERT_EQ(files->Create(name, &file), 0);
+    ASSERT_EQ(WriteAllAt(file.get(), 0, begin.data(), begin.size()), 0);
+    ASSERT_EQ(WriteAllAt(file.get(), uint64_t{5} << 20, behind_a_hole.data(), behind_a_hole.size()), 0);
+    ASSERT_EQ(file->Truncate(kSize), 0);
+  }
+  std::vector<std::string> copies;
+  const Status status = CopyAside(files.get(), {name}, &copies);
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_EQ(copies, std::vector<std::string>{name + ".damaged"});
+  std::unique_ptr<LogFile> copy;
+  ASSERT_EQ(files->Open(copies[0], &copy), 0);
+  uint64_t size = 0;
+  ASSERT_EQ(copy->Size(&size), 0);
+  EXPECT_EQ(size, kSize);
+  uint64_t data_end = 0;
+  ASSERT_EQ(copy->DataEnd(&data_end), 0);
+  EXPECT_LT(data_end, uint64_t{8} << 20);
+  for (const auto& [at, text] :
+       {std::pair(uint64_t{0}, begin), std::pair(uint64_t{5} << 20, behind_a_hole)}) {
+    std::string got(text.size(), 0);
+    size_t count = 0;
+    ASSERT_EQ(ReadAllAt(copy.get(), at, got.data(), got.size(), &count), 0);
+    EXPECT_EQ(got, text);
+  }
 }
 
 }  // namespace

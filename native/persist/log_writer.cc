@@ -55,7 +55,11 @@ int64_t Log::State::TimeToWork(bool deadline_passed) {
   const std::lock_guard<std::mutex> lock(mutex);
   if (state.load() == LogState::kClosed) return Bell::kForever;
   if (closing) return 0;
-  if (!Accepting()) return queue.empty() && buffer.released() >= sealed_end ? Bell::kForever : 0;
+  if (!Accepting()) {
+    // What was sealed is to be dropped, and a segment to be given up.
+    const bool left = !queue.empty() || buffer.released() < sealed_end || segment.active();
+    return left ? 0 : Bell::kForever;
+  }
   if (!queue.empty() && queue.back().cut) return 0;
   if (sync_wanted > synced) return 0;
   if (!queue.empty() && (write_wanted || sealed_end - buffer.released() >= options.write_bytes)) return 0;

@@ -71,7 +71,8 @@ struct OpenedStore {
 // generations to keep nor lost; those that the disk did not give (EIO) stay what they are. A log is replayed.
 // Blocks on disk: not for the event loop's thread. Errors: kLocked, kCorrupt (nothing verifies, or all images
 // are gone; damage to the log or its manifest), kVersion (the newest image is of another version, or the
-// directory belongs to the JavaScript engine), kFull (the data needs more than twice max_bytes), kIo.
+// directory belongs to the JavaScript engine), kFull (the data needs more than twice max_bytes, or, where the
+// process may not reserve as many addresses, more than max_bytes), kIo.
 // A store that needs more than max_bytes opens, and is held to it from then on: it grows no further.
 Status OpenStore(const std::string& path, const OpenOptions& options, OpenedStore* store);
 // Without a log.

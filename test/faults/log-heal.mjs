@@ -6,6 +6,8 @@ import { open } from '../../dist/index.js'
 
 const [directory, moment] = process.argv.slice(2)
 const plan = openSync(process.env.FORKSTORE_FAULT_PLAN, 'r+')
+const HOLD_CHILD = 1
+const HOLD_LOG = 2
 const FAIL_ONCE = 1
 const FAIL_FOR_GOOD = 2
 const EIO = 5
@@ -23,7 +25,23 @@ function arm(action, nth, error, call) {
   writeSync(plan, Buffer.from([1, 0, 0, 0]), 0, 4, 0)
 }
 const disarm = () => writeSync(plan, Buffer.alloc(4), 0, 4, 0)
+const hold = (whom) => writeSync(plan, Buffer.from([whom, 0, 0, 0]), 0, 4, 96)
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
+
+/** Until `condition()` gives true, however slow the disk is. */
+async function until(what, condition) {
+  for (const end = Date.now() + 50_000; !condition(); await sleep(1)) {
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`)
+  }
+}
+
+/** The same while the event loop stands still, so that the store does not see what comes and goes. */
+function untilUnseen(what, condition) {
+  const nobody = new Int32Array(new SharedArrayBuffer(4))
+  for (const end = Date.now() + 50_000; !condition(); Atomics.wait(nobody, 0, 0, 1)) {
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`)
+  }
+}
 const codeOf = (promise) =>
   promise.then(
     () => 'done',
@@ -44,16 +62,16 @@ store.on('snapshot', () => snapshots++)
 const map = store.map('m')
 const state = () => store.stats().log.state
 
-/** The snapshot that heals has its segment, and is being written, which takes a while. */
+/** The snapshot that heals has its segment; its child is held. */
 async function untilHealing() {
-  for (let i = 0; i < 100_000; i++) map.set(i, { text: 'x'.repeat(1000) })
+  for (let i = 0; i < 1000; i++) map.set(i, { text: 'x'.repeat(1000) })
   await store.commit()
-  await sleep(100)
+  const { segments } = store.stats().log
   arm(FAIL_ONCE, 1, EIO, 'fdatasync')
+  hold(HOLD_CHILD)
   map.set('first', 1)
   const code = await codeOf(store.commit())
-  const { segments } = store.stats().log
-  while (state() !== 'healing' || store.stats().log.segments === segments) await sleep(1)
+  await until('healing', () => state() === 'healing' && store.stats().log.segments > segments)
   return code
 }
 
@@ -64,14 +82,19 @@ if (moment === 'while healing') {
   map.set('second', 2)
   told.push(await codeOf(store.commit()), state())
   disarm()
+  hold(0)
 } else if (moment === 'after healing') {
   told.push(await untilHealing())
-  // Nobody looks while the snapshot ends and what is written now fails, a second from now.
+  // What is written now waits for its sync until the snapshot has ended; then that fails.
+  hold(HOLD_CHILD | HOLD_LOG)
   map.set('second', 2)
   await new Promise((done) => setImmediate(done))
   await new Promise((done) => setImmediate(done))
-  arm(FAIL_ONCE, 2, EIO, 'fdatasync')
-  for (const end = Date.now() + 2500; Date.now() < end; );
+  hold(HOLD_LOG)
+  untilUnseen('healed', () => state() === 'healthy')
+  arm(FAIL_ONCE, 1, EIO, 'fdatasync')
+  hold(0)
+  untilUnseen('failed', () => state() !== 'healthy')
   told.push(state())
   disarm()
 } else {
@@ -90,8 +113,7 @@ if (moment === 'while healing') {
   await store.snapshot() // of itself it would try again in a minute
 }
 
-const start = Date.now()
-while (state() !== 'healthy' && Date.now() - start < 30_000) await sleep(20)
+await until('healthy again', () => state() === 'healthy')
 told.push(state())
 map.set('last', 3)
 told.push(await codeOf(store.commit()))

@@ -3,7 +3,8 @@
  *
  * It counts only calls that come from forkstore.node (by return address), in the parent and in the snapshot
  * child alike, in a plan that the test maps too: the file named by FORKSTORE_FAULT_PLAN. A test writes the
- * plan, lets the store work, and reads how many calls there were and whether the plan struck.
+ * plan, lets the store work, and reads how many calls there were and whether the plan struck. It can also
+ * hold the snapshot child, or the thread of the log, so that the order of things does not hang on the disk.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,11 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum action {
@@ -44,6 +47,12 @@ struct plan {
   volatile int32_t child;      /* pid of the last snapshot child */
   char struck_name[32];        /* the call that was struck */
   char only[32];               /* not empty: count and strike calls of this name only */
+  volatile int32_t hold;       /* HOLD_..., together or alone */
+};
+
+enum hold {
+  HOLD_CHILD = 1, /* whoever is not `parent`, before each of its calls */
+  HOLD_LOG = 2,   /* the thread of the log, before each fdatasync */
 };
 
 static struct plan *plan;
@@ -75,11 +84,27 @@ __attribute__((constructor)) static void map_plan(void) {
   if (mapped != MAP_FAILED) plan = mapped;
 }
 
+static int is_held(const char *name) {
+  if ((plan->hold & HOLD_CHILD) && (int32_t)syscall(SYS_getpid) != plan->parent) return 1;
+  if (!(plan->hold & HOLD_LOG) || strcmp(name, "fdatasync") != 0) return 0;
+  char thread[16] = "";
+  syscall(SYS_prctl, PR_GET_NAME, thread, 0, 0, 0);
+  return strcmp(thread, "forkstore-log") == 0;
+}
+
+/* A minute at most: who was to let it go may be gone. */
+static void wait_while_held(const char *name) {
+  const struct timespec millisecond = {0, 1000000};
+  for (int i = 0; i < 60000 && is_held(name); i++) syscall(SYS_nanosleep, &millisecond, NULL);
+}
+
 /* Whether the call that returns to `caller` is to be struck. */
 static int strike(void *caller, const char *name) {
-  if (plan == NULL || !plan->armed) return 0;
+  if (plan == NULL || (!plan->armed && !plan->hold)) return 0;
   if (addon_start == 0) dl_iterate_phdr(find_addon, NULL);
   if ((uintptr_t)caller < addon_start || (uintptr_t)caller >= addon_end) return 0;
+  wait_while_held(name);
+  if (!plan->armed) return 0;
   if (plan->only[0] != 0 && strcmp(plan->only, name) != 0) return 0;
   const int32_t number = __sync_add_and_fetch(&plan->calls, 1);
   const int again = plan->struck && plan->action == FAIL_FOR_GOOD && strcmp(plan->struck_name, name) == 0;

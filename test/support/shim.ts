@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync, ftruncat
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
 
 /** What the plan does at its nth call; the numbers of test/faults/shim.c. */
 export const Action = {
@@ -25,32 +26,41 @@ const field = {
   child: 28,
   name: 32,
   only: 64,
+  hold: 96,
 }
 
+// Of one test file: the library and all plans. Goes when the file's tests have ended, however they did. Not on 'exit',
+// which the workers of vitest do not live to see.
+let folder: string | undefined
 let built: string | undefined
+let plans = 0
 
-/** Compiles the LD_PRELOAD library; the path of the result. Removed when the process exits. */
+afterAll(() => {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+  folder = built = undefined
+})
+
+function inFolder(name: string): string {
+  folder ??= mkdtempSync(join(tmpdir(), 'forkstore-shim-'))
+  return join(folder, name)
+}
+
+/** Compiles the LD_PRELOAD library; the path of the result. */
 export function buildShim(): string {
   if (built !== undefined) return built
-  const folder = mkdtempSync(join(tmpdir(), 'forkstore-shim-'))
-  process.on('exit', () => {
-    rmSync(folder, { recursive: true, force: true })
-  })
-  built = join(folder, 'shim.so')
+  const library = inFolder('shim.so')
   const source = fileURLToPath(new URL('../faults/shim.c', import.meta.url))
-  execFileSync('cc', ['-O1', '-shared', '-fPIC', '-o', built, source, '-ldl'])
-  return built
+  execFileSync('cc', ['-O1', '-shared', '-fPIC', '-o', library, source, '-ldl'])
+  return (built = library)
 }
 
 /** The plan that a process under the shim follows: a small file that both sides map or write. */
 export class FaultPlan {
   readonly path: string
-  readonly #folder: string
   readonly #fd: number
 
   constructor() {
-    this.#folder = mkdtempSync(join(tmpdir(), 'forkstore-plan-'))
-    this.path = join(this.#folder, 'plan')
+    this.path = inFolder(`plan-${++plans}`)
     this.#fd = openSync(this.path, 'w+')
     ftruncateSync(this.#fd, 4096)
   }
@@ -72,6 +82,16 @@ export class FaultPlan {
     writeSync(this.#fd, Buffer.alloc(32), 0, 32, field.name)
     writeSync(this.#fd, Buffer.from(only.padEnd(32, '\0')), 0, 32, field.only)
     this.#write(field.armed, 1)
+  }
+
+  /** Snapshot children of `parent` wait at their first call, a minute at most, until they are let go. */
+  holdChild(parent: number): void {
+    this.#write(field.parent, parent)
+    this.#write(field.hold, 1)
+  }
+
+  letGo(): void {
+    this.#write(field.hold, 0)
   }
 
   disarm(): void {
@@ -97,7 +117,7 @@ export class FaultPlan {
 
   close(): void {
     closeSync(this.#fd)
-    rmSync(this.#folder, { recursive: true, force: true })
+    rmSync(this.path, { force: true })
   }
 
   #write(at: number, number: number): void {
