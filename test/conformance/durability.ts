@@ -222,27 +222,22 @@ export function durabilitySuite(engine: EngineName): void {
     map.set('c', 2)
     await turn()
     await turn()
-    let undone: Promise<void> | undefined
-    expect(() =>
-      store.transaction(() => {
+    const commitAndThrow = (): Promise<void> => {
+      let committed: Promise<void> | undefined
+      const change = (): void => {
         map.set('d', 3)
-        undone = store.commit()
+        committed = store.commit()
         throw new Error('on purpose')
-      }),
-    ).toThrow('on purpose')
-    await undone
+      }
+      expect(() => store.transaction(change)).toThrow('on purpose')
+      return committed!
+    }
+    await commitAndThrow()
     await store.commit()
     const other = await openCopy(path)
     expectEntries(other.map('a'), [['b', 1], ['c', 2]]) // prettier-ignore
     // With nothing else written since.
-    expect(() =>
-      store.transaction(() => {
-        map.set('d', 3)
-        undone = store.commit()
-        throw new Error('on purpose')
-      }),
-    ).toThrow('on purpose')
-    await undone
+    await commitAndThrow()
     await store.close()
   })
 
