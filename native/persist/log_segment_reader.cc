@@ -122,6 +122,7 @@ Status LogSegmentReader::FindWitness(uint64_t offset, uint64_t missing, bool any
        offset += 8) {
     const uint8_t* at = nullptr;
     if (Status status = Window(offset, sizeof(LogRecordHeader), &at); !status.ok()) return status;
+    if (at == nullptr) break;  // the loop's condition says that it is not
     const LogRecordHeader header = HeaderAt(at);
     if (any_identity ? header.identity == 0 || header.sequence < missing
                      : header.identity != header_.identity || header.durable < missing) {
