@@ -1,4 +1,9 @@
 {
+  "variables": {
+    # 1: the binary that comes with the package (scripts/prebuild.mjs). What an older C library wants of it
+    # (native/prebuilt/) is for it alone.
+    "prebuilt%": 0
+  },
   "targets": [
     {
       "target_name": "forkstore",
@@ -12,9 +17,19 @@
           "cflags": ["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-fno-strict-aliasing"],
           "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fno-rtti"],
           "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
-          "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections", "-Wl,-z,now", "-Wl,--exclude-libs,ALL", "-Wl,--wrap=pthread_once", "-Wl,--wrap=__pthread_key_create"]
+          "ldflags": ["-Wl,--gc-sections", "-Wl,-z,now"]
         }, {
           "type": "none"
+        }],
+        ["OS=='linux' and prebuilt==1", {
+          "ldflags": ["@<(module_root_dir)/native/prebuilt/link_flags"]
+        }],
+        # Flags and what they refer to go together: --wrap without a definition leaves null where libstdc++
+        # asks whether there are threads, and then no mutex locks.
+        ["OS=='linux' and prebuilt==1 and target_arch=='x64'", {
+          "sources": ["native/prebuilt/static_runtime.cc"],
+          "defines": ["FORKSTORE_PREBUILT"],
+          "ldflags": ["@<(module_root_dir)/native/prebuilt/link_flags_x64"]
         }]
       ]
     }

@@ -33,6 +33,17 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/no-unnecessary-condition': 'off', // arguments come from JavaScript callers too
+      'no-restricted-globals': [
+        'error',
+        ...[
+          'clearImmediate',
+          'clearInterval',
+          'clearTimeout',
+          'setImmediate',
+          'setInterval',
+          'setTimeout',
+        ].map((name) => ({ name, message: 'Use lib/timers.ts: test frameworks replace the global ones.' })),
+      ],
     },
   },
   {

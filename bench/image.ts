@@ -26,7 +26,7 @@ export const measure: Measure = ({ entries = 0 }, options) =>
         snapshot: false,
         durability: 'snapshot',
       })
-      const map = store.map<Customer, string>('customers')
+      const map = store.map<string, Customer>('customers')
       for (let i = 0; i < entries; i++) {
         map.set(keyOf(i), recordOf(i))
         if (i % 10_000 === 0) await turn()

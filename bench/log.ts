@@ -37,7 +37,7 @@ interface Contender {
   /** Begins the names of its metrics. */
   name: string
   store: Store
-  map: ForkstoreMap<Customer, string>
+  map: ForkstoreMap<string, Customer>
   index: RandomIndex
 }
 
@@ -58,7 +58,7 @@ async function openContenders(folder: string, { engine }: Options): Promise<Cont
   const contenders: Contender[] = []
   for (const durability of ['snapshot', 'everysec', 'commit'] as const) {
     const store = await open(join(folder, durability), { engine, durability, snapshot: false })
-    const map = store.map<Customer, string>('customers')
+    const map = store.map<string, Customer>('customers')
     contenders.push({
       name: durability === 'snapshot' ? 'off' : durability,
       store,

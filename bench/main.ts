@@ -17,6 +17,7 @@ const names = [
   'transaction',
   'array',
   'memory',
+  'emptying',
   'growth',
   'pause',
   'request',

@@ -26,7 +26,7 @@ export const measure: Measure = ({ contender, entries = 0 }, options) =>
     const emptyCollectionMs = timeOfFullCollection()
 
     const store = contender === 'forkstore' ? await open({ engine: options.engine }) : undefined
-    const map = store?.map<Customer, string>('customers')
+    const map = store?.map<string, Customer>('customers')
     const peer: Pick<Peer, 'get' | 'set'> = map ?? (await openPeer(contender, folder, options))
     for (let i = 0; i < entries; i++) {
       peer.set(keyOf(i), recordOf(i))

@@ -43,7 +43,7 @@ function timeOfFirstGets(get: (key: string) => Customer | undefined, entries: nu
 
 export async function writeStore(folder: string, entries: number, engine: Engine): Promise<void> {
   const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
-  const map = store.map<Customer, string>('customers')
+  const map = store.map<string, Customer>('customers')
   for (let i = 0; i < entries; i++) {
     map.set(keyOf(i), recordOf(i))
     if (i % 10_000 === 0) await turn()
@@ -55,7 +55,7 @@ export async function writeStore(folder: string, entries: number, engine: Engine
 export async function openStore(folder: string, entries: number, engine: Engine): Promise<Opened> {
   const start = performance.now()
   const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
-  const map = store.map<Customer, string>('customers')
+  const map = store.map<string, Customer>('customers')
   if (map.size !== entries) throw new Error(`opened ${map.size} entries of ${entries}`)
   const openMs = performance.now() - start
   const firstGetsMs = timeOfFirstGets((key) => map.get(key), entries)

@@ -48,7 +48,7 @@ async function write(entries: number, set: (key: string, record: Customer) => vo
 /** And without a store: the share of what makes the keys and records, which a replay has not to do. */
 export async function writeWithoutLog(_folder: string, entries: number, engine: Engine): Promise<Metrics> {
   const store = await open({ engine })
-  const map = store.map<Customer, string>('customers')
+  const map = store.map<string, Customer>('customers')
   await write(20_000, (key, record) => void map.set(key, record)) // compiles everything
   map.clear()
   const setPerSecond = await write(entries, (key, record) => void map.set(key, record))
@@ -61,7 +61,7 @@ export async function writeWithoutLog(_folder: string, entries: number, engine: 
 
 export async function writeWithLog(folder: string, entries: number, engine: Engine): Promise<Metrics> {
   const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'everysec' })
-  const map = store.map<Customer, string>('customers')
+  const map = store.map<string, Customer>('customers')
   await write(20_000, (key, record) => void map.set(key, record))
   map.clear()
   await store.snapshot() // the log begins anew
@@ -83,7 +83,7 @@ export async function replay(folder: string, entries: number, engine: Engine): P
     onProgress: () => told++,
   })
   const openMs = performance.now() - start
-  const map = store.map<Customer, string>('customers')
+  const map = store.map<string, Customer>('customers')
   if (map.size !== entries) throw new Error(`opened ${map.size} entries of ${entries}`)
   await store.close()
   return { openMs, replayPerSecond: (2 * entries * 1000) / openMs, toldCount: told }

@@ -27,7 +27,7 @@ export function sharedNow(): number {
 /** `GET /7` answers with customer 7 and counts the visit: a read and a write for each request. */
 export async function serve(folder: string, entries: number, engine: Engine): Promise<void> {
   const store = await open(folder, { engine, snapshot: false, durability: 'snapshot' })
-  const customers = store.map<Customer, string>('customers')
+  const customers = store.map<string, Customer>('customers')
   for (let i = 0; i < entries; i++) {
     customers.set(keyOf(i), recordOf(i))
     if (i % 10_000 === 0) await turn()

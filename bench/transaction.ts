@@ -72,12 +72,12 @@ export const measure: Measure = ({ contender, entries = 0 }, options) =>
   })
 
 function fillMap(store: Store<Root>): (i: number) => void {
-  const users = store.map<User, string>('users')
+  const users = store.map<string, User>('users')
   return (i) => void users.set(emailOf(i), userOf(i))
 }
 
 function writeMap(store: Store<Root>): (i: number, step: number) => void {
-  const users = store.map<User, string>('users')
+  const users = store.map<string, User>('users')
   return (i, step) => void users.set(emailOf(i), userOf(step))
 }
 

@@ -80,7 +80,7 @@ async function openUsers(contender: string, engine: Engine): Promise<Users> {
   const store = await open<{ users: Record<string, User> }>({ engine })
   const shared = { liveBytes: () => store.stats().bytes.live, close: () => store.close() }
   if (contender === 'map') {
-    const users = store.map<User, string>('users')
+    const users = store.map<string, User>('users')
     return {
       ...shared,
       set: (email, user) => void users.set(email, user),

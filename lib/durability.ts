@@ -1,16 +1,27 @@
 import { makeDeferred, type Deferred } from './deferred.js'
 import type { EngineLog } from './engine-log.js'
-import { ForkstoreError } from './errors.js'
-import { noSyncAtExit, syncAtExit } from './exit-sync.js'
+import { ForkstoreError, ForkstoreWarning } from './errors.js'
+import { endAtExit, hasTurnThrown, isProcessExiting, notAtExit, type AtExit } from './exit-sync.js'
 import type { DurabilityMode, LogStats } from './types.js'
+import { clearImmediate, setImmediate } from './timers.js'
 
 interface Waiter extends Deferred<void> {
   sequence: number
 }
 
+/** A disk that hangs shall not keep a process from ending. */
+const MOST_EXIT_MS = 5000
+const FOR_EVER_MS = 2 ** 31 - 1
+
 export interface DurabilityEvents {
   /** The turn has ended, and its batch is about to. */
   onTurnEnd: () => void
+  /** Whether a transaction is open. */
+  isWithin: () => boolean
+  /** The process ends in the middle of a transaction: it is taken back. */
+  onCutOff: () => void
+  /** It has ended; the length of the log since the store was opened. */
+  onLogged: (appendedBytes: number) => void
   /** The log needs a snapshot to work again, or does not. Told more than once. */
   onNeed: (isSnapshotNeeded: boolean) => void
   onWarning: (warning: Error) => void
@@ -24,7 +35,7 @@ export interface DurabilityEvents {
  * The turn ends with the next `setImmediate`: what callbacks of the same round of the event loop write shares a batch,
  * and no callback is ever cut in two. Snapshots start at the same moment, and seal the batch themselves.
  */
-export class Durability {
+export class Durability implements AtExit {
   readonly #log: EngineLog
   readonly #mode: Exclude<DurabilityMode, 'snapshot'>
   readonly #events: DurabilityEvents
@@ -41,7 +52,7 @@ export class Durability {
     this.#mode = mode
     this.#events = events
     log.onProgress = () => this.#look()
-    syncAtExit(log)
+    endAtExit(this)
   }
 
   /** Called after each write. */
@@ -70,6 +81,32 @@ export class Durability {
     return waiter.promise
   }
 
+  /** As `commit`, and holds everything up meanwhile. Throws where that rejects. REQUIRES: no open transaction. */
+  commitSync(): void {
+    const log = this.#log
+    const sequence = log.sequenceToAwait()
+    // The snapshot that a log heals by needs the event loop.
+    if (log.state !== 'healthy') throw this.#failure()
+    this.#endTurn()
+    log.syncNow(FOR_EVER_MS)
+    // Those who wait are told in their turn.
+    if (log.state !== 'healthy' || log.durableSequence < sequence) throw this.#failure()
+  }
+
+  /** Called after an outermost transaction. */
+  onTransaction(): void {
+    if (isProcessExiting()) this.endAtExit()
+  }
+
+  endAtExit(): void {
+    clearImmediate(this.#turn)
+    this.#turn = undefined // so that the next write asks again
+    if (this.#events.isWithin()) this.#events.onCutOff()
+    // Half of what a turn that has thrown was to do is not wanted.
+    if (!hasTurnThrown()) this.#endTurn()
+    this.#log.syncNow(MOST_EXIT_MS)
+  }
+
   stats(): LogStats {
     const log = this.#log
     return { durability: this.#mode, state: stateOf(log), behind: log.isBehind, ...log.stats() }
@@ -78,7 +115,7 @@ export class Durability {
   /** Ends with the log closed. Rejects when it could not be brought to disk. */
   async close(): Promise<void> {
     this.#endTurn()
-    noSyncAtExit(this.#log)
+    notAtExit(this)
     // Those who still wait hear of the end of their wait in either case.
     try {
       await this.#log.close()
@@ -92,6 +129,8 @@ export class Durability {
   }
 
   #endTurnSoon(): void {
+    // The event loop does not turn any more; a transaction ends by itself.
+    if (isProcessExiting()) return this.#events.isWithin() ? undefined : this.endAtExit()
     this.#turn = setImmediate(() => {
       this.#turn = undefined
       this.#endTurn()
@@ -104,6 +143,7 @@ export class Durability {
     const log = this.#log
     this.#events.onTurnEnd()
     log.endBatch(isSyncAsked)
+    this.#events.onLogged(log.appendedBytes)
     if (isSyncAsked) {
       // Who asked within a transaction that was rolled back waits for the batch of its writes, and there may be none.
       const sealed = log.sequenceToAwait()
@@ -171,9 +211,7 @@ function stateOf({ state, refusesWrites }: EngineLog): LogStats['state'] {
 
 function behindWarning(log: EngineLog): Error {
   const megabytes = Math.round(log.stats().bufferedBytes / 2 ** 20)
-  const warning = new Error(
+  return new ForkstoreWarning(
     `the disk is behind: ${megabytes} MiB of changes wait to be written to the log; commit() takes as long as the disk does`,
   )
-  warning.name = 'ForkstoreWarning'
-  return warning
 }

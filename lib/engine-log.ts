@@ -15,6 +15,8 @@ export interface EngineLog {
   readonly durableSequence: number
   /** More waits to be written than should. */
   readonly isBehind: boolean
+  /** Written to the log since the store was opened, in bytes. */
+  readonly appendedBytes: number
   /** Why the log is not healthy; ERR_FORKSTORE_LOG_FAILED. */
   readonly failure: ForkstoreError | undefined
   /** Whether writes are refused, with the failure. Set between turns only. */
@@ -28,8 +30,8 @@ export interface EngineLog {
   sequenceToAwait(): number
   /** Whether the process stays alive until the next `onProgress`. */
   hold(isHeld: boolean): void
-  /** For the end of the process: waits, and holds everything up, until what was ended is on disk; some seconds at most. */
-  syncNow(): void
+  /** Waits, and holds everything up, until what was ended is on disk, or the log has failed; `mostMs` at most where that can be told. */
+  syncNow(mostMs: number): void
   stats(): EngineLogStats
   /** Ends the batch, syncs, closes the files. No write, no snapshot afterwards. Rejects when something was lost. */
   close(): Promise<void>

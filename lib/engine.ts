@@ -1,6 +1,6 @@
 import type { EngineLog } from './engine-log.js'
 import type { Recovered, SnapshotResult } from './types.js'
-import type { ForkstoreMap } from './map.js'
+import type { AnyMap } from './map.js'
 import type { TreeEngine } from './tree/tree-engine.js'
 
 /**
@@ -17,10 +17,18 @@ export interface Engine {
   readonly log: EngineLog | undefined
   /** Writes that opening found in the log, and that no snapshot holds. */
   readonly replayedWrites: number
+  /** How much log opening has read for them, in bytes. */
+  readonly replayedLogBytes: number
   /** Called after every successful write (not for refused ones or those that change nothing). */
   onWrite: () => void
+  /** Called after what is in the log but changes nothing that is stored: an entry was made nodes for a live view. */
+  onAdopt: () => void
   /** The map with this name, making it when new: the same object each time. */
-  map(name: string): ForkstoreMap
+  map(name: string): AnyMap
+  /** Takes a map out; its handles throw ERR_FORKSTORE_DETACHED, unless that is taken back. Whether there was one. */
+  dropMap(name: string): boolean
+  /** The maps, in the order in which they were made; a bounded piece of work for each. */
+  maps(): IterableIterator<AnyMap>
   /** Errors: `ERR_FORKSTORE_CLOSED`. */
   readonly tree: TreeEngine
   /** Opens a scope: what is written to maps and the tree from then on can be taken back. Scopes nest. */
@@ -43,11 +51,14 @@ export interface Engine {
   snapshot(options: { keep: number; watchdogMs: number }): Promise<SnapshotResult>
   /** Does a bounded piece of work in the background; true when there is no more. */
   idle(): boolean
+  /** Takes the same time however much there is. */
   stats(): EngineStats
+  /** What a snapshot would write, about: entries and nodes, and bytes. Takes the same time however much there is. */
+  weight(): { items: number; bytes: number }
   /** Maps throw ERR_FORKSTORE_CLOSED from then on; a last snapshot and `close` are still to come. */
   seal(): void
-  /** Gives everything back. Maps throw ERR_FORKSTORE_CLOSED from then on. */
-  close(): void
+  /** Maps throw ERR_FORKSTORE_CLOSED from then on. Gives everything back; resolves when the lock is free. */
+  close(): Promise<void>
 }
 
 /** What `keptScopes` is when no scope has failed. */
@@ -56,9 +67,9 @@ export const ALL_SCOPES = 2 ** 30
 export interface EngineStats {
   entries: number
   writes: number
-  /** Objects and arrays of the tree, the root and adopted entries of maps included. */
+  /** Objects and arrays of the tree, the root and adopted entries of maps included; 0 where they are not counted. */
   nodes: number
   bytes: { live: number; free: number; mapped: number; dirty: number; max: number }
-  collections: Record<string, { kind: 'map'; entries: number }>
+  maps: number
   snapshotBytesWritten: number
 }

@@ -1,3 +1,5 @@
+import { types } from 'node:util'
+
 /** Every code that a {@link ForkstoreError} can carry. Codes are stable; messages are not. */
 export type ForkstoreErrorCode =
   | 'ERR_FORKSTORE_LOCKED'
@@ -18,17 +20,73 @@ export type ForkstoreErrorCode =
   | 'ERR_FORKSTORE_UNAVAILABLE'
   | 'ERR_FORKSTORE_IO'
 
-/** What every failure of this library is. `cause` holds the system's error where there is one. */
+/**
+ * What every failure of this library is. `cause` holds the system's error where there is one.
+ *
+ * Those of arguments are what JavaScript's own would be as well: `instanceof TypeError` for
+ * `ERR_FORKSTORE_INVALID_ARGUMENT`, `_UNSUPPORTED_KEY`, `_UNSUPPORTED_VALUE` and `_WRONG_TYPE`, `instanceof RangeError` for
+ * `ERR_FORKSTORE_TOO_LARGE` and for numbers that are out of range.
+ */
 export class ForkstoreError extends Error {
   readonly code: ForkstoreErrorCode
 
   constructor(code: ForkstoreErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
-    this.name = 'ForkstoreError'
     this.code = code
+    const kin = KIN[code]
+    if (kin !== undefined && new.target === ForkstoreError) Object.setPrototypeOf(this, kin)
   }
+
+  /** Also for those whose prototype is that of a TypeError, and those of another realm's copy of this library. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== ForkstoreError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return types.isNativeError(value) && (value as { name: unknown }).name === NAME && 'code' in value
+  }
+}
+
+const NAME = 'ForkstoreError'
+Object.defineProperty(ForkstoreError.prototype, 'name', { value: NAME, writable: true, configurable: true })
+
+/** A prototype that has all that ForkstoreError's has, and inherits from another error's. */
+function kinOf(prototype: Error): object {
+  return Object.create(prototype, Object.getOwnPropertyDescriptors(ForkstoreError.prototype)) as object
+}
+
+const rangeErrors = kinOf(RangeError.prototype)
+const typeErrors = kinOf(TypeError.prototype)
+const KIN: Partial<Record<ForkstoreErrorCode, object>> = {
+  ERR_FORKSTORE_INVALID_ARGUMENT: typeErrors,
+  ERR_FORKSTORE_UNSUPPORTED_KEY: typeErrors,
+  ERR_FORKSTORE_UNSUPPORTED_VALUE: typeErrors,
+  ERR_FORKSTORE_WRONG_TYPE: typeErrors,
+  ERR_FORKSTORE_TOO_LARGE: rangeErrors,
+}
+
+/** `ERR_FORKSTORE_INVALID_ARGUMENT` for a number that is out of range. */
+export function outOfRange(message: string): ForkstoreError {
+  return Object.setPrototypeOf(invalid(message), rangeErrors) as ForkstoreError
 }
 
 export function closedError(): ForkstoreError {
   return new ForkstoreError('ERR_FORKSTORE_CLOSED', 'the store is closed')
+}
+
+/** What is told by a `warning` event, and is no error of a call. */
+export class ForkstoreWarning extends Error {}
+Object.defineProperty(ForkstoreWarning.prototype, 'name', {
+  value: 'ForkstoreWarning',
+  writable: true,
+  configurable: true,
+})
+
+/** As `process.emitWarning(warning)`, which does not take an error of another realm (Jest, vm) for one. */
+export function warnProcess(warning: Error): void {
+  const { name, message } = warning
+  const { code } = warning as { code?: string }
+  process.emitWarning(message, code === undefined ? { type: name } : { type: name, code })
+}
+
+/** The error for an argument that is none. */
+export function invalid(message: string, options?: ErrorOptions): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', message, options)
 }

@@ -1,11 +1,12 @@
 import type { Engine } from './engine.js'
+import { clearTimeout, setTimeout } from './timers.js'
 
 const FIRST_DELAY_MS = 20
 const STEP_DELAY_MS = 1
 
 /**
- * Gives an engine time for what it left undone (the memory of a cleared map), one bounded step at a time.
- * Never keeps the process alive.
+ * Gives an engine time for what it left undone (the memory of a cleared map, units with few blocks), one bounded
+ * step at a time. Never keeps the process alive.
  */
 export class IdleWork {
   readonly #engine: Engine
@@ -14,10 +15,11 @@ export class IdleWork {
 
   constructor(engine: Engine) {
     this.#engine = engine
+    this.wake() // what was opened may have been left by deletions
   }
 
-  /** Called after each write; only a write leaves work behind. */
-  onWrite(): void {
+  /** Called after each write, and when a snapshot has ended: only these leave work behind. */
+  wake(): void {
     // The native engine alone has idle work, and asking costs nothing when there is none.
     if (this.#timer === undefined && !this.#isStopped) this.#later(FIRST_DELAY_MS)
   }

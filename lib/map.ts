@@ -1,26 +1,31 @@
-import { inspect, type InspectOptions } from 'node:util'
-import { ForkstoreError } from './errors.js'
+import { inspect, types, type InspectOptions } from 'node:util'
+import { ForkstoreError, invalid } from './errors.js'
+import { checkAmount, initialObject, initialValue, removedNames } from './map-arguments.js'
+import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from './map-hooks.js'
+import type { Amount, Fields, RemovableField } from './map-types.js'
 import { Queryable } from './query.js'
-import type { Key } from './types.js'
+import { isThenable } from './transaction.js'
+import type { DeepReadonly, Key } from './types.js'
+import { isPlainObject, noNumber, notFound } from './value-errors.js'
 
-/** Fields that can be patched; any, where the type of the values is not told. */
-export type Fields<V> = unknown extends V ? Record<string, unknown> : Partial<V>
+const CANNOT_WAIT = 'must not be async, as nothing of an update can wait: await first, then update'
 
-/** Names of fields; any, where the type of the values is not told. */
-export type FieldName<V> = unknown extends V ? string : keyof V & string
+/** What `store.maps()` gives: the types of its keys and values are not told. */
+export type AnyMap = ForkstoreMap<Key, unknown>
 
 /**
- * A map of the store: the whole interface of JavaScript's `Map`; `patch`, `increment` and `live`; and the methods of
- * queries (`filter`, `map`, `count` ...). Values are copied in by `set` and copied out by `get`.
+ * A map of the store: the whole interface of JavaScript's `Map`; `update`, `patch`, `increment` and `live`; and the
+ * methods of queries (`filter`, `map`, `count` ...). Values are copied in by `set` and copied out by `get`.
  *
- * Errors, besides those each method names: `ERR_FORKSTORE_CLOSED` after `store.close()`;
+ * Errors, besides those each method names: `ERR_FORKSTORE_CLOSED` after `store.close()`; `ERR_FORKSTORE_DETACHED` after
+ * `store.dropMap()`;
  * `ERR_FORKSTORE_UNSUPPORTED_KEY` for a key that is no string, number or bigint.
  */
-export abstract class ForkstoreMap<V = unknown, K extends Key = Key>
-  extends Queryable<V, K>
+export abstract class ForkstoreMap<K extends Key, V>
+  extends Queryable<DeepReadonly<V>, K>
   implements Map<K, V>
 {
-  abstract readonly name: string
+  abstract get name(): string
   /** Number of entries. */
   abstract get size(): number
   /** A plain copy of the value, or undefined. */
@@ -44,26 +49,101 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key>
   abstract delete(key: K): boolean
   /** Removes everything, at once; the memory is given back in small steps. */
   abstract clear(): void
-  /**
-   * Changes some fields of an object, in place, leaving the others. Errors: `ERR_FORKSTORE_NOT_FOUND` when
-   * the key is not there, `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object, and those of `set`.
-   */
-  abstract patch(key: K, fields: Fields<V>): this
-  /**
-   * Adds `by` (default 1) to a number field of an object; a missing or undefined field counts as 0.
-   * Returns the new number. Errors: `ERR_FORKSTORE_NOT_FOUND` when the key is not there,
-   * `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object or the field no number.
-   */
-  abstract increment(key: K, field: FieldName<V>, by?: number): number
+  abstract [SET_FIELDS](key: K, fields: Fields<V>): void
+  abstract [REMOVE_FIELDS](key: K, names: readonly string[]): void
+  abstract [ADD_TO_FIELD](key: K, field: string, by: number): number
+  abstract [IN_SCOPE](change: () => void): void
   abstract keys(): MapIterator<K>
   abstract values(): MapIterator<V>
   abstract entries(): MapIterator<[K, V]>
 
   forEach(callback: (value: V, key: K, map: Map<K, V>) => void, thisArg?: unknown): void {
-    if (typeof callback !== 'function') {
-      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'forEach: the callback must be a function')
-    }
+    if (typeof callback !== 'function') throw invalid('forEach: the callback must be a function')
     for (const [key, value] of this.entries()) callback.call(thisArg, value, key, this)
+  }
+
+  /**
+   * Stores what `change` makes of a copy of the value (undefined when the key is not there), as `set` does, and returns a
+   * copy of what is stored. When `change` throws, nothing is stored. What it writes itself stays, but for this entry,
+   * which is what it returns in the end.
+   *
+   * Undefined is not stored in place of something, since mostly it is a `return` that was forgotten; where there is no
+   * entry, none is made. Errors: `ERR_FORKSTORE_INVALID_ARGUMENT` for that, and for a promise, as nothing of this can
+   * wait; and those of `set`.
+   */
+  update(key: K, change: (value: V | undefined) => V): V {
+    if (typeof change !== 'function') throw invalid('update: the second argument must be a function')
+    if (types.isAsyncFunction(change)) throw invalid(`update: the function ${CANNOT_WAIT}`)
+    const before = this.get(key)
+    const after = change(before)
+    if (isThenable(after)) throw invalid(`update: the function has returned a promise; it ${CANNOT_WAIT}`)
+    if (after === undefined) {
+      if (before === undefined) return after
+      throw invalid(
+        'update: the function has returned undefined in place of a value: return the new one; ' +
+          'delete(key) removes the entry, set(key, undefined) stores undefined',
+      )
+    }
+    return this.set(key, after).get(key) as V
+  }
+
+  /**
+   * Changes some fields of an object, in place, leaving the others; `remove` names fields to take out (undefined is a
+   * value like any other). All or nothing. Errors: `ERR_FORKSTORE_NOT_FOUND` when the key is not there,
+   * `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object, and those of `set`.
+   */
+  patch(key: K, fields: Fields<V>, options?: { remove?: readonly RemovableField<V>[] }): this {
+    const names = removedNames(fields, options)
+    if (names.length === 0) {
+      this[SET_FIELDS](key, fields)
+    } else {
+      this[IN_SCOPE](() => {
+        this[SET_FIELDS](key, fields)
+        this[REMOVE_FIELDS](key, names)
+      })
+    }
+    return this
+  }
+
+  /**
+   * Adds `by` (default 1) to an entry that is a number: `increment(key, by?, options?)`; or to a number field of an object,
+   * in place, where a missing or undefined field counts as 0: `increment(key, field, by?, options?)`. Returns the new number.
+   * Where the key is not there, `initial` of the options is taken for the value, and added to. Errors:
+   * `ERR_FORKSTORE_NOT_FOUND` when the key is not there and there is no `initial`, `ERR_FORKSTORE_WRONG_TYPE` when the entry
+   * or field is no number, or the value no plain object.
+   */
+  increment(key: K, ...amount: Amount<V>): number
+  increment(key: K, first?: unknown, second?: unknown, third?: unknown): number {
+    if (typeof first !== 'string') return this.#add(key, first, second)
+    const by = second === undefined ? 1 : second
+    checkAmount(by)
+    const initial = initialValue(third)
+    if (initial === undefined || this.has(key)) return this[ADD_TO_FIELD](key, first, by)
+    const { value, sum } = initialObject(this.name, key, first, by, initial)
+    this.set(key, value as V)
+    return sum
+  }
+
+  #add(key: K, amount: unknown, options: unknown): number {
+    const by = amount === undefined ? 1 : amount
+    checkAmount(by)
+    const initial = initialValue(options)
+    if (initial !== undefined && typeof initial !== 'number')
+      throw invalid('increment: initial must be a number')
+    let before: unknown = this.get(key)
+    if (before === undefined && !this.has(key)) {
+      if (initial === undefined) throw notFound(this.name, key)
+      before = initial
+    }
+    if (typeof before !== 'number') {
+      if (typeof before === 'object' && before !== null && isPlainObject(before)) {
+        throw invalid('increment: the entry is an object; its field must be named, by a string')
+      }
+      throw noNumber(this.name, key)
+    }
+    const after = before + by
+    this.set(key, after as V)
+    return after
   }
 
   /** The value; when the key is not there, stores `value` first. Returns a copy of what is stored. */
@@ -75,10 +155,7 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key>
   /** As `getOrInsert`, with a value that is computed only when it is needed. */
   getOrInsertComputed(key: K, compute: (key: K) => V): V {
     if (typeof compute !== 'function') {
-      throw new ForkstoreError(
-        'ERR_FORKSTORE_INVALID_ARGUMENT',
-        'getOrInsertComputed: the second argument must be a function',
-      )
+      throw invalid('getOrInsertComputed: the second argument must be a function')
     }
     if (!this.has(key)) this.set(key, compute(key === 0 ? (0 as K) : key)) // -0 is the key 0
     return this.get(key) as V
@@ -97,8 +174,9 @@ export abstract class ForkstoreMap<V = unknown, K extends Key = Key>
       return this.#show(options)
     } catch (error) {
       // A message that shows the map must not fail for it.
-      if (error instanceof ForkstoreError && error.code === 'ERR_FORKSTORE_CLOSED')
-        return 'ForkstoreMap(closed)'
+      const code = error instanceof ForkstoreError ? error.code : undefined
+      if (code === 'ERR_FORKSTORE_CLOSED') return 'ForkstoreMap(closed)'
+      if (code === 'ERR_FORKSTORE_DETACHED') return 'ForkstoreMap(dropped)'
       throw error
     }
   }

@@ -2,8 +2,9 @@ import { readdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { ForkstoreError } from './errors.js'
+import { ForkstoreError, invalid } from './errors.js'
 import { resolveOptions, type ResolvedOptions } from './options.js'
+import { isShortage, isSystemError } from './system.js'
 import type { OpenOptions } from './types.js'
 import { isPlainObject } from './value-errors.js'
 
@@ -18,7 +19,7 @@ export function checkArguments(given: readonly unknown[]): {
   if (first === undefined) {
     throw invalid('path is undefined: for a store in memory only, call open() or open({ ...options })')
   }
-  if (typeof first === 'string' || first instanceof URL) {
+  if (typeof first === 'string' || isUrl(first)) {
     return { path: pathOf(first), options: resolveOptions(second as OpenOptions | undefined) }
   }
   if (typeof first !== 'object' || first === null || !isPlainObject(first)) {
@@ -31,6 +32,7 @@ export function checkArguments(given: readonly unknown[]): {
 function memoryOnly(given: OpenOptions | undefined): ResolvedOptions {
   const options = resolveOptions(given)
   // Who asks for it has data that matters.
+  if (given?.create !== undefined) throw invalid('create needs a path: a store in memory is always a new one')
   const asked = given?.durability
   if (asked !== undefined && asked !== 'snapshot') {
     throw invalid(`durability '${asked}' needs a path: a store in memory keeps nothing`)
@@ -38,10 +40,17 @@ function memoryOnly(given: OpenOptions | undefined): ResolvedOptions {
   return { ...options, durability: 'snapshot' }
 }
 
+/** Of whatever realm. */
+function isUrl(value: unknown): value is URL {
+  const url = value as Partial<URL> | null
+  return typeof value === 'object' && typeof url?.href === 'string' && typeof url.protocol === 'string'
+}
+
+/** A URL as a text is meant as a URL, not as a directory named `file:`. */
 function pathOf(given: string | URL): string {
   let path: string
   try {
-    path = typeof given === 'string' ? given : fileURLToPath(given)
+    path = typeof given === 'string' && !/^file:\/\//i.test(given) ? given : fileURLToPath(String(given))
   } catch (error) {
     throw invalid(`path must be a string or a file: URL, not ${String(given)}`, { cause: error })
   }
@@ -49,8 +58,8 @@ function pathOf(given: string | URL): string {
   return resolve(path)
 }
 
-function invalid(message: string, options?: ErrorOptions): ForkstoreError {
-  return new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', message, options)
+function notFound(path: string): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_NOT_FOUND', `there is no store in ${path}, and create is false`)
 }
 
 const FILES = {
@@ -58,15 +67,28 @@ const FILES = {
   native: /^(identity|snapshot-\d{20}\.image|log-\d{20}\.log)$/,
 }
 
-/** Never an empty store beside the data of the other engine. Errors: ERR_FORKSTORE_VERSION. */
-export async function refuseOtherEngine(path: string | undefined, engine: 'native' | 'js'): Promise<void> {
+/**
+ * Never an empty store beside the data of the other engine, nor one where none is to be made. Errors: ERR_FORKSTORE_VERSION,
+ * ERR_FORKSTORE_NOT_FOUND.
+ */
+export async function checkDirectory(
+  path: string | undefined,
+  engine: 'native' | 'js',
+  { create }: { create: boolean },
+): Promise<void> {
   if (path === undefined) return
   let names: string[]
   try {
     names = await readdir(path)
-  } catch {
+  } catch (error) {
+    if (!create && isSystemError(error, 'ENOENT')) throw notFound(path)
+    // What is there is not known, and the engine may have more luck.
+    if (isShortage(error)) {
+      throw new ForkstoreError('ERR_FORKSTORE_IO', `${path}: ${error.message}`, { cause: error })
+    }
     return // no directory yet; any other reason is told by the engine
   }
+  if (!create && !names.some((name) => FILES.js.test(name) || FILES.native.test(name))) throw notFound(path)
   const other = engine === 'js' ? 'native' : 'js'
   const found = names.find((name) => FILES[other].test(name))
   if (found === undefined) return

@@ -1,9 +1,11 @@
-import { ForkstoreError } from './errors.js'
+import { ForkstoreError, ForkstoreWarning } from './errors.js'
 import { openJsStore } from './js/open-store.js'
-import { checkArguments, refuseOtherEngine } from './open-arguments.js'
+import { openNative } from './native/engine.js'
+import { loadBinding } from './native/load.js'
+import { checkArguments, checkDirectory } from './open-arguments.js'
 import { progressTeller } from './open-progress.js'
 import type { ResolvedOptions } from './options.js'
-import { Store } from './store.js'
+import { makeStore, type Store } from './store.js'
 import type { AnyRoot, OpenOptions } from './types.js'
 
 /**
@@ -13,7 +15,8 @@ import type { AnyRoot, OpenOptions } from './types.js'
  * Rejects with a `ForkstoreError`; besides `ERR_FORKSTORE_INVALID_ARGUMENT`: `ERR_FORKSTORE_LOCKED` while
  * somebody has the directory open, `ERR_FORKSTORE_CORRUPT` when nothing in it can be used (never an empty
  * store in place of data), `ERR_FORKSTORE_VERSION` when another release or the other engine wrote it,
- * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`.
+ * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`, also where descriptors or
+ * addresses are short: then a later call may do better.
  */
 export function open<Root extends object = AnyRoot>(
   path: string | URL,
@@ -28,30 +31,27 @@ export async function open(...given: unknown[]): Promise<Store> {
   } catch (error) {
     const isUnavailable = error instanceof ForkstoreError && error.code === 'ERR_FORKSTORE_UNAVAILABLE'
     if (options.engine === 'native' || !isUnavailable) throw error
-    const warning = new Error(`the native engine cannot run here, forkstore/js is used: ${error.message}`, {
-      cause: error,
-    })
-    warning.name = 'ForkstoreWarning'
-    return openWithJs(path, options, warning)
+    const message = `the native engine cannot run here, forkstore/js is used: ${error.message}`
+    return openWithJs(path, options, new ForkstoreWarning(message, { cause: error }))
   }
 }
 
 async function openWithNative(path: string | undefined, options: ResolvedOptions): Promise<Store> {
-  // Loaded here and not above: engine 'js' shall not need it. And before anything is refused: where the addon
-  // cannot run, 'auto' must find again what 'auto' has stored.
-  const { loadBinding } = await import('./native/load.js')
+  // The addon, which engine 'js' shall not need. (The modules around it were imported with this one: an import that
+  // fails for want of a descriptor fails for good.) And before anything is refused: where it cannot run, 'auto' must find
+  // again what 'auto' has stored.
   loadBinding()
-  await refuseOtherEngine(path, 'native')
-  const { openNative } = await import('./native/engine.js')
+  await checkDirectory(path, 'native', options)
   const progress = progressTeller(options.onProgress)
   try {
     const engine = await openNative(path, {
       maxBytes: options.maxBytes,
+      leastBytes: options.leastBytes,
       log: options.durability !== 'snapshot',
       salvage: options.salvage,
       onReplay: progress.tell,
     })
-    return new Store(engine, options)
+    return await makeStore(engine, options)
   } finally {
     progress.end()
   }
@@ -62,6 +62,6 @@ async function openWithJs(
   options: ResolvedOptions,
   warning?: Error,
 ): Promise<Store> {
-  await refuseOtherEngine(path, 'js')
+  await checkDirectory(path, 'js', options)
   return openJsStore(path, options, warning)
 }

@@ -1,57 +1,77 @@
-import { ForkstoreError } from './errors.js'
+import { invalid } from './errors.js'
+import { type Callback, Change, Drop, Filter, Flatten, Names, Take } from './query-stages.js'
+import { Results } from './query-results.js'
+import { type Comparable, TopRows } from './top-rows.js'
 import type { Key } from './types.js'
-import type { Scan, TreeNode } from './tree/tree-engine.js'
-import { viewOf } from './tree/view.js'
+import type { Scan } from './tree/tree-engine.js'
 
-type Callback<V, N, R> = (value: V, name: N) => R
+/** What is gone through, from the beginning. A symbol, as it is for this library only. */
+export const ROWS: unique symbol = Symbol('rows')
+
+type Compare<V> = (one: V, other: V) => number
+
+/** Rows that are numbers need no callback. */
+export type NumberOf<V, N> = By<V, N, number, number>
+export type ValueOf<V, N, T extends Comparable> = By<V, N, T, Comparable>
+
+type By<V, N, T, Own> = [V] extends [Own | null | undefined]
+  ? [by?: Callback<V, N, T | null | undefined>]
+  : [by: Callback<V, N, T | null | undefined>]
 
 /**
  * What can be queried in the manner of iterator helpers: a lazy sequence of values with their names, which can be run
  * more than once: each run reads what is there then. Nothing is read before a method that gives a result is called.
  *
- * Values of the tree are live views. Values of maps are views that can only be read, until the store changes next (for
- * which the first `map.live(key)` of an entry counts); what comes out in the end is copied.
+ * A run goes through what was there when it began, as far as it is still there when its turn comes. What is added on the
+ * way is not visited, and a member or entry that was removed and set again was added; of an array, the indexes below the
+ * length at the beginning are visited, with what they hold then.
+ *
+ * Values of the tree are live views, and stay so when they come out, alone or in what a callback has made of them:
+ * `query(view).map(copy)` makes them plain. Values of maps are views that can only be read, until the store changes next
+ * (for which the first `map.live(key)` of an entry counts), and not beyond the turn. What comes out in the end is plain
+ * data of the caller's own at every depth: such a view is copied wherever a callback has put it (in objects, arrays, Maps
+ * and Sets, and in members of instances). What a callback keeps elsewhere it has to copy (`copy(row)`): the view throws
+ * `ERR_FORKSTORE_DETACHED` after the next change, and the message says so.
  */
 export abstract class Queryable<V, N extends Key> {
-  /** What is gone through, from the beginning. */
-  protected abstract rows(): Scan
+  abstract [ROWS](): Scan
 
   /** Those for which `test` is true. */
   filter<W extends V>(test: (value: V, name: N) => value is W): Query<W, N>
   filter(test: Callback<V, N, unknown>): Query<V, N>
   filter(test: Callback<V, N, unknown>): Query<V, N> {
     checkFunction('filter', test)
-    return new Query(() => new Filter(this.rows(), test as Callback<unknown, Key, unknown>))
+    return new Query(() => new Filter(this[ROWS](), test as Callback<unknown, Key, unknown>))
   }
 
   /** What `change` makes of each; names stay. */
   map<W>(change: Callback<V, N, W>): Query<W, N> {
     checkFunction('map', change)
-    return new Query(() => new Change(this.rows(), change as Callback<unknown, Key, unknown>))
+    return new Query(() => new Change(this[ROWS](), change as Callback<unknown, Key, unknown>))
   }
 
   /** All that `change` gives for each, which must be something iterable, but no string; names stay. */
   flatMap<W>(change: Callback<V, N, Iterable<W>>): Query<W, N> {
     checkFunction('flatMap', change)
-    return new Query(() => new Flatten(this.rows(), change as Callback<unknown, Key, Iterable<unknown>>))
+    return new Query(() => new Flatten(this[ROWS](), change as Callback<unknown, Key, Iterable<unknown>>))
   }
 
   /** The first `count`. */
   take(count: number): Query<V, N> {
     checkCount('take', count)
-    return new Query(() => new Take(this.rows(), count))
+    return new Query(() => new Take(this[ROWS](), count))
   }
 
   /** All but the first `count`. */
   drop(count: number): Query<V, N> {
     checkCount('drop', count)
-    return new Query(() => new Drop(this.rows(), count))
+    return new Query(() => new Drop(this[ROWS](), count))
   }
 
   /** How many there are, or for how many `test` is true. */
   count(test?: Callback<V, N, unknown>): number {
     if (test !== undefined) checkFunction('count', test)
-    return run(this.rows(), (rows) => {
+    return run(this[ROWS](), (rows) => {
       let count = 0
       while (rows.next()) if (test === undefined || test(rows.value() as V, rows.name() as N)) count++
       return count
@@ -60,7 +80,7 @@ export abstract class Queryable<V, N extends Key> {
 
   some(test: Callback<V, N, unknown>): boolean {
     checkFunction('some', test)
-    return run(this.rows(), (rows) => {
+    return run(this[ROWS](), (rows) => {
       while (rows.next()) if (test(rows.value() as V, rows.name() as N)) return true
       return false
     })
@@ -68,7 +88,7 @@ export abstract class Queryable<V, N extends Key> {
 
   every(test: Callback<V, N, unknown>): boolean {
     checkFunction('every', test)
-    return run(this.rows(), (rows) => {
+    return run(this[ROWS](), (rows) => {
       while (rows.next()) if (!test(rows.value() as V, rows.name() as N)) return false
       return true
     })
@@ -79,10 +99,10 @@ export abstract class Queryable<V, N extends Key> {
   find(test: Callback<V, N, unknown>): V | undefined
   find(test: Callback<V, N, unknown>): V | undefined {
     checkFunction('find', test)
-    return run(this.rows(), (rows) => {
+    return run(this[ROWS](), (rows, results) => {
       while (rows.next()) {
         const value = rows.value() as V
-        if (test(value, rows.name() as N)) return result(value)
+        if (test(value, rows.name() as N)) return results.of(value)
       }
       return undefined
     })
@@ -93,21 +113,114 @@ export abstract class Queryable<V, N extends Key> {
   reduce<S>(combine: (sum: S, value: V, name: N) => S, initial: S): S
   reduce<S>(combine: (sum: S, value: V, name: N) => S, ...initial: [S?]): S {
     checkFunction('reduce', combine)
-    return run(this.rows(), (rows) => {
+    return run(this[ROWS](), (rows, results) => {
       let sum: S
       if (initial.length > 0) sum = initial[0] as S
       else if (rows.next()) sum = rows.value() as S
       else throw new TypeError('Reduce of a query without values and with no initial value')
       while (rows.next()) sum = combine(sum, rows.value() as V, rows.name() as N)
-      return result(sum)
+      return results.of(sum)
     })
   }
 
   toArray(): V[] {
-    return run(this.rows(), (rows) => {
+    return run(this[ROWS](), (rows, results) => {
       const all: V[] = []
-      while (rows.next()) all.push(result(rows.value() as V))
+      while (rows.next()) all.push(results.of(rows.value() as V))
       return all
+    })
+  }
+
+  /** As of arrays, in a new array: without `compare` by their texts; those that compare as equal stay in their order. */
+  toSorted(compare?: Compare<V>): V[] {
+    if (compare !== undefined) checkFunction('toSorted', compare)
+    return this.toArray().sort(compare)
+  }
+
+  /** In a new Map, as `Map.groupBy` does: what `by` gives, with the array of those that it gives it for. */
+  groupBy<G>(by: Callback<V, N, G>): Map<G, V[]> {
+    checkFunction('groupBy', by)
+    return run(this[ROWS](), (rows, results) => {
+      const groups = new Map<G, V[]>()
+      while (rows.next()) {
+        const value = rows.value() as V
+        const name = results.of(by(value, rows.name() as N))
+        const group = groups.get(name)
+        if (group === undefined) groups.set(name, [results.of(value)])
+        else group.push(results.of(value))
+      }
+      return groups
+    })
+  }
+
+  /**
+   * The `count` rows with the largest `by`, the largest first; equal ones in their order. It takes memory for so many
+   * rows only. `by` is as of `max`.
+   */
+  top<T extends Comparable>(count: number, ...by: ValueOf<V, N, T>): V[]
+  top(count: number, by?: Callback<V, N, unknown>): V[] {
+    checkCount('top', count)
+    const top = new TopRows<V>(count)
+    this.#measure('top', by, (measure, value) => top.add(measure, () => new Results().of(value)))
+    return top.rows()
+  }
+
+  /**
+   * The sum of what `by` gives, or of the rows themselves; 0 when there are none. Rows for which it gives undefined,
+   * null or NaN are passed over; anything else that is no number is an `ERR_FORKSTORE_INVALID_ARGUMENT`.
+   */
+  sum(...by: NumberOf<V, N>): number
+  sum(by?: Callback<V, N, unknown>): number {
+    let sum = 0
+    this.#measure('sum', by, (measure) => {
+      if (typeof measure !== 'number') throw invalid('sum: only numbers can be added up')
+      sum += measure
+    })
+    return sum
+  }
+
+  /** The smallest of what `by` gives (for the row: `top`), or of the rows themselves; see `max`. */
+  min<T extends Comparable = Extract<V, Comparable>>(...by: ValueOf<V, N, T>): T | undefined
+  min(by?: Callback<V, N, unknown>): Comparable | undefined {
+    let least: Comparable | undefined
+    this.#measure('min', by, (measure) => {
+      if (least === undefined || measure < least) least = measure
+    })
+    return least
+  }
+
+  /**
+   * The largest of what `by` gives (for the row: `top(1, by)`), or of the rows themselves; undefined when there are none.
+   * Numbers and bigints, strings, or Dates. Rows for which it gives undefined, null, NaN or an invalid Date are passed
+   * over; anything else, or kinds that cannot be compared, is an `ERR_FORKSTORE_INVALID_ARGUMENT`.
+   */
+  max<T extends Comparable = Extract<V, Comparable>>(...by: ValueOf<V, N, T>): T | undefined
+  max(by?: Callback<V, N, unknown>): Comparable | undefined {
+    let most: Comparable | undefined
+    this.#measure('max', by, (measure) => {
+      if (most === undefined || measure > most) most = measure
+    })
+    return most
+  }
+
+  /** Calls `use` with what `by` gives for each row, where that can be compared. */
+  #measure(
+    method: string,
+    by: Callback<V, N, unknown> | undefined,
+    use: (measure: Comparable, value: V) => void,
+  ): void {
+    if (by !== undefined) checkFunction(method, by)
+    run(this[ROWS](), (rows) => {
+      let kind: string | undefined
+      while (rows.next()) {
+        const value = rows.value() as V
+        const measure = by === undefined ? value : by(value, rows.name() as N)
+        if (measure === undefined || measure === null) continue
+        const own = kindOf(method, measure)
+        if (Number.isNaN(own === 'Date' ? (measure as Date).getTime() : measure)) continue
+        if (own !== (kind ??= own)) throw invalid(`${method}: a ${own} cannot be compared with a ${kind}`)
+        use(measure as Comparable, value)
+      }
     })
   }
 }
@@ -122,21 +235,31 @@ export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> imp
     this.#source = source
   }
 
-  protected override rows(): Scan {
+  override [ROWS](): Scan {
     return this.#source()
+  }
+
+  /** The names: of members, of entries (their keys), or indexes. A query again, which can also be iterated over. */
+  keys(): Query<N, N> {
+    return new Query(() => new Names(this[ROWS]()))
+  }
+
+  /** Pairs of name and value, in the same way. */
+  entries(): Query<[N, V], N> {
+    return this.map((value, name) => [name, value])
   }
 
   forEach(call: Callback<V, N, void>): void {
     checkFunction('forEach', call)
-    run(this.rows(), (rows) => {
+    run(this[ROWS](), (rows) => {
       while (rows.next()) call(rows.value() as V, rows.name() as N)
     })
   }
 
   *[Symbol.iterator](): Generator<V, undefined> {
-    const rows = this.rows()
+    const rows = this[ROWS]()
     try {
-      while (rows.next()) yield result(rows.value() as V)
+      while (rows.next()) yield new Results().of(rows.value() as V)
     } finally {
       rows.close?.()
     }
@@ -145,10 +268,12 @@ export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> imp
 }
 
 /** Goes through the rows, and closes them in the end; as in the language, an error goes before one of closing. */
-function run<R>(rows: Scan, body: (rows: Scan) => R): R {
+function run<R>(rows: Scan, body: (rows: Scan, results: Results) => R): R {
+  const results = new Results()
   let given: R
   try {
-    given = body(rows)
+    given = body(rows, results)
+    results.finish()
   } catch (error) {
     try {
       rows.close?.()
@@ -161,164 +286,14 @@ function run<R>(rows: Scan, body: (rows: Scan) => R): R {
   return given
 }
 
-/** What is seen of a map's value is good until the store changes: out of a query goes a copy. */
-function result<V>(value: V): V {
-  const node: TreeNode | undefined = typeof value === 'object' ? viewOf(value) : undefined
-  return node?.isReadOnly === true ? (node.tree.copy(node) as V) : value
-}
-
-/** What goes through other rows: names are theirs, and it closes them. */
-abstract class Stage implements Scan {
-  constructor(readonly rows: Scan) {}
-
-  abstract next(): boolean
-  abstract value(): unknown
-
-  name(): Key {
-    return this.rows.name()
-  }
-
-  close(): void {
-    this.rows.close?.()
-  }
-}
-
-class Filter extends Stage {
-  #value: unknown
-
-  constructor(
-    rows: Scan,
-    readonly test: Callback<unknown, Key, unknown>,
-  ) {
-    super(rows)
-  }
-
-  next(): boolean {
-    const { rows, test } = this
-    while (rows.next()) {
-      this.#value = rows.value()
-      if (test(this.#value, rows.name())) return true
-    }
-    return false
-  }
-
-  value(): unknown {
-    return this.#value
-  }
-}
-
-class Change extends Stage {
-  #value: unknown
-
-  constructor(
-    rows: Scan,
-    readonly change: Callback<unknown, Key, unknown>,
-  ) {
-    super(rows)
-  }
-
-  next(): boolean {
-    const { rows, change } = this
-    if (!rows.next()) return false
-    this.#value = change(rows.value(), rows.name())
-    return true
-  }
-
-  value(): unknown {
-    return this.#value
-  }
-}
-
-class Flatten extends Stage {
-  #inner: Iterator<unknown> | undefined
-  #value: unknown
-
-  constructor(
-    rows: Scan,
-    readonly change: Callback<unknown, Key, Iterable<unknown>>,
-  ) {
-    super(rows)
-  }
-
-  next(): boolean {
-    const { rows, change } = this
-    for (;;) {
-      let inner = this.#inner
-      if (inner === undefined) {
-        if (!rows.next()) return false
-        inner = iteratorOf(change(rows.value(), rows.name()))
-      }
-      // One that fails is not closed.
-      this.#inner = undefined
-      const step = inner.next()
-      if (step.done !== true) {
-        this.#inner = inner
-        this.#value = step.value
-        return true
-      }
-    }
-  }
-
-  override close(): void {
-    const inner = this.#inner
-    this.#inner = undefined
-    try {
-      inner?.return?.()
-    } finally {
-      super.close()
-    }
-  }
-
-  value(): unknown {
-    return this.#value
-  }
-}
-
-class Take extends Stage {
-  #left: number
-
-  constructor(rows: Scan, count: number) {
-    super(rows)
-    this.#left = count
-  }
-
-  next(): boolean {
-    if (this.#left > 0) {
-      this.#left--
-      return this.rows.next()
-    }
-    this.close()
-    return false
-  }
-
-  value(): unknown {
-    return this.rows.value()
-  }
-}
-
-class Drop extends Stage {
-  #left: number
-
-  constructor(rows: Scan, count: number) {
-    super(rows)
-    this.#left = count
-  }
-
-  next(): boolean {
-    for (; this.#left > 0; this.#left--) if (!this.rows.next()) return false
-    return this.rows.next()
-  }
-
-  value(): unknown {
-    return this.rows.value()
-  }
-}
-
-function iteratorOf(value: Iterable<unknown>): Iterator<unknown> {
-  if (typeof value !== 'object' || value === null || typeof value[Symbol.iterator] !== 'function') {
-    throw invalid('flatMap: what the callback returns must be an array or something else that is iterable')
-  }
-  return value[Symbol.iterator]()
+function kindOf(method: string, measure: unknown): string {
+  const kind = typeof measure
+  if (kind === 'number' || kind === 'bigint') return 'number'
+  if (kind === 'string') return kind
+  if (measure instanceof Date) return 'Date'
+  throw invalid(
+    `${method}: the callback must give a number, bigint, string or Date, or undefined to pass a row over`,
+  )
 }
 
 function checkFunction(method: string, given: unknown): void {
@@ -329,8 +304,4 @@ function checkCount(method: string, given: unknown): void {
   if (given !== Infinity && !(Number.isInteger(given) && (given as number) >= 0)) {
     throw invalid(`${method}: the count must be an integer from 0, or Infinity`)
   }
-}
-
-function invalid(message: string): ForkstoreError {
-  return new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', message)
 }

@@ -1,10 +1,15 @@
+import { types } from 'node:util'
 import { makeDeferred, type Deferred } from './deferred.js'
 import type { Engine } from './engine.js'
 import { ForkstoreError } from './errors.js'
-import type { SnapshotOptions, SnapshotResult } from './types.js'
+import type { ResolvedSnapshotOptions } from './options.js'
+import type { SnapshotResult } from './types.js'
+import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js'
 
 const FIRST_RETRY_MS = 1000
 const MOST_RETRY_MS = 60_000
+const LEAST_WRITES = 100_000
+const LEAST_LOG_BYTES = 32 * 2 ** 20
 
 export interface SchedulerEvents {
   onSnapshot: (result: SnapshotResult) => void
@@ -25,7 +30,7 @@ interface Request extends Deferred<SnapshotResult> {
  */
 export class SnapshotScheduler {
   readonly #engine: Engine
-  readonly #options: Required<SnapshotOptions>
+  readonly #options: ResolvedSnapshotOptions
   readonly #isAutomatic: boolean
   readonly #events: SchedulerEvents
   readonly #interval: NodeJS.Timeout | undefined
@@ -40,6 +45,13 @@ export class SnapshotScheduler {
   #startedWrites = 0
   /** `#writes` when the last snapshot was started or asked for. */
   #triggeredWrites = 0
+  /** `#writes` from which on their number may ask for the next snapshot. */
+  #dueWrites: number
+  /** The same of the log, in bytes; what opening has replayed is part of it. */
+  #logBytes = 0
+  #replayedLogBytes = 0
+  #triggeredLogBytes = 0
+  #dueLogBytes: number
   /** Something other than a write asks for a snapshot: the log must be healed by one. */
   #isNeeded = false
   #failures = 0
@@ -50,11 +62,13 @@ export class SnapshotScheduler {
   /** Since the last success, an automatic snapshot has failed. */
   #isFailing = false
   #last: SnapshotResult | undefined
+  /** Of the last snapshot, if it has failed. */
+  #failure: ForkstoreError | undefined
 
   /** `isAutomatic` false: only on request. */
   constructor(
     engine: Engine,
-    options: Required<SnapshotOptions>,
+    options: ResolvedSnapshotOptions,
     isAutomatic: boolean,
     events: SchedulerEvents,
   ) {
@@ -62,6 +76,8 @@ export class SnapshotScheduler {
     this.#options = options
     this.#isAutomatic = isAutomatic && engine.path !== undefined
     this.#events = events
+    this.#dueWrites = options.afterWrites ?? LEAST_WRITES
+    this.#dueLogBytes = options.everyLogBytes ?? LEAST_LOG_BYTES
     if (this.#isAutomatic && options.everyMs > 0) {
       this.#interval = setInterval(() => this.#trigger(), options.everyMs).unref()
     }
@@ -87,15 +103,58 @@ export class SnapshotScheduler {
 
   /** Called after each write. */
   onWrite(): void {
-    this.#writes++
-    const { afterWrites } = this.#options
-    if (afterWrites > 0 && this.#writes - this.#triggeredWrites >= afterWrites && this.#isAutomatic)
-      this.#trigger()
+    if (++this.#writes >= this.#dueWrites) this.#lookAtWrites()
   }
 
-  /** Writes that opening found in the log: no snapshot holds them yet. */
-  onReplayed(writes: number): void {
+  /** How many writes there were; for `takeBack`. */
+  get writes(): number {
+    return this.#writes
+  }
+
+  /**
+   * Called when the writes since there were so many have been taken back, within the turn that made them: there is
+   * nothing of them to save. (What outlives them, as new shapes do, is in the log.)
+   */
+  takeBack(writes: number): void {
+    this.#writes = writes
+    if (this.#triggeredWrites <= writes) return
+    this.#triggeredWrites = writes
+    this.#dueWrites = writes // to be looked at anew with the next write
+  }
+
+  /** Called when a turn that wrote to the log has ended: its length since the store was opened. */
+  onLogged(appendedBytes: number): void {
+    this.#logBytes = this.#replayedLogBytes + appendedBytes
+    if (this.#logBytes >= this.#dueLogBytes) this.#lookAtLog()
+  }
+
+  /** What opening found in the log: no snapshot holds it yet. */
+  onReplayed(writes: number, logBytes: number): void {
     this.#writes += writes
+    this.#replayedLogBytes = this.#logBytes = logBytes
+  }
+
+  #lookAtWrites(): void {
+    const { afterWrites } = this.#options
+    if (afterWrites === 0 || !this.#isAutomatic) {
+      this.#dueWrites = Infinity
+      return
+    }
+    // Only now is it worth asking how large the store is.
+    const most = afterWrites ?? Math.max(LEAST_WRITES, this.#engine.weight().items)
+    this.#dueWrites = this.#triggeredWrites + most
+    if (this.#writes >= this.#dueWrites) this.#trigger()
+  }
+
+  #lookAtLog(): void {
+    const { everyLogBytes } = this.#options
+    if (everyLogBytes === 0 || !this.#isAutomatic) {
+      this.#dueLogBytes = Infinity
+      return
+    }
+    const most = everyLogBytes ?? Math.max(LEAST_LOG_BYTES, this.#engine.weight().bytes)
+    this.#dueLogBytes = this.#triggeredLogBytes + most
+    if (this.#logBytes >= this.#dueLogBytes) this.#trigger()
   }
 
   /**
@@ -126,21 +185,23 @@ export class SnapshotScheduler {
     return request.promise
   }
 
-  /** Ends all triggers, then waits for what is running or asked for. */
-  async finish(): Promise<void> {
+  /** Ends all triggers, then waits for what is running or asked for; the failure of the last that it waited for. */
+  async finish(): Promise<ForkstoreError | undefined> {
     this.#isEnding = true
     clearInterval(this.#interval)
     this.#clearRetry()
-    // Its failure is told to those who asked, and by the event.
+    if (this.#next === undefined && this.#running === undefined) return undefined
     while (this.#next !== undefined || this.#running !== undefined) {
       await (this.#next?.promise.catch(() => undefined) ?? this.#running)
     }
     this.#clearRetry()
+    return this.#failure
   }
 
   /** An automatic snapshot, unless there is nothing to save, one is asked for, or a retry is due. */
   #trigger(): void {
     this.#triggeredWrites = this.#writes
+    this.#triggeredLogBytes = this.#logBytes
     // A running one holds what was written before it started; if it fails, that is tried again.
     const isCovered = this.#running === undefined ? !this.isDirty : this.#writes === this.#startedWrites
     if (
@@ -173,6 +234,7 @@ export class SnapshotScheduler {
     this.#retry = undefined
     const writes = this.#writes
     this.#triggeredWrites = this.#startedWrites = writes
+    this.#triggeredLogBytes = this.#logBytes
     const { keep, watchdogMs } = this.#options
     let outcome: SnapshotResult | ForkstoreError
     try {
@@ -181,8 +243,10 @@ export class SnapshotScheduler {
       outcome = asSnapshotError(error)
     }
     this.#running = undefined
+    this.#failure = undefined
     if (outcome instanceof ForkstoreError) {
       this.#failures++
+      this.#failure = outcome
     } else {
       this.#failures = 0
       this.#isFailing = false
@@ -223,7 +287,7 @@ export class SnapshotScheduler {
 
 function asSnapshotError(error: unknown): ForkstoreError {
   if (error instanceof ForkstoreError && error.code === 'ERR_FORKSTORE_SNAPSHOT_FAILED') return error
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = types.isNativeError(error) ? error.message : String(error)
   return new ForkstoreError('ERR_FORKSTORE_SNAPSHOT_FAILED', `the snapshot failed: ${reason}`, {
     cause: error,
   })

@@ -1,14 +1,16 @@
 import { EventEmitter } from 'node:events'
+import { closeOn, notOn, type Closing } from './close-on.js'
 import { Durability } from './durability.js'
 import type { Engine } from './engine.js'
-import { closedError, ForkstoreError } from './errors.js'
+import { closedError, ForkstoreError, ForkstoreWarning, warnProcess } from './errors.js'
 import { IdleWork } from './idle-work.js'
-import type { ForkstoreMap } from './map.js'
+import type { AnyMap, ForkstoreMap } from './map.js'
 import type { ResolvedOptions } from './options.js'
 import { SnapshotScheduler } from './snapshot-scheduler.js'
 import { describeRecovered } from './recovered.js'
-import { checkTransaction, closedWithin, refuseThenable } from './transaction.js'
+import { checkTransaction, closedWithin, committedWithin, inScope, refuseThenable } from './transaction.js'
 import type { AnyRoot, Key, Recovered, SnapshotResult, StoreEvents, StoreStats } from './types.js'
+import { setImmediate } from './timers.js'
 
 /**
  * An open store; made by `open`. After `close()` every method throws
@@ -20,58 +22,89 @@ import type { AnyRoot, Key, Recovered, SnapshotResult, StoreEvents, StoreStats }
  * `ForkstoreError`), and that the disk is behind; once, until it works again or has caught up.
  */
 export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEvents> {
-  /** Absolute path of the directory; undefined: memory only. */
-  readonly path: string | undefined
-  /** Which engine runs. */
-  readonly engine: 'native' | 'js'
-  /** What opening had to leave behind; undefined when all was well. */
-  readonly recovered: Recovered | undefined
   readonly #engine: Engine
   readonly #scheduler: SnapshotScheduler
   /** undefined: no log. */
   readonly #durability: Durability | undefined
   readonly #idleWork: IdleWork
   readonly #snapshotOnClose: boolean
+  readonly #closesOn: ResolvedOptions['closeOn']
+  readonly #onSignal: Closing = {
+    close: () =>
+      this.close().catch((error: unknown) =>
+        warnProcess(new ForkstoreWarning(`${this.path}: ${String(error)}`)),
+      ),
+  }
   #closing: Promise<void> | undefined
 
   /** For `open` only. */
   constructor(engine: Engine, options: ResolvedOptions, warning?: Error) {
     super()
-    this.path = engine.path
-    this.engine = engine.name
-    this.recovered = engine.recovered
     this.#engine = engine
     this.#snapshotOnClose = options.snapshot.onClose && engine.path !== undefined
-    this.#idleWork = new IdleWork(engine)
-    this.#scheduler = new SnapshotScheduler(engine, options.snapshot, options.isAutomatic, {
-      onSnapshot: (result) => this.#tell(() => this.emit('snapshot', result)),
-      onFailure: (error, isNews) =>
-        this.#tell(() => {
-          if (!this.emit('snapshot-error', error) && isNews)
-            warnProcess(`${this.path}: ${error.message}`, error)
-        }),
-    })
-    this.#scheduler.onReplayed(engine.replayedWrites)
+    // First, as it is what can fail; the others begin to run.
     if (engine.log !== undefined && options.durability !== 'snapshot') {
       this.#durability = new Durability(engine.log, options.durability, {
         onTurnEnd: () => engine.settle(),
+        isWithin: () => engine.scopes > 0,
+        onCutOff: () => {
+          engine.keptScopes = 0
+          engine.settle()
+        },
+        onLogged: (appendedBytes) => this.#scheduler.onLogged(appendedBytes),
         onNeed: (isNeeded) => this.#scheduler.need(isNeeded),
         onWarning: (each) => this.#tell(() => this.#warn(each)),
       })
     }
+    this.#scheduler = new SnapshotScheduler(engine, options.snapshot, options.isAutomatic, {
+      // What rests while a snapshot is written goes on after it.
+      onSnapshot: (result) => {
+        this.#idleWork.wake()
+        this.#tell(() => this.emit('snapshot', result))
+      },
+      onFailure: (error, isNews) => {
+        this.#idleWork.wake()
+        this.#tell(() => {
+          if (!this.emit('snapshot-error', error) && isNews)
+            warnProcess(new ForkstoreWarning(`${this.path}: ${error.message}`))
+        })
+      },
+    })
+    this.#scheduler.onReplayed(engine.replayedWrites, engine.replayedLogBytes)
+    this.#idleWork = new IdleWork(engine)
     engine.onWrite = () => {
       this.#durability?.onWrite()
       this.#scheduler.onWrite()
-      this.#idleWork.onWrite()
+      this.#idleWork.wake()
     }
+    // The log has it, so that what follows on it can be replayed; but there is nothing in it to be saved.
+    engine.onAdopt = () => this.#durability?.onWrite()
+    for (const signal of options.closeOn) closeOn(signal, this.#onSignal)
+    this.#closesOn = options.closeOn
     // A turn later: whoever awaits `open` has had the time to listen.
     const { recovered } = this
     if (recovered !== undefined) {
       setImmediate(() => {
-        if (!this.emit('recovered', recovered)) warnProcess(`${this.path}: ${describeRecovered(recovered)}`)
+        if (!this.emit('recovered', recovered))
+          warnProcess(new ForkstoreWarning(`${this.path}: ${describeRecovered(recovered)}`))
       })
     }
     if (warning !== undefined) setImmediate(() => this.#warn(warning))
+  }
+
+  /** Absolute path of the directory; undefined: memory only. */
+  get path(): string | undefined {
+    return this.#engine.path
+  }
+
+  /** Which engine runs. */
+  get engine(): 'native' | 'js' {
+    return this.#engine.name
+  }
+
+  /** What opening had to leave behind; undefined when all was well. */
+  get recovered(): Recovered | undefined {
+    return this.#engine.recovered
   }
 
   /**
@@ -86,38 +119,54 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   /**
    * All or nothing: runs `change` and returns its result; when it throws, everything that it wrote to the tree and to
    * maps is taken back, and the error goes on. Within one another, the inner is a part that can be taken back by itself.
-   * Maps that were made stay. Errors: `ERR_FORKSTORE_TRANSACTION` for an async function, and for one that returns a
+   * Maps that were made stay, those that were dropped come back. Errors: `ERR_FORKSTORE_TRANSACTION` for an async function, and for one that returns a
    * promise, whose changes are taken back: nothing of a transaction can wait.
    */
   transaction<Result>(change: () => Result): Result {
     this.#assertOpen()
     checkTransaction(change)
-    const engine = this.#engine
-    engine.settle()
-    const outer = engine.scopes
+    const scheduler = this.#scheduler
+    const { writes } = scheduler
     try {
-      engine.begin()
-      const result = change()
-      refuseThenable(result)
-      engine.commit()
+      const result = inScope(this.#engine, () => {
+        const result = change()
+        refuseThenable(result)
+        return result
+      })
+      if (this.#engine.scopes === 0) this.#durability?.onTransaction()
       return result
     } catch (error) {
-      engine.keptScopes = outer
-      engine.settle()
+      scheduler.takeBack(writes)
       throw error
     }
   }
 
-  /** The map with this name, made when it is new. The same object each time. */
-  map<V = unknown, K extends Key = Key>(name: string): ForkstoreMap<V, K> {
+  /** The map with this name, made when it is new. The same object each time. Types as of Map: `map<string, User>('users')`. */
+  map<K extends Key, V>(name: string): ForkstoreMap<K, V> {
     this.#assertOpen()
-    if (typeof name !== 'string' || name === '') {
-      throw new ForkstoreError(
-        'ERR_FORKSTORE_INVALID_ARGUMENT',
-        'map: the name must be a string that is not empty',
-      )
-    }
-    return this.#engine.map(name) as unknown as ForkstoreMap<V, K>
+    checkMapName(name, 'map')
+    return this.#engine.map(name) as unknown as ForkstoreMap<K, V>
+  }
+
+  /**
+   * Removes a map with all that it holds, at once; the memory is given back in small steps. Whether there was one of that
+   * name. From then on whatever was had of it (the map, its iterators, live views of its entries) throws
+   * `ERR_FORKSTORE_DETACHED`, and `map(name)` makes a new one. Taking back a transaction brings the map back, in place of
+   * one that was made under its name meanwhile.
+   */
+  dropMap(name: string): boolean {
+    this.#assertOpen()
+    checkMapName(name, 'dropMap')
+    return this.#engine.dropMap(name)
+  }
+
+  /**
+   * The maps, in the order in which they were made, one after the other: each has its `name` and `size`. Those dropped
+   * before their turn are left out; those made meanwhile come last.
+   */
+  maps(): IterableIterator<AnyMap> {
+    this.#assertOpen()
+    return this.#engine.maps()
   }
 
   /**
@@ -136,26 +185,45 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    *
    * Rejects with `ERR_FORKSTORE_LOG_FAILED` when the disk has refused (`cause` tells why), and until the store has
    * healed by a snapshot; what was written stays in memory, and is on disk once it has. With `durability: 'snapshot'`:
-   * as `snapshot()` does. `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
+   * as `snapshot()` does. In memory only there is nothing to lose: it resolves at once.
    */
   commit(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closedError())
     if (this.#durability !== undefined) return this.#durability.commit()
-    if (this.path !== undefined && !this.#scheduler.isDirty) return Promise.resolve()
+    if (this.path === undefined || !this.#scheduler.isDirty) return Promise.resolve()
     return this.#scheduler.request().then(() => undefined)
+  }
+
+  /**
+   * As `commit()`, for handlers after which the process ends: returns when everything that is written now is on disk, and
+   * holds the event loop until then, as long as the disk takes. Throws where `commit()` rejects;
+   * `ERR_FORKSTORE_TRANSACTION` within a transaction, and `ERR_FORKSTORE_INVALID_ARGUMENT` with `durability: 'snapshot'`,
+   * where a snapshot would have to be awaited.
+   */
+  commitSync(): void {
+    this.#assertOpen()
+    this.#engine.settle()
+    if (this.#engine.scopes > 0) throw committedWithin()
+    if (this.#durability !== undefined) this.#durability.commitSync()
+    else if (this.path !== undefined) {
+      throw new ForkstoreError(
+        'ERR_FORKSTORE_INVALID_ARGUMENT',
+        "commitSync: with durability: 'snapshot' there is no log to sync; await commit()",
+      )
+    }
   }
 
   stats(): StoreStats {
     this.#assertOpen()
-    const { entries, writes, nodes, bytes, collections, snapshotBytesWritten } = this.#engine.stats()
+    const { entries, writes, maps, nodes, bytes, snapshotBytesWritten } = this.#engine.stats()
     const { isRunning, last, failures } = this.#scheduler
     return {
       engine: this.engine,
       entries,
       writes,
+      maps,
       nodes,
       bytes,
-      collections,
       snapshot: { running: isRunning, bytesWritten: snapshotBytesWritten, last, failures },
       log: this.#durability?.stats(),
     }
@@ -164,7 +232,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   /**
    * Refuses everything from now on, syncs the log, waits for a running snapshot, takes a last one if something was
    * written since (`snapshot.onClose`: the next `open` is quicker for it), and gives memory and lock back. Rejects with
-   * `ERR_FORKSTORE_SNAPSHOT_FAILED` when the last snapshot failed, with `ERR_FORKSTORE_LOG_FAILED` when what was
+   * `ERR_FORKSTORE_SNAPSHOT_FAILED` when the last snapshot that it waited for has failed, with `ERR_FORKSTORE_LOG_FAILED` when what was
    * written is not on disk; the store is closed then too. Further calls return the same promise. Within a
    * transaction: `ERR_FORKSTORE_TRANSACTION`, and the store stays open.
    */
@@ -187,13 +255,15 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
         () => true,
         () => false,
       )
-      await this.#scheduler.finish()
+      const failure = await this.#scheduler.finish()
       // What the log has lost a snapshot saves, also where none was wanted.
       const isNeeded = (await isLogged) === false
       if (isNeeded || (this.#snapshotOnClose && this.#scheduler.isDirty)) {
         const last = this.#scheduler.request()
         await this.#scheduler.finish()
         await last
+      } else if (failure !== undefined) {
+        throw failure
       }
     } finally {
       await this.#closeEngine()
@@ -204,7 +274,11 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
     try {
       await this.#durability?.close()
     } finally {
-      this.#engine.close()
+      try {
+        await this.#engine.close()
+      } finally {
+        for (const signal of this.#closesOn) notOn(signal, this.#onSignal)
+      }
     }
   }
 
@@ -213,7 +287,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   }
 
   #warn(warning: Error): void {
-    if (!this.emit('warning', warning)) process.emitWarning(warning)
+    if (!this.emit('warning', warning)) warnProcess(warning)
   }
 
   /** A listener that throws is the application's error: it must not become ours. */
@@ -228,8 +302,20 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   }
 }
 
-function warnProcess(message: string, cause?: Error): void {
-  const warning = new Error(message, { cause })
-  warning.name = 'ForkstoreWarning'
-  process.emitWarning(warning)
+/** For `open` only: a store that cannot be made leaves nothing open behind it. */
+export async function makeStore(engine: Engine, options: ResolvedOptions, warning?: Error): Promise<Store> {
+  try {
+    return new Store(engine, options, warning)
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+function checkMapName(name: unknown, method: string): void {
+  if (typeof name === 'string' && name !== '') return
+  throw new ForkstoreError(
+    'ERR_FORKSTORE_INVALID_ARGUMENT',
+    `${method}: the name must be a string that is not empty`,
+  )
 }

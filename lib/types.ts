@@ -21,12 +21,32 @@ export type AnyRoot = Record<string, any>
 /** Keys of a map. `1`, `'1'` and `1n` are different keys; `NaN` equals itself, `-0` equals `0`. */
 export type Key = string | number | bigint
 
+/**
+ * What queries over maps show and give out: the same at every depth, but not to be written to, since that would change
+ * nothing in the store. (What `get` returns is the caller's own copy, and is not of this type.)
+ */
+export type DeepReadonly<V> = unknown extends V
+  ? V
+  : V extends Date | Uint8Array | ((...args: never[]) => unknown)
+    ? V
+    : V extends object
+      ? { readonly [Name in keyof V]: DeepReadonly<V[Name]> }
+      : V
+
 /** When snapshots are taken on their own. */
 export interface SnapshotOptions {
   /** A snapshot every so many milliseconds, if something was written since the last. 0: off. Default 60,000. */
   everyMs?: number
-  /** A snapshot after so many writes. 0: off. Default 100,000. */
+  /**
+   * A snapshot after so many writes. 0: off. By default 100,000, or as many as the store has entries and nodes when that
+   * is more, since an image holds all of it.
+   */
   afterWrites?: number
+  /**
+   * A snapshot after so many bytes of log, which lets older parts of the log go. 0: off. By default 32 MiB, or as
+   * many as the data has when that is more. Without a log: no effect.
+   */
+  everyLogBytes?: number
   /** How many generations to keep on disk, at least 1. Default 2. */
   keep?: number
   /** Take a last snapshot in `close()` if something was written since the last. Default true. */
@@ -58,6 +78,16 @@ export interface OpenOptions {
    * files are first copied to names that end in `.damaged`, and the `recovered` event tells.
    */
   recover?: 'salvage'
+  /**
+   * `false`: where the path holds no store, none is made, and `open` rejects with `ERR_FORKSTORE_NOT_FOUND`. Default true.
+   */
+  create?: boolean
+  /**
+   * Signals that close the store, as `close()` does, and then end the process as they would have done at once; a second
+   * one of the kind ends it without waiting. Where the application listens for the signal too, it ends the process itself.
+   * Default none. Not in worker threads, which get no signals.
+   */
+  closeOn?: readonly NodeJS.Signals[]
   /** Called now and then while a log is replayed, and last with `doneBytes` equal to `totalBytes`; not without a log. */
   onProgress?: (progress: OpenProgress) => void
   /** `false` turns all automatic snapshots off, the one on close included. */
@@ -65,7 +95,8 @@ export interface OpenOptions {
   /**
    * How far the data can grow, in bytes: addresses, not memory used. Default 64 GiB; 4 MiB to 256 GiB. A store that holds more
    * already, up to twice as much, opens all the same (where the process may reserve as many addresses), and can be read
-   * and deleted from. Beyond: `ERR_FORKSTORE_FULL`.
+   * and deleted from. Beyond: `ERR_FORKSTORE_FULL`. Where the default cannot be had (`ulimit -v`, `ulimit -d`,
+   * `overcommit_memory=2`), as much as can, halved down to 64 MiB; what is asked for must be had.
    */
   maxBytes?: number
   /** `'native'`: C++ or an error. `'js'`: pure JavaScript. `'auto'`: native where it runs, else js with a `warning`. */
@@ -92,15 +123,17 @@ export interface SnapshotResult {
   copiedBytes: number
 }
 
-/** What `store.stats()` returns. Bytes are bytes of the arena (engine `native`); 0 where there is none. */
+/** What `store.stats()` returns, in the same time however much there is. Bytes are bytes of the arena (engine `native`); 0 where there is none. */
 export interface StoreStats {
   engine: 'native' | 'js'
   entries: number
   /** Writes in the life of the store; new maps and new shapes of objects (engine `native`) count too. */
   writes: number
+  /** How many maps there are; `store.maps()` gives them, and `size` of each its entries. */
+  maps: number
   /**
-   * Objects and arrays of the live tree, the root included. Engine `native`: what `map.live` was asked for, too, and what
-   * was removed and whose memory has not been given back yet.
+   * Engine `native`: objects and arrays of the live tree, the root included; what `map.live` was asked for, too, and what
+   * was removed and whose memory has not been given back yet. Engine `js` does not count them: 0.
    */
   nodes: number
   bytes: {
@@ -112,10 +145,9 @@ export interface StoreStats {
     mapped: number
     /** Changed since the last snapshot, in whole pages. */
     dirty: number
-    /** The limit: `maxBytes`. */
+    /** The limit: `maxBytes`, or less than its default where the process may not have as many addresses. */
     max: number
   }
-  collections: Record<string, { kind: 'map'; entries: number }>
   snapshot: {
     running: boolean
     /** Of the running snapshot. */

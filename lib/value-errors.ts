@@ -113,6 +113,11 @@ export function keyTooLong(mapName: string, key: unknown): ForkstoreError {
   )
 }
 
+/** The error of every use of a map that was dropped. */
+export function dropped(mapName: string): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_DETACHED', `${shorten(mapName)}: the map was dropped`)
+}
+
 /** The error for a key that is not there, of `patch` and `increment`. */
 export function notFound(mapName: string, key: unknown): ForkstoreError {
   return new ForkstoreError('ERR_FORKSTORE_NOT_FOUND', `${describePath(mapName, key, [])} is not there`)
@@ -126,11 +131,11 @@ export function noObject(mapName: string, key: unknown): ForkstoreError {
   )
 }
 
-/** The error of `increment` for a field that is no number. */
-export function noNumber(mapName: string, key: unknown, field: string): ForkstoreError {
+/** The error of `increment` for a field, or an entry, that is no number. */
+export function noNumber(mapName: string, key: unknown, ...steps: Steps): ForkstoreError {
   return new ForkstoreError(
     'ERR_FORKSTORE_WRONG_TYPE',
-    `${describePath(mapName, key, [field])}: only a number can be incremented`,
+    `${describePath(mapName, key, steps)}: only a number can be incremented`,
   )
 }
 

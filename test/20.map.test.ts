@@ -8,13 +8,13 @@ describe.each(engines)('map (%s)', mapSuite)
 
 test('types of maps', async () => {
   const store = await openEngine('js')
-  const users = store.map<{ name: string; visits?: number }>('users')
-  expectTypeOf(users).toEqualTypeOf<ForkstoreMap<{ name: string; visits?: number }, Key>>()
+  const users = store.map<Key, { name: string; visits?: number }>('users')
+  expectTypeOf(users).toEqualTypeOf<ForkstoreMap<Key, { name: string; visits?: number }>>()
   expectTypeOf(users.patch).parameter(1).toEqualTypeOf<Partial<{ name: string; visits?: number }>>()
-  expectTypeOf(users.increment).parameter(1).toEqualTypeOf<'name' | 'visits'>()
-  expectTypeOf(store.map<number, string>('counts').keys()).toEqualTypeOf<MapIterator<string>>()
+  expectTypeOf(users.increment).parameter(1).toEqualTypeOf<'visits'>()
+  expectTypeOf(store.map<string, number>('counts').keys()).toEqualTypeOf<MapIterator<string>>()
   const any = store.map('any')
-  expectTypeOf(any.increment).parameter(1).toEqualTypeOf<string>()
+  expectTypeOf(any.increment).parameter(1).toEqualTypeOf<string | number | undefined>()
   expectTypeOf(any.patch).parameter(1).toEqualTypeOf<Record<string, unknown>>()
   // @ts-expect-error: no such field
   expectError('ERR_FORKSTORE_NOT_FOUND', () => users.increment('nobody', 'vistis'))
@@ -22,6 +22,6 @@ test('types of maps', async () => {
   const asMap: Map<Key, { name: string; visits?: number }> = users
   asMap.set('a', { name: 'Ada' })
   // @ts-expect-error: a key of another type
-  store.map<number, string>('counts').set(1, 1)
+  store.map<string, number>('counts').set(1, 1)
   await store.close()
 })

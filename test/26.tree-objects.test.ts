@@ -43,12 +43,12 @@ test('types of the tree', async () => {
   expectTypeOf(query(root.users).reduce((sum, user) => sum + user.visits, 0)).toEqualTypeOf<number>()
   expectTypeOf(store.transaction(() => root.users['ada'])).toEqualTypeOf<Root['users'][string] | undefined>()
 
-  const users = store.map<{ visits: number }, string>('users')
+  const users = store.map<string, { visits: number }>('users')
   expectTypeOf(users.live('ada')).toEqualTypeOf<{ visits: number } | undefined>()
   expectTypeOf(users.find((user, key) => user.visits > key.length)).toEqualTypeOf<
-    { visits: number } | undefined
+    { readonly visits: number } | undefined
   >()
-  expectTypeOf(users.filter(() => true)).toEqualTypeOf<Query<{ visits: number }, string>>()
+  expectTypeOf(users.filter(() => true)).toEqualTypeOf<Query<{ readonly visits: number }, string>>()
   await store.close()
 
   const any = await open({ engine: 'js' })

@@ -4,11 +4,16 @@ import { IdleWork } from '../lib/idle-work.js'
 import { SnapshotScheduler } from '../lib/snapshot-scheduler.js'
 import type { SnapshotOptions, SnapshotResult } from '../lib/types.js'
 
+vi.mock('../lib/timers.js', () => import('./support/global-timers.js'))
+
 /** An engine whose snapshots end when the test says so. */
 class FakeEngine {
   path: string | undefined = '/data'
   started = 0
   idleCalls = 0
+  /** How large the store is, and how often that was asked. */
+  size = { items: 1, bytes: 0 }
+  asked = 0
   idleSteps = 0
   #ends: ((error?: Error) => void)[] = []
 
@@ -19,6 +24,11 @@ class FakeEngine {
         error === undefined ? resolve({ generation } as SnapshotResult) : reject(error),
       )
     })
+  }
+
+  weight(): typeof this.size {
+    this.asked++
+    return this.size
   }
 
   idle(): boolean {
@@ -113,6 +123,67 @@ describe('scheduler', () => {
     await pass(1000)
     await engine.end()
     expect(engine.started).toBe(3)
+  })
+
+  test('without a number, so many writes as the store is large ask for a snapshot', async () => {
+    const { afterWrites: _, ...rest } = defaults
+    const scheduler = new SnapshotScheduler(engine as unknown as Engine, rest, true, {
+      onSnapshot: () => undefined,
+      onFailure: () => undefined,
+    })
+    const write = async (count: number): Promise<number> => {
+      for (let n = 0; n < count; n++) scheduler.onWrite()
+      await turn()
+      return engine.started
+    }
+    expect(await write(99_999)).toBe(0)
+    expect(await write(1)).toBe(1)
+    await engine.end()
+    engine.size = { items: 250_000, bytes: 0 }
+    expect(await write(249_999)).toBe(1)
+    expect(await write(1)).toBe(2)
+    await engine.end()
+    expect(engine.asked).toBeLessThan(10) // not with each write
+    await scheduler.finish()
+  })
+
+  test('so many bytes of log ask for a snapshot, by default as many as the data has', async () => {
+    const MIB = 2 ** 20
+    const scheduler = make({})
+    const log = async (mib: number): Promise<number> => {
+      scheduler.onWrite()
+      scheduler.onLogged(mib * MIB)
+      await turn()
+      return engine.started
+    }
+    scheduler.onReplayed(10, 10 * MIB)
+    expect(await log(21)).toBe(0)
+    expect(await log(22)).toBe(1) // with what opening found
+    await engine.end()
+    engine.size = { items: 2, bytes: 100 * MIB }
+    expect(await log(121)).toBe(1)
+    expect(await log(122)).toBe(2)
+    await engine.end()
+    await scheduler.finish()
+  })
+
+  test.each([
+    [0, 0],
+    [5, 2],
+  ])('everyLogBytes: %i', async (everyLogBytes, started) => {
+    const scheduler = make({ everyLogBytes })
+    let ended = 0
+    for (const bytes of [4, 5, 9, 10]) {
+      scheduler.onWrite()
+      scheduler.onLogged(bytes)
+      await turn()
+      while (ended < engine.started) {
+        ended++
+        await engine.end()
+      }
+    }
+    expect(engine.started).toBe(started)
+    await scheduler.finish()
   })
 
   test('the write counter starts anew with each snapshot', async () => {
@@ -223,6 +294,30 @@ describe('scheduler', () => {
     expect(scheduler.isDirty).toBe(true)
   })
 
+  test('finish tells how the last that it waited for ended', async () => {
+    const scheduler = make()
+    const failure = new Error('no')
+    expect(await scheduler.finish()).toBeUndefined()
+    const first = scheduler.request().catch((error: unknown) => error)
+    await turn()
+    const finished = scheduler.finish()
+    await engine.end(failure)
+    expect(await finished).toBe(await first)
+    // Waited for by nobody.
+    expect(await scheduler.finish()).toBeUndefined()
+    for (const last of [failure, undefined]) {
+      const running = scheduler.request().catch((error: unknown) => error)
+      await turn()
+      const next = scheduler.request().catch((error: unknown) => error)
+      const both = scheduler.finish()
+      await engine.end(last === undefined ? failure : undefined)
+      await engine.end(last)
+      await running
+      const [told, outcome] = [await both, await next]
+      expect(told).toBe(last === undefined ? undefined : outcome)
+    }
+  })
+
   test('finish waits for what runs and what was asked for, and ends the triggers', async () => {
     const scheduler = make({ everyMs: 1000 })
     void scheduler.request()
@@ -241,24 +336,25 @@ describe('scheduler', () => {
   })
 
   test('idle work goes on in steps until there is none, and begins again with the next write', async () => {
+    engine.idleSteps = 10
     const work = new IdleWork(engine as unknown as Engine)
     await pass(1000)
-    expect(engine.idleCalls).toBe(0)
+    expect(engine.idleCalls, 'what was there when the store was opened').toBe(11)
     engine.idleSteps = 10
-    work.onWrite()
-    work.onWrite()
+    work.wake()
+    work.wake()
     await pass(1000)
-    expect(engine.idleCalls).toBe(11)
-    work.onWrite()
+    expect(engine.idleCalls).toBe(22)
+    work.wake()
     await pass(1000)
-    expect(engine.idleCalls).toBe(12)
+    expect(engine.idleCalls).toBe(23)
     engine.idleSteps = 1000
-    work.onWrite()
+    work.wake()
     await pass(100)
     work.stop()
     const { idleCalls } = engine
     await pass(1000)
-    work.onWrite()
+    work.wake()
     await pass(1000)
     expect(engine.idleCalls).toBe(idleCalls)
   })

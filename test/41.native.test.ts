@@ -29,8 +29,8 @@ function directory(): string {
   return path
 }
 
-afterEach(() => {
-  for (const engine of engines.splice(0)) engine.close()
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()))
   for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true })
 })
 
@@ -65,7 +65,7 @@ describe('a map does what a Map of copies does', () => {
 describe('keys', () => {
   it('of every kind and length come back', async () => {
     for (const windows of [true, false]) {
-      const map = (await open({ windows })).map('keys') as ForkstoreMap
+      const map = (await open({ windows })).map('keys') as ForkstoreMap<Key, unknown>
       const keys: Key[] = [
         0,
         1,
@@ -106,7 +106,7 @@ describe('keys', () => {
   })
 
   it('of other types are refused by every method', async () => {
-    const map = (await open()).map('m') as unknown as ForkstoreMap<unknown, never>
+    const map = (await open()).map('m') as unknown as ForkstoreMap<never, unknown>
     for (const key of [undefined, null, true, {}, Symbol('s'), () => 1, ['a'], new String('a')]) {
       const bad = key as never
       expect(() => map.get(bad)).toThrow(code('UNSUPPORTED_KEY'))
@@ -122,7 +122,7 @@ describe('keys', () => {
 
 describe('errors', () => {
   it('of patch and increment', async () => {
-    const map = (await open()).map('users') as ForkstoreMap<unknown>
+    const map = (await open()).map('users') as ForkstoreMap<Key, unknown>
     map.set('text', 'x').set('list', [1]).set('date', new Date(1)).set('user', { name: 'Ada', visits: 1 })
     for (const key of ['text', 'list', 'date']) {
       expect(() => map.patch(key, { a: 1 } as never)).toThrow(code('WRONG_TYPE'))
@@ -174,7 +174,7 @@ describe('errors', () => {
 
   it('after seal and close', async () => {
     const engine = await open()
-    const map = engine.map('m') as ForkstoreMap<unknown>
+    const map = engine.map('m') as ForkstoreMap<Key, unknown>
     map.set('a', { n: 1 }).set('b', 2)
     const running = map.entries()
     running.next()
@@ -199,12 +199,13 @@ describe('errors', () => {
     engine.seal()
     for (const use of uses) expect(use).toThrow(code('CLOSED'))
     expect(engine.stats().entries).toBe(2)
-    engine.close()
-    engine.close()
+    const closed = engine.close()
+    expect(engine.close()).toBe(closed)
     for (const use of uses) expect(use).toThrow(code('CLOSED'))
     expect(engine.idle()).toBe(true)
     expect(() => engine.stats()).toThrow(code('CLOSED'))
     await expect(engine.snapshot({ keep: 1, watchdogMs: 1000 })).rejects.toThrow(code('CLOSED'))
+    await closed
   })
 
   it('no large buffer is kept after a large operation', async () => {
@@ -250,7 +251,7 @@ describe('errors', () => {
     const value = {
       a: ['x'.repeat(50)],
       get b() {
-        engine.close()
+        void engine.close()
         return { c: 1, neverSeenShape: 2 }
       },
     }
@@ -277,7 +278,7 @@ describe('onWrite is told of what changed, and of nothing else', () => {
     const engine = await open()
     let writes = 0
     engine.onWrite = () => writes++
-    const map = engine.map('m') as ForkstoreMap<unknown>
+    const map = engine.map('m') as ForkstoreMap<Key, unknown>
     const told = (use: () => unknown): number => {
       const before = writes
       try {
@@ -309,8 +310,8 @@ describe('onWrite is told of what changed, and of nothing else', () => {
 describe('getters of a value that is being stored', () => {
   it('may use the store', async () => {
     const engine = await open()
-    const users = engine.map('users') as ForkstoreMap<unknown>
-    const other = engine.map('other') as ForkstoreMap<unknown>
+    const users = engine.map('users') as ForkstoreMap<Key, unknown>
+    const other = engine.map('other') as ForkstoreMap<Key, unknown>
     users
       .set('ada', { visits: 1 })
       .set(7, 'seven')
@@ -418,7 +419,7 @@ describe('a directory', () => {
   it('brings everything back', async () => {
     const path = directory()
     const first = await nativeEngine({ path })
-    const map = first.map('m\u1234') as ForkstoreMap
+    const map = first.map('m\u1234') as ForkstoreMap<Key, unknown>
     const wide = Object.fromEntries([...Array(70).keys()].map((i) => [`field${i}`, i]))
     let deep: unknown = 'end'
     for (let i = 0; i < 300; i++) deep = { deep: [deep] }
@@ -440,11 +441,12 @@ describe('a directory', () => {
           .at(-1) as string,
       ),
     })
-    first.close()
+    await first.close()
     const second = await open({ path })
     expect(second.recovered).toBeUndefined()
-    expect(second.stats().collections).toEqual({ 'm\u1234': { kind: 'map', entries: 5 } })
-    const again = [...(second.map('m\u1234') as ForkstoreMap).entries()]
+    expect([...second.maps()].map(({ name }) => name)).toEqual(['m\u1234'])
+    expect(second.stats().entries).toBe(5)
+    const again = [...(second.map('m\u1234') as ForkstoreMap<Key, unknown>).entries()]
     expect(again.map(([key]) => key)).toEqual(entries.map(([key]) => key))
     again.forEach(([, value], index) => sameValue(value, entries[index]?.[1]))
   })
@@ -462,7 +464,7 @@ describe('a directory', () => {
     await first.snapshot(snapshot)
     first.map('m').set('a', 2)
     const last = await first.snapshot(snapshot)
-    first.close()
+    await first.close()
     truncateSync(last.path, last.bytes - 1)
     const second = await openNative(path, { maxBytes: 2 ** 30 })
     engines.push(second)
@@ -471,7 +473,7 @@ describe('a directory', () => {
       skipped: [{ generation: last.generation }],
     })
     expect(second.map('m').get('a')).toBe(1)
-    second.close()
+    await second.close()
     for (const name of readdirSync(path)) if (name.endsWith('.image')) truncateSync(join(path, name), 100)
     await expect(openNative(path, { maxBytes: 2 ** 30 })).rejects.toThrow(code('CORRUPT'))
   })

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { NativeEngine } from '../lib/native/engine.js'
 import { openNative } from '../lib/native/engine.js'
 import type { ForkstoreMap } from '../lib/map.js'
@@ -8,6 +8,7 @@ import { copy, query } from '../lib/tree/view-functions.js'
 import { nativeEngine } from './support/native-engine.js'
 import { checkTreePrograms } from './support/native-tree-programs.js'
 import { sameValue } from './support/values.js'
+import type { Key } from '../lib/index.js'
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- data of any form
 type Any = any
@@ -24,8 +25,8 @@ function rootOf(engine: NativeEngine): Any {
   return engine.tree.root.view
 }
 
-afterEach(() => {
-  for (const engine of engines.splice(0)) engine.close()
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()))
 })
 
 const code = (name: string): unknown => expect.objectContaining({ code: `ERR_FORKSTORE_${name}` })
@@ -199,7 +200,7 @@ describe('refusals', () => {
     const engine = await openNative(undefined, { maxBytes: 2 ** 22 })
     engines.push(engine)
     const root = rootOf(engine)
-    const map = engine.map('m') as ForkstoreMap
+    const map = engine.map('m') as ForkstoreMap<Key, unknown>
     root.kept = { list: [1, { a: 'text' }], more: { b: [2] } }
     map.set('adopted', { a: { b: 1 } })
     const live = map.live('adopted') as Any
@@ -282,7 +283,7 @@ describe('values whose getters use the store', () => {
     const again = root.a.list
     const closing = {
       get x() {
-        engine.close()
+        void engine.close()
         return 1
       },
     }
@@ -313,7 +314,7 @@ describe('views as values', () => {
     const engine = await open()
     const other = rootOf(await open())
     const root = rootOf(engine)
-    const map = engine.map('m') as ForkstoreMap
+    const map = engine.map('m') as ForkstoreMap<Key, unknown>
     other.x = { of: ['another store'] }
     root.a = { list: [1, , { b: 'text' }] }
     root.b = root.a
@@ -370,7 +371,7 @@ describe('entries of maps', () => {
   it('are adopted: one and the same through view and map', async () => {
     for (const windows of [true, false]) {
       const engine = await open({ windows })
-      const users = engine.map('users') as ForkstoreMap<Any>
+      const users = engine.map('users') as ForkstoreMap<string, Any>
       for (const key of ['ada', 7, 2n ** 70n]) {
         users.set(key as never, { visits: 1, options: { theme: 'dark' }, tags: ['x'] })
         const user = users.live(key as never)
@@ -415,7 +416,7 @@ describe('entries of maps', () => {
   it('are read in queries where they lie, until something changes', async () => {
     for (const windows of [true, false]) {
       const engine = await open({ windows })
-      const map = engine.map('m') as ForkstoreMap<Any>
+      const map = engine.map('m') as ForkstoreMap<string, Any>
       const wide = Object.fromEntries([...Array(70).keys()].map((i) => [`field${i}`, [i]]))
       const values: Any[] = [
         { a: 1, list: [1, , { b: 'some longer text' }], date: new Date(7), inner: { x: { y: 2n } } },
@@ -458,7 +459,7 @@ describe('scopes', () => {
   it('taken back: maps, their iterators and views are as before', async () => {
     for (const windows of [true, false]) {
       const engine = await open({ windows })
-      const map = engine.map('m') as ForkstoreMap<Any>
+      const map = engine.map('m') as ForkstoreMap<string, Any>
       const root = rootOf(engine)
       for (let i = 0; i < 50; i++) map.set(`k${i}`, { i, list: [i] })
       root.users = { a: { n: 1, list: [1, { x: 1 }] }, b: { n: 2 } }
@@ -539,6 +540,34 @@ describe('scopes', () => {
 })
 
 describe('large objects and arrays', () => {
+  it('give what splice returns many at a time, as many as take a certain space', async () => {
+    const engine = await open()
+    const root = rootOf(engine)
+    const { store } = engine.tree
+    const calls = vi.spyOn(store, 'packItems')
+    const single = vi.spyOn(store, 'pack')
+    for (const [items, most] of [
+      [Array.from({ length: 20_000 }, (_, k) => ({ k })), 12],
+      [Array.from({ length: 300 }, (_, k) => [k, 'x'.repeat(30_000)]), 40],
+      [Array.from({ length: 3000 }, (_, k) => (k % 3 === 0 ? { k } : 'y'.repeat(k))), 20],
+    ] as const) {
+      root.list = items
+      calls.mockClear()
+      expect(root.list.splice(1)).toEqual(items.slice(1))
+      expect(calls.mock.calls.length).toBeLessThanOrEqual(most)
+    }
+    root.list = []
+    for (let n = 0; n < 500; n++) root.list[n * n] = { n }
+    calls.mockClear()
+    const spliced = root.list.splice(2, 200_000) as unknown[]
+    expect(spliced).toHaveLength(200_000)
+    expect(Object.entries(spliced)).toEqual(
+      Array.from({ length: 446 }, (_, n) => [String((n + 2) ** 2 - 2), { n: n + 2 }]),
+    )
+    expect(calls.mock.calls.length).toBeLessThanOrEqual(3)
+    expect(single).not.toHaveBeenCalled()
+  })
+
   it('are listed whole, in order, while they change too', async () => {
     for (const windows of [true, false]) {
       const root = rootOf(await open({ windows }))

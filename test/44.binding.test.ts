@@ -6,11 +6,13 @@ import { loadBinding } from '../lib/native/load.js'
 
 const INVALID = -5
 const NOT_FOUND = -7
+const WRONG_TYPE = -8
 const DETACHED = -12
 const CREATE_MAP = 1
 const SET = 3
 const SET_MEMBER = 8
 const SET_LENGTH = 12
+const SPLICE = 13
 const ADOPT = 15
 const HEAD = 16
 const INT = 0xfff90000 | 0
@@ -24,8 +26,8 @@ async function open(): Promise<NativeStore> {
   return store
 }
 
-afterEach(() => {
-  for (const store of stores.splice(0)) store.close()
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map((store) => store.close()))
 })
 
 /** Writes an operation's head and value, words of 32 bits; where the value ends. */
@@ -139,6 +141,35 @@ describe('the tree through the binding', () => {
     expect(store.stats().nodes).toBe(1)
   })
 
+  it('holds what a splice removes until it is read', async () => {
+    const store = await open()
+    const items = Array.from({ length: 700 }, (_, index) => index)
+    setMember(store, ROOT, 'list', arrayOf(items))
+    expect(store.holdItems(write(store, SPLICE, 2, [10, 600, ...array()]))).toBe(1)
+    const held = store.result[0] as number
+    expect(held).toBeGreaterThan(0)
+    const indexes = new Float64Array(512)
+    const read: number[] = []
+    for (;;) {
+      const bytes = store.readHeld(held, read.length, 512, indexes)
+      const count = store.result[0] as number
+      if (count === 0) break
+      const numbers = items.slice(10 + read.length, 10 + read.length + count)
+      expect([...new Int32Array(store.packBuffer, 0, bytes / 4)]).toEqual(arrayOf(numbers))
+      read.push(...indexes.subarray(0, count))
+    }
+    expect(read).toEqual(items.slice(0, 600))
+    store.dropHeld(held)
+    expect(store.readHeld(held, 600, 512, indexes)).toBe(NOT_FOUND)
+    // Of a short array, and of other operations, nothing is held.
+    expect(store.apply(write(store, SET_LENGTH, 2, [0, 0]))).toBe(1)
+    setMember(store, ROOT, 'list', array(1, 2))
+    expect(store.holdItems(write(store, SPLICE, 3, [0, 1, ...array()]))).toBe(1)
+    expect(store.result[0]).toBe(0)
+    expect(store.holdItems(write(store, SET_LENGTH, 3, [0, 0]))).toBe(1)
+    expect(store.result[0]).toBe(0)
+  })
+
   it('adopts entries of maps', async () => {
     const store = await open()
     write(store, CREATE_MAP, 1, [])
@@ -172,6 +203,17 @@ describe('misuse of the binding', () => {
     for (const wrong of [0, -1, NaN, 2 ** 47, 2 ** 60, undefined, 'x', {}] as number[]) {
       expect(store.locate(wrong)).toBe(INVALID)
       expect(store.pack(wrong)).toBe(INVALID)
+      expect(store.packItems(wrong, 0, 1, 1)).toBe(INVALID)
+    }
+    for (const wrong of [undefined, 'x', {}] as unknown as number[]) {
+      expect(store.packItems(2, wrong, 1, 1)).toBe(INVALID)
+      expect(store.packItems(2, 0, wrong, 1)).toBe(INVALID)
+      expect(store.packItems(2, 0, 1, wrong)).toBe(INVALID)
+    }
+    expect(store.packItems(ROOT, 0, 1, 1)).toBe(WRONG_TYPE)
+    for (const limit of [0, 1, 2 ** 32 - 1]) {
+      expect(store.packItems(2, 0, 2 ** 32 - 1, limit)).toBeGreaterThan(0)
+      expect(store.packItems(2, 2 ** 32 - 1, 0, limit)).toBeGreaterThan(0)
     }
     expect(store.locate(2 ** 47 - 1)).toBe(0)
     expect(store.findMember(list, 'n')).toBe(INVALID)
@@ -185,6 +227,34 @@ describe('misuse of the binding', () => {
     expect(store.applyKeyed(8, 'x')).toBe(INVALID)
     expect(store.applyKeyed(1 << 30, 'x')).toBe(INVALID)
     expect(store.applyKeyed(16, 5 as unknown as string)).toBe(INVALID)
+  })
+
+  it('of what is held gives an error', async () => {
+    const store = await open()
+    setMember(store, ROOT, 'list', arrayOf(Array.from({ length: 700 }, (_, index) => index)))
+    const splice = (): number => write(store, SPLICE, 2, [0, 600, ...array()])
+    for (const wrong of [-1, 8, 1 << 30, undefined, 'x', {}] as number[]) {
+      splice()
+      expect(store.holdItems(wrong)).toBe(INVALID)
+    }
+    store.begin()
+    expect(store.holdItems(splice())).toBe(INVALID)
+    store.rollback()
+    expect(store.holdItems(splice())).toBe(1)
+    const held = store.result[0] as number
+    const out = new Float64Array(512)
+    for (const wrong of [-1, NaN, Infinity, undefined, 'x', {}] as number[]) {
+      expect(store.readHeld(wrong, 0, 1, out)).toBe(INVALID)
+      expect(store.readHeld(held, wrong, 1, out)).toBe(INVALID)
+      store.dropHeld(wrong)
+    }
+    expect(store.readHeld(held, 5, 1, out)).toBe(INVALID)
+    expect(store.readHeld(held, 0, 'x' as unknown as number, out)).toBe(INVALID)
+    expect(store.readHeld(held, 0, 1, new Float64Array(511))).toBe(INVALID)
+    expect(store.readHeld(held, 0, 1, new Int32Array(512) as unknown as Float64Array)).toBe(INVALID)
+    expect(store.readHeld(held + 1, 0, 1, out)).toBe(NOT_FOUND)
+    expect([store.readHeld(held, 0, 0, out) > 0, store.result[0]]).toEqual([true, 1])
+    expect(store.readHeld(held, 0, 2 ** 32 - 1, out)).toBeGreaterThan(0)
   })
 
   it('of scopes gives an error', async () => {
@@ -205,13 +275,17 @@ describe('misuse of the binding', () => {
     setMember(store, ROOT, 'list', array(1))
     const { locate, findMember, pack, begin, applyKeyed } = store
     const block = store.locate(ROOT)
-    store.close()
+    const closed = store.close()
     expect(locate(ROOT)).toBe(INVALID)
     expect(findMember(block, 'list')).toBe(INVALID)
     expect(store.findItem(block, 0)).toBe(INVALID)
     expect(pack(ROOT)).toBe(INVALID)
+    expect(store.packItems(2, 0, 1, 1)).toBe(INVALID)
+    expect([store.holdItems(16), store.readHeld(1, 0, 1, new Float64Array(512))]).toEqual([INVALID, INVALID])
+    expect(store.dropHeld(1)).toBe(0)
     expect([begin(), store.commit(), store.rollback()]).toEqual([INVALID, INVALID, INVALID])
     expect(applyKeyed(16, 'x')).toBe(INVALID)
+    await closed
   })
 
   it('functions keep the store that they read', async () => {

@@ -70,7 +70,7 @@ test('js: in a transaction each change begins with looking for room', async () =
   const { root } = store
   root.list = [{ x: 1 }, 2, 3]
   root.members = { a: { x: 1 }, b: 2 }
-  const map = store.map<{ x: number }>('m')
+  const map = store.map<string, { x: number }>('m')
   map.set('a', { x: 1 })
   const changes: Record<string, () => unknown> = {
     shift: () => root.list.shift(),

@@ -70,7 +70,7 @@ describe('files of the log of forkstore/js', () => {
     })
     const store = await stores.open(path)
     expectEntries(store.map('a'), [['y', { n: 1, m: [2] }], [-255n, undefined]]) // prettier-ignore
-    expect(Object.keys(store.stats().collections)).toEqual(['a', 'b'])
+    expect([...store.maps()].map(({ name }) => name)).toEqual(['a', 'b'])
     expect(store.recovered).toBe(undefined)
   })
 
@@ -119,7 +119,8 @@ describe('files of the log of forkstore/js', () => {
     ['the same, in a later file', [{ text: good }, { text: third, header: { storeId: 'x', first: 3 } }]],
     ['a file under another name', [{ text: good, header: { generation: 2 } }]],
     ['an operation on no map', [{ text: batch(1, 0, set('x', 1)) + markLine(1) }]],
-    ['an operation of unknown kind', [{ text: batch(1, 0, made, ['other', 'a', 'x', 1]) }]],
+    ['an operation that a map does not have', [{ text: batch(1, 0, made, ['splice', 'a', 'x', 1]) }]],
+    ['an operation of no kind', [{ text: batch(1, 0, made, [7, 'a', 'x', 1]) }]],
     ['a key of a kind that there is not', [{ text: batch(1, 0, made, set([1], 1)) }]],
     ['a set without a value', [{ text: batch(1, 0, made, ['set', 'a', 'x']) }]],
     ['a patch of what is no object', [{ text: batch(1, 0, made, ['patch', 'a', 'x', { n: 1 }]) }]],
@@ -162,17 +163,42 @@ describe('files of the log of forkstore/js', () => {
     await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(tooLong))
   })
 
-  test('another version is an error of its own', async () => {
+  test('an operation that is not known is of a newer version: nothing is cut there', async () => {
+    const newer = batch(3, 2, set('x', 3), ['twist', 'a', 'x', 1])
+    for (const text of [good + newer + batch(4, 3, set('x', 4)), batch(1, 0, made, ['twist', [null], 'x'])]) {
+      const path = await written({ text })
+      const before = readFileSync(join(path, logName(1)))
+      for (const options of [undefined, { recover: 'salvage' as const }]) {
+        const error = await expectRejection('ERR_FORKSTORE_VERSION', () => stores.open(path, options))
+        expect(error.message).toContain(`${logName(1)}: an operation of kind "twist"`)
+      }
+      expect(readFileSync(join(path, logName(1))).equals(before)).toBe(true)
+      expect(readdirSync(path).filter((name) => name.includes('damaged'))).toEqual([])
+    }
+  })
+
+  const inVersion = async (version: number): Promise<string> => {
     const path = await written({ text: good })
     const file = join(path, logName(1))
     const text = readFileSync(file, 'utf8')
     const { crc: _, ...fields } = JSON.parse(text.slice(0, text.indexOf('\n'))) as Record<string, unknown>
-    const crc = crc32(JSON.stringify({ ...fields, version: 2, crc: '' }))
+    const crc = crc32(JSON.stringify({ ...fields, version, crc: '' }))
       .toString(16)
       .padStart(8, '0')
-    writeFileSync(file, `${JSON.stringify({ ...fields, version: 2, crc })}\n${good}`)
+    writeFileSync(file, `${JSON.stringify({ ...fields, version, crc })}\n${good}`)
+    return path
+  }
+
+  test('another version is an error of its own', async () => {
+    const path = await inVersion(3)
     const error = await expectRejection('ERR_FORKSTORE_VERSION', () => stores.open(path))
-    expect(error.message).toContain('version 2')
+    expect(error.message).toContain('version 3')
+  })
+
+  test('version 1 is read', async () => {
+    const [older, newer] = [await stores.open(await inVersion(1)), await stores.open(await inVersion(2))]
+    expect(older.stats().entries).toBeGreaterThan(0)
+    expectEntries(older.map('a'), newer.map('a').entries())
   })
 
   test('the log of a directory without a snapshot is data that was removed', async () => {
@@ -325,6 +351,25 @@ describe('files of the log of forkstore/js', () => {
     await store.commit()
     expectEntries((await stores.open(crashCopy(path))).map('a'), [['x', 5]])
   })
+
+  test('an operation that is refused in the first batch leaves the snapshot', async () => {
+    const path = stores.directory()
+    const first = await stores.open(path)
+    first.map('a').set('x', 1)
+    await first.snapshot()
+    await first.close()
+    const [name] = logFiles('js', path).slice(-1) as [string]
+    const log = readFileSync(join(path, name), 'utf8')
+    const header = log.slice(0, log.indexOf('\n') + 1)
+    const sequence = (JSON.parse(header) as LogHeader).first
+    const half = batch(sequence, sequence - 1, set('x', 2), ['set', 'no map', 'y', 1])
+    writeFileSync(join(path, name), header + half)
+    await expectRejection('ERR_FORKSTORE_CORRUPT', () => stores.open(path))
+    const store = await stores.open(path, { recover: 'salvage' })
+    store.on('recovered', () => undefined)
+    expectEntries(store.map('a'), [['x', 1]])
+    expect(store.recovered!.log!.salvaged!.copies).toEqual([`${name}.damaged`])
+  })
 })
 
 describe('how the log of forkstore/js is written', () => {
@@ -378,7 +423,7 @@ describe('how the log of forkstore/js is written', () => {
     const begin = (): { log: JsLog; path: string } => {
       const path = stores.directory()
       mkdirSync(path)
-      const log = new JsLog(path, 'x'.repeat(32), 0, bounds)
+      const log = new JsLog(path, 'x'.repeat(32), 0, () => undefined, bounds)
       log.cut(1)
       return { log, path }
     }
@@ -500,7 +545,7 @@ describe('calls of the system that fail', () => {
     store.map('a').set('x', 2)
     await expectRejection('ERR_FORKSTORE_LOG_FAILED', () => store.commit())
     while (store.stats().log!.state !== 'read-only') await delay(1)
-    const map = store.map<unknown>('a')
+    const map = store.map<string, unknown>('a')
     for (const write of [
       () => map.set('x', 3),
       () => map.delete('x'),

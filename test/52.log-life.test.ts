@@ -1,7 +1,7 @@
 // How stores with a log go with the life of their process, and what their log does under the hood of the addon.
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -70,6 +70,51 @@ describe.each(engines)('process end (%s)', (engine: EngineName) => {
     await store.close()
   })
 
+  test.each([
+    ['exit at once', [['a', 1]]],
+    [
+      'exit in a transaction',
+      [
+        ['a', 1],
+        ['b', 2],
+      ],
+    ],
+    [
+      'writes at exit',
+      [
+        ['a', 1],
+        ['b', 2],
+        ['c', 3],
+        ['d', 4],
+        ['e', 5],
+        ['f', 6],
+      ],
+    ],
+    [
+      'a listener goes on',
+      [
+        ['a', 1],
+        ['b', 2],
+      ],
+    ],
+  ])('%s: what was written is kept', async (how, entries) => {
+    // prettier-ignore
+    const { path } = run(how)
+    const store = await openEngine(engine, path)
+    expect([...store.map('m')]).toEqual(entries)
+    expect(store.recovered).toBe(undefined)
+    await store.close()
+  })
+
+  test('a kill keeps the turns that had ended, though no sync was due', async () => {
+    const path = join(base, `${engine}-kill`)
+    const command = [...compileOnMainThread, program, 'kill after a turn', engine, path]
+    expect(spawnSync(process.execPath, command, { timeout: 30_000 }).signal).toBe('SIGKILL')
+    const store = await openEngine(engine, path)
+    expect([...store.map('m')]).toEqual([['a', 1], ['b', 2]]) // prettier-ignore
+    await store.close()
+  })
+
   test('an uncaught exception keeps the turns that had ended', async () => {
     const path = join(base, `${engine}-uncaught`)
     const { status, stderr } = spawnSync(
@@ -96,7 +141,10 @@ describe('the log of the addon', () => {
     const engine = new NativeEngine(path, await loadBinding().open(path, options))
     const warnings: Error[] = []
     const durability = new Durability(engine.log!, 'everysec', {
+      isWithin: () => false,
+      onCutOff: () => undefined,
       onTurnEnd: () => undefined,
+      onLogged: () => undefined,
       onNeed: () => undefined,
       onWarning: (warning) => warnings.push(warning),
     })
@@ -105,7 +153,7 @@ describe('the log of the addon', () => {
   }
   const close = async (durability: Durability, engine: NativeEngine): Promise<void> => {
     await durability.close()
-    engine.close()
+    await engine.close()
   }
 
   test('small segments: one after the other, all replayed', async () => {
@@ -188,5 +236,37 @@ describe('the log of the addon', () => {
       if (round === 9) first = count()
     }
     expect(count()).toEqual(first)
+  })
+})
+
+describe('the room that the log takes', () => {
+  const bytesOf = (engine: EngineName, path: string): number =>
+    logFiles(engine, path).reduce((sum, name) => sum + 512 * statSync(join(path, name)).blocks, 0)
+
+  test.each(engines)('a snapshot by the length of the log lets the old parts go (%s)', async (engine) => {
+    const path = join(base, `${engine}-grows`)
+    const snapshot = { everyMs: 0, afterWrites: 0, everyLogBytes: 300_000, keep: 1 }
+    const store = await openEngine(engine, path, { snapshot })
+    const map = store.map('m')
+    const value = 'x'.repeat(50_000)
+    for (let n = 0; n < 100; n++) {
+      map.set(n % 4, value)
+      await store.commit()
+      if (n % 5 === 4) while (store.stats().snapshot.running) await new Promise(setImmediate)
+    }
+    expect(store.stats().log!.appendedBytes).toBeGreaterThan(5_000_000)
+    expect(store.stats().snapshot.last!.generation).toBeGreaterThan(5)
+    await store.close()
+    expect(bytesOf(engine, path)).toBeLessThan(1_000_000)
+  })
+
+  test.each(engines)('a store that is closed without a write keeps none (%s)', async (engine) => {
+    const path = join(base, `${engine}-empty`)
+    for (let times = 0; times < 2; times++) {
+      const store = await openEngine(engine, path)
+      expect(bytesOf(engine, path)).toBeLessThanOrEqual(2 ** 20 + 4096)
+      await store.close()
+      expect(bytesOf(engine, path)).toBeLessThanOrEqual(16_384) // its header
+    }
   })
 })

@@ -9,6 +9,8 @@ import { SnapshotScheduler } from '../lib/snapshot-scheduler.js'
 import type { SnapshotResult } from '../lib/types.js'
 import { expectRejection } from './support/expect.js'
 
+vi.mock('../lib/timers.js', () => import('./support/global-timers.js'))
+
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
 class FakeLog implements EngineLog {
@@ -16,6 +18,7 @@ class FakeLog implements EngineLog {
   state: LogState = 'healthy'
   durableSequence = 0
   isBehind = false
+  appendedBytes = 0
   failure: ForkstoreError | undefined
   refusesWrites = false
   sealed = 0
@@ -90,7 +93,10 @@ describe('durability', () => {
 
   const make = (mode: 'everysec' | 'commit' = 'everysec'): Durability =>
     new Durability(log, mode, {
+      isWithin: () => false,
+      onCutOff: () => undefined,
       onTurnEnd: () => turnEnds.push(log.calls.length),
+      onLogged: () => undefined,
       onNeed: (isNeeded) => needs.push(isNeeded),
       onWarning: (warning) => warnings.push(warning),
     })
@@ -275,7 +281,10 @@ describe('durability', () => {
     const listeners = process.listenerCount('exit')
     const other = new FakeLog()
     const closed = new Durability(other, 'everysec', {
+      isWithin: () => false,
+      onCutOff: () => undefined,
       onTurnEnd: () => undefined,
+      onLogged: () => undefined,
       onNeed: () => undefined,
       onWarning: () => undefined,
     })
@@ -284,7 +293,10 @@ describe('durability', () => {
     // The listeners of others are not for this test to call.
     const ours = process.listeners('exit').at(-1)!
     ours(0)
-    expect([log.calls, other.calls]).toEqual([['sync now'], ['end', 'close']])
+    expect([log.calls, other.calls]).toEqual([
+      ['end', 'sync now'],
+      ['end', 'close'],
+    ])
     await durability.close()
   })
 })
@@ -313,7 +325,10 @@ describe('healing', () => {
     // `snapshot: false`: whatever is taken is taken for the log's sake.
     const scheduler = new SnapshotScheduler(engine as unknown as Engine, options, false, events)
     new Durability(log, 'everysec', {
+      isWithin: () => false,
+      onCutOff: () => undefined,
       onTurnEnd: () => undefined,
+      onLogged: () => undefined,
       onNeed: (isNeeded) => scheduler.need(isNeeded),
       onWarning: () => undefined,
     })

@@ -32,7 +32,7 @@ interface Tree {
 }
 
 function writeBatch(store: Store<Tree>, n: number): void {
-  const map = store.map<unknown>('m')
+  const map = store.map<string, unknown>('m')
   store.transaction(() => {
     map.set('n', n)
     map.set(`text ${n % 3}`, `${n}, ${'some text '.repeat(n % 5)}`)
@@ -42,7 +42,7 @@ function writeBatch(store: Store<Tree>, n: number): void {
 
 /** The batch that the state is the end of; it fails for any other state. */
 function batchOf(store: Store<Tree>): number {
-  const map = store.map<unknown>('m')
+  const map = store.map<string, unknown>('m')
   const n = (map.get('n') ?? 0) as number
   expect(copy(store.root)).toEqual(n === 0 ? {} : { n })
   if (n > 0) expect(map.get(`text ${n % 3}`)).toBe(`${n}, ${'some text '.repeat(n % 5)}`)

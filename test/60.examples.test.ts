@@ -110,7 +110,7 @@ describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
 
   it('users sign up once and log in with their password only', async () => {
     const store = await open({ engine })
-    const users = store.map<User, string>('users')
+    const users = store.map<string, User>('users')
     expect(signUp(users, 'ada@example.com', 'Ada', 'engine', true)).toBe(true)
     expect(signUp(users, 'ada@example.com', 'Eve', 'other', false)).toBe(false)
     for (const name of ['bob', 'cy', 'di']) signUp(users, `${name}@example.com`, name, name, false)
@@ -269,8 +269,9 @@ describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
       const before = fake.requests()
       const monitor = new Monitor(store, fake.urls, { intervalMs: 400, timeoutMs: 3_000, historyLength })
       expect(fake.disagreements(Object.entries(store.root.sites), historyLength)).toEqual([])
-      await monitor.run(3_000)
-      expect(fake.requests() - before).toBeGreaterThan(3 * sites)
+      // Every site three times, however long that takes.
+      do await monitor.run(1_000)
+      while (fake.requests() - before <= 3 * sites)
       expect(fake.disagreements(Object.entries(store.root.sites), historyLength)).toEqual([])
       const { up, down, unknown, uptime, longestOutage } = monitor.summarize()
       expect([up + down, unknown]).toEqual([sites, 0])

@@ -26,9 +26,9 @@ describe('packageName', () => {
 describe('the demo’s oracle', () => {
   let store: Store
   let packages: ReturnType<typeof mapOfPackages>
-  const mapOfPackages = () => store.map<Package, string>('packages')
-  const totals = () => store.map<{ count: number }, string>('totals')
-  const top = () => store.map<{ downloads: number }, string>('top')
+  const mapOfPackages = () => store.map<string, Package>('packages')
+  const totals = () => store.map<string, { count: number }>('totals')
+  const top = () => store.map<string, { downloads: number }>('top')
 
   // Twelve answered writes of which the last two came after the snapshot; package 20 - n is downloaded by write n.
   const written = Array.from({ length: 12 }, (_, index) => 20 - (index + 1))

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
 import {
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -16,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readVersionNeeds } from './elf.js'
+import { countLocks } from './support/lock-count.js'
 
 // What users get: the tarball that `npm pack` makes, installed in an empty folder. Everything happens in
 // copies, so that neither the checkout nor tests that run at the same time are disturbed.
@@ -106,9 +106,6 @@ beforeAll(async () => {
   await succeed(staging, 'npm', 'run', 'build:ts')
   packedWithoutAddon = await pack(join(folder, 'without-addon'))
 
-  const built = join('build', 'Release', 'forkstore.node')
-  if (existsSync(join(root, built))) cpSync(join(root, built), join(staging, built))
-  else await succeed(staging, 'npm', 'run', 'build')
   await succeed(staging, 'npm', 'run', 'build:prebuilt')
   packed = await pack(join(folder, 'with-addon'))
 
@@ -144,7 +141,7 @@ describe('the tarball', () => {
     const allowed =
       /^(dist|lib|native|docs|prebuilds)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/
     const forbidden =
-      /(^|\/)(test|bench|examples|fuzz|node_modules|build)\/|_test\.cc$|_for_test|test_support|\/test_[a-z]+\.h|CMakeLists|\.test\./
+      /(^|\/)(test|bench|examples|fuzz|node_modules|build)\/|_test\.cc$|_for_test|test_support|\/test_[a-z]+\.(h|sh)|CMakeLists|\.cmake$|\.test\./
     expect(packed.files.filter((file) => !allowed.test(file) || forbidden.test(file))).toEqual([])
   })
 
@@ -189,6 +186,10 @@ describe('the prebuilt addon', () => {
     })
     expect(refused).toEqual([])
     expect(needs.map(({ library }) => library).filter((library) => library.includes('stdc++'))).toEqual([])
+  })
+
+  it('has locks that lock', () => {
+    expect(countLocks(join(application, 'node_modules/forkstore'))).toBeGreaterThan(300)
   })
 })
 
@@ -244,7 +245,7 @@ describe('the installed package, no install script run', () => {
     ) => `import { open, ForkstoreError, type Store, type SnapshotResult } from 'forkstore'
       type User = { name: string; visits: number }
       const store: Store = await open('./data', { snapshot: { everyMs: 1000 } })
-      const users = store.map<User, string>('users')
+      const users = store.map<string, User>('users')
       users.set('a', { name: 'A', visits: ${visits} })
       const visits: number = users.increment('a', 'visits')
       const result: SnapshotResult = await store.snapshot()

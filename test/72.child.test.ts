@@ -2,11 +2,11 @@
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { Program } from './support/program.js'
-import { FaultPlan } from './support/shim.js'
+import { Action, FaultPlan } from './support/shim.js'
 
 const base = mkdtempSync(join(tmpdir(), 'forkstore-child-'))
 afterAll(() => {
@@ -62,7 +62,7 @@ test('a connection that the parent closes while a child lives is closed at once'
   await new Promise((resolve) => socket.once('connect', resolve))
   await new Promise((resolve) => setTimeout(resolve, 50))
   const child = await server.stoppedChild()
-  // Stopped as early as that, it has everything open still: it goes on until it holds its own three alone.
+  // Stopped as early as that, it has everything open still: it goes on until it holds its own alone.
   process.kill(child, 'SIGCONT')
   while (readdirSync(`/proc/${child}/fd`).length > 3) await new Promise((resolve) => setImmediate(resolve))
   process.kill(child, 'SIGSTOP')
@@ -75,14 +75,28 @@ test('a connection that the parent closes while a child lives is closed at once'
   await server.end()
 })
 
-test('signals to the process group: the application handles each once, the child goes on', async () => {
-  const server = new Server('signals', 30_000)
+test.each([
+  ['SIGINT', 'signals', { SIGINT: 1, SIGTERM: 0 }],
+  ['SIGTERM', 'terminated', { SIGINT: 0, SIGTERM: 1 }],
+] as const)('%s to the process group: the application handles it once, the child goes on', async (signal, name, handled) => {
+  const server = new Server(name, 30_000)
   await server.program.message()
   const child = await server.stoppedChild()
-  process.kill(-server.program.pid, 'SIGINT')
+  process.kill(-server.program.pid, signal)
   process.kill(child, 'SIGCONT')
   expect(await server.program.message<Outcome>()).toMatchObject({ done: true })
-  expect(await server.program.ask('handled')).toMatchObject({ SIGINT: 1, SIGTERM: 0 })
+  expect(await server.program.ask('handled')).toMatchObject(handled)
+  await server.end()
+}) // prettier-ignore
+
+test('where a process must have an exit signal, a handler of SIGCHLD hears of it, and the snapshot is taken', async () => {
+  const server = new Server('exit-signal', 30_000)
+  await server.program.message()
+  server.plan.arm(Action.failOnce, 1, constants.errno.EINVAL, server.program.pid, 'clone')
+  expect(await server.program.ask<Outcome>('snapshot')).toMatchObject({ done: true })
+  expect(server.plan.struck).toBe('clone')
+  server.plan.disarm()
+  expect(await server.program.ask('handled')).toEqual({ SIGINT: 0, SIGTERM: 0, SIGCHLD: 1 })
   await server.end()
 })
 

@@ -1,4 +1,4 @@
-// Storms, leaks, and every way for a process or a worker to end with a store open.
+// Leaks, and every way for a process or a worker to end with a store open.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,28 +11,6 @@ const base = mkdtempSync(join(tmpdir(), 'forkstore-life-'))
 afterAll(() => {
   rmSync(base, { recursive: true, force: true })
 })
-
-// Fewer where the suite runs a second time, on another version of Node.
-const stormSnapshots = Number(process.env.FORKSTORE_STORM_SNAPSHOTS ?? 2000)
-
-test(`${stormSnapshots} snapshots beside busy workers, zlib, crypto and garbage collection`, async () => {
-  const program = new Program('storm.mjs', [join(base, 'storm'), String(stormSnapshots)])
-  let answer: { generation: number } | undefined
-  while (answer === undefined) {
-    try {
-      answer = await program.message<{ generation: number }>()
-    } catch (error) {
-      if (!/says nothing/.test(String(error))) throw error
-    }
-  }
-  // Generation 1 is the empty store's.
-  expect(answer.generation).toBe(stormSnapshots + 1)
-  await program.end()
-  expect(program.exitCode).toBe(0)
-  const store = await open(join(base, 'storm'), { engine: 'native' })
-  expect(store.map('m').size).toBe(2000)
-  await store.close()
-}, 600_000)
 
 test('open and close leak no memory, descriptor, thread or mapping', async () => {
   const program = new Program('leak.mjs', [join(base, 'leak'), '150'], { execArgv: ['--expose-gc'] })

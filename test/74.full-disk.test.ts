@@ -41,6 +41,25 @@ afterAll(() => {
   rmSync(base, { recursive: true, force: true })
 })
 
+testAsRoot('a small disk has room for the data, the image, and the log', async () => {
+  const directory = join(disk, 'small')
+  const options = { engine: 'native', snapshot: { everyMs: 0, afterWrites: 0, keep: 1 } } as const
+  const store = await open(directory, options)
+  const map = store.map('m')
+  // 1.2 MiB live; the log of them, and two images: some 4 of 6 MiB.
+  for (let key = 0; key < 12; key++) map.set(key, randomBytes(100_000))
+  await store.commit()
+  for (let round = 0; round < 4; round++) {
+    map.set(round, randomBytes(100_000))
+    await store.snapshot()
+  }
+  await store.close()
+  const again = await open(directory, options)
+  expect(again.map('m').size).toBe(12)
+  await again.close()
+  rmSync(directory, { recursive: true })
+})
+
 testAsRoot('a full disk: the old snapshot stands, and saving works again when there is space', async () => {
   const directory = join(disk, 'store')
   const store = await open(directory, {
@@ -77,7 +96,7 @@ for (const engine of engines) {
       const warnings: Error[] = []
       store.on('warning', (warning) => warnings.push(warning))
       store.on('snapshot-error', () => undefined)
-      const map = store.map<unknown>('m').set('small', 1)
+      const map = store.map<string, unknown>('m').set('small', 1)
       await store.commit()
       fillDisk()
       // Until the disk says so: what is preallocated can still be written to.
@@ -135,14 +154,51 @@ testAsRoot('a disk without a byte left: opening a new store gives a typed error'
   expect(failure?.code).toBe('ERR_FORKSTORE_IO')
 })
 
-test('a limit on file size: a typed error, and the store goes on', () => {
-  const program = `
-    import { open } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
-    process.on('SIGXFSZ', () => {})
-    const store = await open(${JSON.stringify(join(base, 'limited'))}, { engine: 'native', durability: 'snapshot', snapshot: false })
-    for (let i = 0; i < 100; i++) store.map('m').set(i, 'x'.repeat(100_000))
-    console.log(await store.snapshot().catch((error) => error.code))
-  `
-  const shell = `ulimit -f 4096; exec "${process.execPath}" --input-type=module -e '${program.replaceAll("'", `'\\''`)}'`
-  expect(execFileSync('sh', ['-c', shell]).toString().trim()).toBe('ERR_FORKSTORE_SNAPSHOT_FAILED')
-})
+/** What a program prints whose files may have 2 MiB. */
+function underLimit(program: string): string {
+  const source = `import { open } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}\n${program}`
+  const shell = `ulimit -f 4096; exec "${process.execPath}" --input-type=module -e '${source.replaceAll("'", `'\\''`)}'`
+  return execFileSync('sh', ['-c', shell]).toString().trim()
+}
+
+for (const engine of engines) {
+  for (const [how, handler] of [
+    ['as it comes', ''],
+    ['with a handler of SIGXFSZ', `process.on('SIGXFSZ', () => {})`],
+  ] as const) {
+    const path = (kind: string): string =>
+      JSON.stringify(join(base, `${kind}-${engine}-${handler === '' ? 'plain' : 'handled'}`))
+
+    test(`a limit on file size, ${how}: a typed error, and the store goes on (${engine})`, () => {
+      const printed = underLimit(`
+        ${handler}
+        const store = await open(${path('limited')}, { engine: '${engine}', durability: 'snapshot', snapshot: false })
+        const map = store.map('m')
+        for (let i = 0; i < 100; i++) map.set(i, 'x'.repeat(100_000))
+        console.log(await store.snapshot().catch((error) => error.code + ' ' + error.cause.code))
+        for (let i = 0; i < 95; i++) map.delete(i)
+        console.log((await store.snapshot()).entries)
+        await store.close()
+      `)
+      expect(printed).toBe('ERR_FORKSTORE_SNAPSHOT_FAILED EFBIG\n5')
+    })
+
+    test(`a limit on file size, ${how}: the log says so, and heals (${engine})`, () => {
+      const printed = underLimit(`
+        ${handler}
+        const store = await open(${path('log')}, { engine: '${engine}', snapshot: false })
+        const warnings = []
+        store.on('warning', (warning) => warnings.push(warning.code))
+        const map = store.map('m')
+        for (let i = 0; i < 100; i++) map.set(i % 5, 'x'.repeat(100_000))
+        console.log(await store.commit().catch((error) => error.code + ' ' + error.cause.code))
+        while (store.stats().log.state !== 'healthy') await new Promise((done) => setTimeout(done, 5))
+        map.set('again', 1)
+        await store.commit()
+        console.log(warnings.join(), map.size)
+        await store.close()
+      `)
+      expect(printed).toBe('ERR_FORKSTORE_LOG_FAILED EFBIG\nERR_FORKSTORE_LOG_FAILED 6')
+    })
+  }
+}

@@ -10,7 +10,7 @@ const recordHeaderBytes = 48
 /** The handlers' own `commit()` asks for the sync; the mode is the default. */
 export const open: OpenCommitter = async (folder, { engine }) => {
   const store = await openStore(join(folder, 'store'), { engine, snapshot: false, durability: 'everysec' })
-  const map = store.map<Customer, string>('customers')
+  const map = store.map<string, Customer>('customers')
   const log = () => {
     const stats = store.stats().log
     if (stats === undefined) throw new Error('there is no log')

@@ -6,7 +6,7 @@ import { keyOf, recordOf, type Customer } from './records.js'
 
 export interface Filled {
   store: Store
-  map: ForkstoreMap<Customer, string>
+  map: ForkstoreMap<string, Customer>
   entries: number
 }
 
@@ -14,7 +14,7 @@ export interface Filled {
 export async function openFilled(folder: string, mebibytes: number, { engine }: Options): Promise<Filled> {
   const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
   if (store.stats().engine === 'js') throw new Error('sizes in MiB are of the native engine')
-  const map = store.map<Customer, string>('customers')
+  const map = store.map<string, Customer>('customers')
   let entries = 0
   while (store.stats().bytes.mapped < mebibytes * 2 ** 20) {
     for (const end = entries + 2000; entries < end; entries++) map.set(keyOf(entries), recordOf(entries))

@@ -15,5 +15,5 @@ const library = (await import(new URL('../../../dist/index.js', import.meta.url)
 export const open = library.open
 export const query = library.query
 export type Store<Root extends object = Record<string, unknown>> = StoreClass<Root>
-export type ForkstoreMap<V, K extends string> = ForkstoreMapClass<V, K>
+export type ForkstoreMap<K extends string, V> = ForkstoreMapClass<K, V>
 export type Engine = 'native' | 'js' | 'auto'

@@ -64,7 +64,7 @@ export async function openSaver(contender: string, folder: string, { engine }: O
   if (contender === 'map-json') return new MapSaver(folder, writeJson)
   if (contender === 'map-v8') return new MapSaver(folder, (map, file) => writeFileSync(file, serialize(map)))
   const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
-  const map = store.map<Customer, string>('customers')
+  const map = store.map<string, Customer>('customers')
   return {
     get: (key) => map.get(key),
     set: (key, record) => void map.set(key, record),

@@ -8,7 +8,7 @@ class Forkstore implements Peer {
 
   constructor(store: Store) {
     this.#store = store
-    this.#map = store.map<Customer, string>('customers')
+    this.#map = store.map<string, Customer>('customers')
   }
 
   get(key: string): Customer | undefined {

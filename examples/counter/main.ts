@@ -26,7 +26,7 @@ export interface CounterServer {
 /** `GET /` tells the count, `POST /` adds one and tells the new count, both as text. */
 export async function serveCounter(path: string, options: OpenOptions = {}): Promise<CounterServer> {
   const store = await open(path, options)
-  const counters = store.map<Counter>('counters')
+  const counters = store.map<string, Counter>('counters')
   counters.getOrInsert('visits', { count: 0 })
 
   const server: Server = createServer((incoming, response) => {

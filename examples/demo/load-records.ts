@@ -8,7 +8,7 @@ const PROGRESS_EVERY_MS = 100
 
 /** Fills the map with `entries` records, a slice in each turn of the event loop. */
 export async function loadRecords(
-  packages: ForkstoreMap<Package, string>,
+  packages: ForkstoreMap<string, Package>,
   entries: number,
   onProgress: (loaded: number, elapsedMs: number) => void,
 ): Promise<void> {

@@ -29,18 +29,21 @@ const PROBLEMS_TOLD = 10
 
 type Judgement = Pick<Verdict, 'entries' | 'writes' | 'lostWrites' | 'problems'>
 
-export function judge(store: Pick<Store, 'map' | 'stats'>, evidence: Evidence): Judgement {
+export function judge(store: Pick<Store, 'map' | 'maps' | 'stats'>, evidence: Evidence): Judgement {
   const problems: string[] = []
   const tell = (problem: string): void => {
     if (problems.length < PROBLEMS_TOLD) problems.push(problem)
   }
 
-  const names = Object.keys(store.stats().collections).sort().join(', ')
+  const names = [...store.maps()]
+    .map(({ name }) => name)
+    .sort()
+    .join(', ')
   const expectedNames = [PACKAGES, TOP, TOTALS].sort().join(', ')
   if (names !== expectedNames) tell(`the maps are ${names}, not ${expectedNames}`)
 
-  const packages = store.map<Package, string>(PACKAGES)
-  const totals = store.map<{ count: number }, string>(TOTALS)
+  const packages = store.map<string, Package>(PACKAGES)
+  const totals = store.map<string, { count: number }>(TOTALS)
   const writes = totals.get('downloads')?.count ?? 0
   if (totals.size !== 1) tell(`map totals has ${totals.size} entries, not 1`)
   if (writes < evidence.promisedWrites) {
@@ -54,7 +57,7 @@ export function judge(store: Pick<Store, 'map' | 'stats'>, evidence: Evidence): 
       `${unaccounted} of the writes 1..${writes} were never answered, but ${surplus} such downloads are there`,
     )
   }
-  compareTop(store.map<{ downloads: number }, string>(TOP), packages, tell)
+  compareTop(store.map<string, { downloads: number }>(TOP), packages, tell)
   return { entries: packages.size, writes, lostWrites, problems }
 }
 

@@ -31,9 +31,9 @@ const { folder, engine, entries } = role.options
 const store = await open(folder, { engine, snapshot: false, durability: 'snapshot' })
 const warnings: string[] = []
 store.on('warning', (warning) => warnings.push(warning.message))
-const packages = store.map<Package, string>(PACKAGES)
-const totals = store.map<{ count: number }, string>(TOTALS)
-const top = store.map<{ downloads: number }, string>(TOP)
+const packages = store.map<string, Package>(PACKAGES)
+const totals = store.map<string, { count: number }>(TOTALS)
+const top = store.map<string, { downloads: number }>(TOP)
 totals.set('downloads', { count: 0 })
 
 /** Counts a download. It happens within one turn of the event loop: a snapshot has all of it or nothing. */
@@ -62,6 +62,15 @@ function answer(response: ServerResponse, status: number, body: unknown): void {
   response.end(JSON.stringify(body))
 }
 
+/** undefined: it is no encoding of anything, such as `%ff`. */
+function decoded(name: string): string | undefined {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return undefined
+  }
+}
+
 const server = createServer((request, response) => {
   request.resume()
   const [, collection, encodedName, action] = (request.url ?? '').split('/')
@@ -74,7 +83,8 @@ const server = createServer((request, response) => {
     )
   }
   if (collection !== 'package' || encodedName === undefined) return answer(response, 404, null)
-  const name = decodeURIComponent(encodedName)
+  const name = decoded(encodedName)
+  if (name === undefined) return answer(response, 400, null)
   const record = packages.get(name)
   if (record === undefined) return answer(response, 404, null)
   if (action === undefined && request.method === 'GET') return answer(response, 200, record)

@@ -8,7 +8,7 @@ import { startRole } from './role.js'
 const role = startRole<TwinOptions, never, FromTwin>()
 const { folder, entries, snapshots } = role.options
 const store = await open(folder, { engine: 'js', snapshot: false, durability: 'snapshot' })
-const packages = store.map<Package, string>(PACKAGES)
+const packages = store.map<string, Package>(PACKAGES)
 await loadRecords(
   packages,
   entries,

@@ -21,7 +21,7 @@ export type User = {
   options: { newsletter: boolean }
 }
 
-export type Users = ForkstoreMap<User, string>
+export type Users = ForkstoreMap<string, User>
 
 // The cost is low so that the example is quick; a real site takes the default of scrypt or more.
 function hash(password: string, salt: Uint8Array): Uint8Array {
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'forkstore-users-'))
   try {
     const store = await open(join(folder, 'data'), options)
-    const users: Users = store.map<User, string>('users')
+    const users: Users = store.map<string, User>('users')
     for (let index = 0; index < count; index++) {
       signUp(users, `user${index}@example.com`, `User ${index}`, `secret ${index}`, index % 4 === 0)
     }
@@ -74,7 +74,7 @@ async function main(): Promise<void> {
     await store.close()
 
     const again = await open(join(folder, 'data'), options)
-    const reopened: Users = again.map<User, string>('users')
+    const reopened: Users = again.map<string, User>('users')
     const share = newsletterShare(reopened)
     const user = logIn(reopened, 'user7@example.com', 'secret 7')
     const stranger = logIn(reopened, 'user7@example.com', 'secret 8')

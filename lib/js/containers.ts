@@ -24,6 +24,15 @@ class FewItems implements Items {
   }
 }
 
+/** They as an array, which is the caller's. */
+export function arrayOf(items: Items): unknown[] {
+  if (Array.isArray(items)) return items as unknown[]
+  const array: unknown[] = []
+  items.forEach((value, index) => (array[index] = value))
+  array.length = items.length
+  return array
+}
+
 /**
  * As Array.prototype.splice, with holes among the new items staying holes; in time for the items there are, and not for
  * the holes. REQUIRES: the array does not become longer than arrays can be.
@@ -102,6 +111,26 @@ export function permuteItems(array: unknown[], order: ArrayLike<number>): unknow
 export function replaceItems(array: unknown[], items: readonly unknown[]): void {
   array.length = 0
   appendItems(array, items)
+}
+
+/** The items there are in [start, end), in order: in time for them, or where holes are many, for the array's names. */
+export function presentItems(
+  array: readonly unknown[],
+  start: number,
+  end: number,
+): [index: number, value: unknown][] {
+  const found: [index: number, value: unknown][] = []
+  if (isMostlyHoles(array, start, end)) {
+    for (const name of Object.keys(array)) {
+      const index = Number(name)
+      if (index >= start && index < end) found.push([index, array[index]])
+    }
+    return found
+  }
+  for (let index = start; index < end; index++) {
+    if (Object.hasOwn(array, index)) found.push([index, array[index]])
+  }
+  return found
 }
 
 /** So many in a row, and it is less work to go by the names of the items. */

@@ -1,7 +1,9 @@
 import { types } from 'node:util'
 import { ForkstoreError } from '../errors.js'
+import { itemsBehind } from '../tree/taken-items.js'
 import { viewOf } from '../tree/view.js'
 import { CYCLE, isWithoutMemory, isPlainObject, lengthOf, refusal, type Steps } from '../value-errors.js'
+import { define } from '../define.js'
 
 /** The most that one value may take, in bytes of docs/format.md section 1; about the same in both engines. */
 const MOST_BYTES = 2 ** 30 - 2 ** 20
@@ -26,15 +28,6 @@ interface Frame {
   names: string[] | undefined
   length: number
   next: number
-}
-
-/** Defines an own field, `__proto__` too, which an assignment would take for the prototype. */
-export function defineField(target: Plain, name: string, value: unknown): void {
-  if (name === '__proto__') {
-    Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true })
-  } else {
-    target[name] = value
-  }
 }
 
 /** Names a part of the value, for messages. */
@@ -123,26 +116,45 @@ class Copier {
     let value = given
     if (types.isProxy(value)) {
       const node = viewOf(value)
-      if (node === undefined) return this.#refuse(refusal(value))
-      value = node.tree.copy(node) as object
+      const shown = node === undefined ? itemsBehind(value) : (node.tree.copy(node) as object)
+      if (shown === undefined) return this.#refuse(refusal(value))
+      value = shown
     }
     if (Array.isArray(value)) {
       this.#charge(8 + 8 * value.length)
       return this.#enter(value, new Array<unknown>(value.length), undefined)
     }
-    if (isPlainObject(value)) {
-      // Spreading reads getters, defines __proto__ as a field, and is what V8 copies fields fastest by.
-      const target: Plain = { ...value }
-      for (const symbol of Object.getOwnPropertySymbols(target)) Reflect.deleteProperty(target, symbol)
-      const names = Object.keys(target)
-      this.#charge(8 * names.length)
-      return this.#enter(value, target, names)
+    if (Object.getPrototypeOf(value) === Object.prototype) return this.#fields(value)
+    // Before other plain objects: a date without a prototype is a date.
+    if (types.isDate(value)) {
+      this.#isJson = false
+      return copyDate(value)
     }
-    this.#isJson = false
-    if (types.isDate(value)) return copyDate(value)
-    if (!types.isUint8Array(value) || isWithoutMemory(value)) return this.#refuse(refusal(value))
-    this.#charge(lengthOf(value))
-    return copyBytes(value)
+    if (types.isUint8Array(value)) {
+      if (isWithoutMemory(value)) return this.#refuse(refusal(value))
+      this.#isJson = false
+      this.#charge(lengthOf(value))
+      return copyBytes(value)
+    }
+    return isPlainObject(value) ? this.#fields(value) : this.#refuse(refusal(value))
+  }
+
+  #fields(value: object): unknown {
+    let target: Plain
+    if (Object.getOwnPropertySymbols(value).length === 0) {
+      // Spreading reads getters, defines __proto__ as a field, and is what V8 copies fastest by.
+      target = { ...value }
+    } else {
+      // It would read those of symbols, too.
+      target = {}
+      for (const name of Object.keys(value)) {
+        if (Object.prototype.propertyIsEnumerable.call(value, name))
+          define(target, name, (value as Plain)[name])
+      }
+    }
+    const names = Object.keys(target)
+    this.#charge(8 * names.length)
+    return this.#enter(value, target, names)
   }
 
   #enter(source: object, target: Plain | unknown[], names: string[] | undefined): Plain | unknown[] {

@@ -1,14 +1,21 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import type { Recovered } from '../types.js'
 import type { Plain } from './copy.js'
-import { disk, nameAside, removeFile, syncDirectory, syncDirectoryLater, writeDurably } from './disk.js'
+import {
+  disk,
+  nameAside,
+  readSmall,
+  removeFile,
+  syncDirectory,
+  syncDirectoryLater,
+  writeDurably,
+} from './disk.js'
 import { logGenerations, logName } from './log-file.js'
 import { BadSnapshot, FORMAT, readSnapshot, type ReadMap } from './snapshot-file.js'
-import { isAbandonedDraft } from './lock.js'
-import { isSystemError } from './system.js'
+import { isSystemError } from '../system.js'
 
 const IDENTITY = 'identity.json'
 /** Of the identity file. */
@@ -64,7 +71,7 @@ function isDirectory(path: string): boolean {
 /** Reads what the directory holds. REQUIRES: its lock. */
 export function loadDirectory(path: string): Loaded {
   for (const name of readdirSync(path)) {
-    if (TEMPORARY.test(name) || isAbandonedDraft(name)) removeFile(join(path, name))
+    if (TEMPORARY.test(name)) removeFile(join(path, name))
   }
   const names = readdirSync(path)
   const generations = generationsIn(names)
@@ -154,16 +161,11 @@ function generationsIn(names: string[], pattern = SNAPSHOT): number[] {
 
 /** The store's id; undefined: the file is missing or damaged. */
 function readIdentity(path: string): string | undefined {
-  let text: string
-  try {
-    text = readFileSync(join(path, IDENTITY), 'utf8')
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return undefined
-    throw error
-  }
+  const file = readSmall(join(path, IDENTITY))
+  if (file === undefined) return undefined
   let identity: { format?: unknown; version?: unknown; storeId?: unknown } | null
   try {
-    identity = JSON.parse(text) as typeof identity
+    identity = JSON.parse(file.text) as typeof identity
   } catch {
     return undefined
   }
@@ -185,10 +187,21 @@ export function writeIdentity(path: string, storeId: string): void {
   syncDirectory(path)
 }
 
-/** Puts a durable temporary file in its place, durably. */
-export async function publish(path: string, temporary: string, name: string): Promise<void> {
+/**
+ * Puts a durable temporary file in its place, durably. `assertOurs` throws where nobody would find it there. What fails
+ * may leave the file under either name: the caller removes both.
+ */
+export async function publish(
+  path: string,
+  temporary: string,
+  name: string,
+  assertOurs: () => void,
+): Promise<void> {
+  assertOurs()
   disk.renameSync(join(path, temporary), join(path, name))
   await syncDirectoryLater(path)
+  assertOurs()
+  lstatSync(join(path, name)) // throws where it has been removed
 }
 
 /**

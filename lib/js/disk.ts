@@ -1,7 +1,8 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isSystemError } from './system.js'
+import { ForkstoreError } from '../errors.js'
+import { isSystemError } from '../system.js'
 
 /**
  * The calls of the system that change what is on disk, or bring it there. The engine makes none of them in another way,
@@ -86,10 +87,68 @@ export async function syncDirectoryLater(path: string): Promise<void> {
 }
 
 const CHUNK_BYTES = 1 << 20
+/** A link is not followed, and there is no waiting for the other end of a FIFO. Windows knows neither. */
+const READ_REGULAR = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0)
+
+/** For reading. Errors: ERR_FORKSTORE_IO for what is no regular file: a FIFO, a device, a link. */
+export function openRegular(path: string): number {
+  let file: number
+  try {
+    file = fs.openSync(path, READ_REGULAR)
+  } catch (error) {
+    if (isSystemError(error, 'ELOOP') || isSystemError(error, 'ENXIO')) throw notRegular(path, error)
+    throw error
+  }
+  if (fs.fstatSync(file).isFile()) return file
+  fs.closeSync(file)
+  throw notRegular(path)
+}
+
+function notRegular(path: string, cause?: unknown): ForkstoreError {
+  return new ForkstoreError('ERR_FORKSTORE_IO', `${path} is not a regular file`, { cause })
+}
+
+const SMALL_BYTES = 4096
+
+/**
+ * The text of a file that is small (of another one only its beginning), and which file it is; undefined: there is none.
+ * Errors: those of `openRegular`.
+ */
+export function readSmall(path: string): { text: string; stats: fs.BigIntStats } | undefined {
+  let file: number
+  try {
+    file = openRegular(path)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined
+    throw error
+  }
+  try {
+    const stats = fs.fstatSync(file, { bigint: true })
+    const bytes = Buffer.alloc(SMALL_BYTES)
+    let length = 0
+    for (let got = -1; got !== 0 && length < SMALL_BYTES; length += got) {
+      got = fs.readSync(file, bytes, length, SMALL_BYTES - length, length)
+    }
+    return { text: bytes.toString('utf8', 0, length), stats }
+  } finally {
+    fs.closeSync(file)
+  }
+}
+
+/** Whether both are of one file, or directory; undefined: there is none. */
+export function isSameFile(a: fs.BigIntStats | undefined, b: fs.BigIntStats): boolean {
+  return a !== undefined && a.dev === b.dev && a.ino === b.ino
+}
+
+/** Whether the path still is that of a file that is open: else nobody who looks for it finds it. */
+export function isNamed(path: string, file: number): boolean {
+  const there = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return isSameFile(there, fs.fstatSync(file, { bigint: true }))
+}
 
 /** The first `length` bytes of a file, or all of it, in pieces that are good until the next one. */
 export function* readChunks(path: string, length = Infinity): Generator<Buffer, undefined> {
-  const file = fs.openSync(path, 'r')
+  const file = openRegular(path)
   try {
     const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
     for (let left = length; left > 0; ) {

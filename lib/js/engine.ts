@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { ALL_SCOPES, type Engine, type EngineStats } from '../engine.js'
 import { closedError, ForkstoreError } from '../errors.js'
-import type { ForkstoreMap } from '../map.js'
+import type { AnyMap } from '../map.js'
 import type { DurabilityMode, Recovered, SnapshotResult } from '../types.js'
-import { defineField } from './copy.js'
 import {
   highestNumber,
   type Loaded,
@@ -22,9 +21,12 @@ import { DirectoryLock } from './lock.js'
 import { encodeOperation, logGenerations } from './log-file.js'
 import { loadWithLog, type Replayed, type ReplayOptions } from './log-replay.js'
 import { JsLog } from './log.js'
-import { JsMap, type MapOwner } from './map.js'
+import { JsMap } from './map.js'
+import { MapContents, type MapOwner } from './map-contents.js'
 import { writeSnapshot } from './snapshot-file.js'
-import { isSystemError } from './system.js'
+import { isSystemError } from '../system.js'
+import { otherOwner } from './ownership.js'
+import { OrderedMap, type Entry, type Tally } from './ordered-map.js'
 import { JsTree } from './tree.js'
 import { assertStackRoom } from './stack-room.js'
 import { Undo } from './undo.js'
@@ -44,17 +46,27 @@ export async function openJs(path: string | undefined, options: JsOptions): Prom
     try {
       await engine.start()
     } catch (error) {
-      engine.close()
+      await engine.close()
       throw error
     }
     return engine
   } catch (error) {
     lock?.release()
     if (isSystemError(error)) {
-      throw new ForkstoreError('ERR_FORKSTORE_IO', `${path}: ${error.message}`, { cause: error })
+      const message = `${path}: ${error.message}${otherOwner(path, error)}`
+      throw new ForkstoreError('ERR_FORKSTORE_IO', message, { cause: error })
     }
     throw error
   }
+}
+
+/** What a snapshot has of an entry or a node, at least. */
+const BYTES_PER_ITEM = 50
+
+/** A map, and what only the engine may do with it. */
+interface OpenedMap {
+  readonly map: JsMap
+  readonly contents: MapContents
 }
 
 /** Maps of deep copies, written as JSON on the event loop. */
@@ -62,21 +74,30 @@ class JsEngine implements Engine, MapOwner {
   readonly name = 'js'
   readonly recovered: Recovered | undefined
   onWrite: () => void = () => undefined
+  onAdopt: () => void = () => undefined
   keptScopes = ALL_SCOPES
   readonly undo = new Undo()
   readonly tree: JsTree
   changes = 0
   readonly #lock: DirectoryLock | undefined
-  readonly #maps = new Map<string, JsMap>()
+  /** In the order in which they were made. */
+  readonly #maps = new OrderedMap<string, OpenedMap>()
+  readonly tally: Tally = { entries: 0 }
+  /** Made in the scopes that are open. */
+  readonly #made: MapContents[] = []
   readonly #storeId: string
-  readonly #damaged: ReadonlySet<number>
+  /** Generations that must not be relied on. */
+  readonly #damaged: Set<number>
   readonly log: JsLog | undefined
   readonly replayedWrites: number
+  readonly replayedLogBytes: number
   /** What opening found; the start goes on from there. */
   readonly #replayed: Replayed | undefined
   /** The directory's snapshot says that a log follows. */
   readonly #hadLog: boolean
   #newest: number
+  /** Of the newest snapshot: nothing else tells how much there is. */
+  #savedBytes = 0
   #writes: number
   #isSealed = false
 
@@ -87,21 +108,26 @@ class JsEngine implements Engine, MapOwner {
     options: JsOptions,
   ) {
     this.#lock = lock
-    const opened = path === undefined ? undefined : loadWithLog(path, options)
+    const opened = lock === undefined ? undefined : loadWithLog(lock.directory, options)
     const loaded = opened?.loaded
     this.#storeId = loaded?.storeId ?? randomBytes(16).toString('hex')
-    this.#damaged = loaded?.damaged ?? new Set()
+    this.#damaged = new Set(loaded?.damaged)
     this.#newest = loaded === undefined ? 0 : loaded.newest
     this.#hadLog = loaded?.hasLog ?? false
+    if (lock !== undefined && loaded !== undefined && loaded.generation > 0) {
+      this.#savedBytes = statSync(join(lock.directory, snapshotName(loaded.generation))).size
+    }
     this.#replayed = opened?.replayed
-    if (path !== undefined && options.durability !== 'snapshot') {
-      this.log = new JsLog(path, this.#storeId, opened!.replayed.sequence)
+    if (lock !== undefined && options.durability !== 'snapshot') {
+      const { sequence } = opened!.replayed
+      this.log = new JsLog(lock.directory, this.#storeId, sequence, () => lock.assertOurs())
     }
     this.replayedWrites = this.#replayed?.writes ?? 0
+    this.replayedLogBytes = this.#replayed?.bytes ?? 0
     this.#writes = (loaded?.writes ?? 0) + this.replayedWrites
     this.tree = new JsTree(this, loaded?.root ?? {})
     for (const read of loaded?.maps.values() ?? []) {
-      this.#maps.set(read.name, new JsMap(read.name, this, read.stored, read.notJson))
+      this.#add(new MapContents(read.name, this, read.stored, read.notJson))
     }
     this.recovered = this.#recovered(loaded)
   }
@@ -111,7 +137,7 @@ class JsEngine implements Engine, MapOwner {
     if (loaded === undefined || (loaded.recovered === undefined && log === undefined)) return undefined
     const { generation, recovered } = loaded
     const rest = recovered ?? { generation, skipped: [], identityRestored: false }
-    return { ...rest, entries: this.#entries(), log }
+    return { ...rest, entries: this.tally.entries, log }
   }
 
   /**
@@ -119,8 +145,10 @@ class JsEngine implements Engine, MapOwner {
    * wanted any more, removes it once a snapshot holds what it held.
    */
   async start(): Promise<void> {
-    const { path, log } = this
-    if (path === undefined) return
+    const { log } = this
+    if (this.#lock === undefined) return
+    this.#lock.assertOurs() // reading has held the event loop, maybe for long
+    const path = this.#lock.directory
     const { tail, voids, recovered } = this.#replayed!
     const isNew = this.#newest === 0
     const isSalvaged = recovered?.salvaged !== undefined
@@ -139,30 +167,67 @@ class JsEngine implements Engine, MapOwner {
     if (isNew) writeIdentity(path, this.#storeId)
   }
 
-  map(name: string): ForkstoreMap {
+  map(name: string): AnyMap {
     this.assertOpen()
-    let map = this.#maps.get(name)
-    if (map === undefined) {
-      this.record(['map', name], true)
-      map = new JsMap(name, this)
-      this.#maps.set(name, map)
-    }
+    const opened = this.#maps.get(name)
+    if (opened !== undefined) return opened.map
+    this.record(['map', name], true)
+    const contents = new MapContents(name, this)
+    const map = this.#add(contents)
+    if (this.undo.active) this.#made.push(contents)
     return map
   }
 
+  #add(contents: MapContents): AnyMap {
+    const map = new JsMap(contents, this)
+    this.#maps.set(contents.name, { map, contents })
+    return map
+  }
+
+  dropMap(name: string): boolean {
+    this.assertOpen()
+    const opened = this.#maps.get(name)
+    if (opened === undefined) return false
+    const { contents } = opened
+    this.prepareChange()
+    this.record(['drop', name], true)
+    const entry = this.#maps.delete(name)!
+    contents.setDropped(true)
+    if (this.undo.active) {
+      this.undo.record(() => this.#bringBack(entry, opened))
+      this.undo.atEnd(() => contents.release())
+    } else {
+      contents.release()
+    }
+    this.wrote()
+    return true
+  }
+
+  *maps(): Generator<AnyMap, undefined> {
+    this.assertOpen()
+    const walk = this.#maps.walk()
+    while (walk.step()) {
+      yield walk.entry.value.map
+      this.assertOpen()
+    }
+    return undefined
+  }
+
   async snapshot(options: { keep: number }): Promise<SnapshotResult> {
-    const path = this.path
-    if (path === undefined)
+    const lock = this.#lock
+    if (lock === undefined)
       throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'the store is memory only')
+    const path = lock.directory
     await this.log?.awaitQuiet()
     this.settle()
     const generation = ++this.#newest // never used twice, also when this one fails
     const name = snapshotName(generation)
     const temporary = `${name}.tmp`
-    const entries = this.#entries()
+    const { entries } = this.tally
     const startMs = performance.now()
     const isHealing = this.log?.state === 'failed' || this.log?.state === 'read-only'
     try {
+      lock.assertOurs()
       this.log?.cut(generation)
       const header = {
         storeId: this.#storeId,
@@ -175,19 +240,20 @@ class JsEngine implements Engine, MapOwner {
       const { bytes, durable } = writeSnapshot(
         join(path, temporary),
         header,
-        this.#maps.values(),
+        this.#contents(),
         this.tree.data,
       )
       const pauseMs = performance.now() - startMs
       await durable
-      await publish(path, temporary, name)
+      await publish(path, temporary, name, () => lock.assertOurs())
+      this.#savedBytes = bytes
       // An older one and the log behind it do not give the state that this one has.
       const { oldest } = await removeOld(path, isHealing ? 1 : options.keep, this.#damaged)
       this.log?.published(oldest)
       const durationMs = performance.now() - startMs
       return {
         generation,
-        path: join(path, name),
+        path: join(this.path!, name),
         bytes,
         entries,
         pauseMs,
@@ -197,7 +263,11 @@ class JsEngine implements Engine, MapOwner {
       }
     } catch (error) {
       this.log?.snapshotFailed()
-      await disk.unlink(join(path, temporary)).catch(() => undefined) // the first error is the one to tell
+      // It need not be on disk: where it cannot be removed it does not count among those that are kept.
+      this.#damaged.add(generation)
+      for (const each of lock.isOurs ? [temporary, name] : []) {
+        await disk.unlink(join(path, each)).catch(() => undefined) // the first error is the one to tell
+      }
       throw error
     }
   }
@@ -213,13 +283,14 @@ class JsEngine implements Engine, MapOwner {
 
   begin(): void {
     this.assertOpen()
-    this.undo.begin({ lines: this.log?.mark() ?? 0, maps: this.#maps.size, writes: this.#writes })
+    this.undo.begin({ lines: this.log?.mark() ?? 0, maps: this.#made.length, writes: this.#writes })
   }
 
   commit(): void {
     this.assertOpen()
     assertStackRoom()
     this.undo.commit()
+    if (!this.undo.active) this.#made.length = 0
   }
 
   rollback(): void {
@@ -227,11 +298,13 @@ class JsEngine implements Engine, MapOwner {
     this.changes++
     const { lines, maps, writes } = this.undo.rollback()
     this.#writes = writes
-    // Maps stay: the log must go on to have them.
-    const kept = [...this.#maps.keys()].slice(maps)
+    // Maps stay, but for those in whose place another one has come back: the log must go on to have them.
+    const kept = this.#made.slice(maps).filter((made) => this.#maps.get(made.name)?.contents === made)
+    this.#made.length = maps
+    if (this.undo.active) this.#made.push(...kept)
     this.log?.rollbackTo(
       lines,
-      kept.map((name) => encodeOperation(['map', name], true)),
+      kept.map(({ name }) => encodeOperation(['map', name], true)),
     )
   }
 
@@ -244,17 +317,21 @@ class JsEngine implements Engine, MapOwner {
     return true
   }
 
-  stats(): EngineStats {
-    const collections: EngineStats['collections'] = {}
-    for (const map of this.#maps.values()) {
-      defineField(collections, map.name, { kind: 'map', entries: map.stored.size })
-    }
+  weight(): { items: number; bytes: number } {
+    const { entries } = this.tally
     return {
-      entries: this.#entries(),
+      items: Math.max(entries, Math.floor(this.#savedBytes / BYTES_PER_ITEM)),
+      bytes: this.#savedBytes,
+    }
+  }
+
+  stats(): EngineStats {
+    return {
+      entries: this.tally.entries,
+      maps: this.#maps.size,
       writes: this.#writes,
-      nodes: this.tree.countContainers(),
+      nodes: 0,
       bytes: { live: 0, free: 0, mapped: 0, dirty: 0, max: 0 },
-      collections,
       snapshotBytesWritten: 0,
     }
   }
@@ -264,14 +341,15 @@ class JsEngine implements Engine, MapOwner {
     this.changes++
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#isSealed = true
     this.log?.abandon()
     // Whoever still holds a map or an iterator of it shall not hold the data.
-    for (const map of this.#maps.values()) map.forget()
+    for (const contents of this.#contents()) contents.forget()
     this.tree.forget()
     this.#maps.clear()
     this.#lock?.release()
+    return Promise.resolve()
   }
 
   assertOpen(): void {
@@ -293,9 +371,17 @@ class JsEngine implements Engine, MapOwner {
     this.log?.record(encodeOperation(operation, isJson), this.undo.active)
   }
 
-  #entries(): number {
-    let entries = 0
-    for (const map of this.#maps.values()) entries += map.stored.size
-    return entries
+  *#contents(): Generator<MapContents, undefined> {
+    for (const [, { contents }] of this.#maps) yield contents
+    return undefined
+  }
+
+  /** Takes back that a map was dropped. One that was made under its name meanwhile goes. */
+  #bringBack(entry: Entry<string, OpenedMap>, opened: OpenedMap): void {
+    const { contents } = opened
+    this.#maps.get(contents.name)?.contents.setDropped(true)
+    this.#maps.delete(contents.name)
+    this.#maps.restore(entry, opened)
+    contents.setDropped(false)
   }
 }

@@ -6,6 +6,7 @@ export { copy, query } from '../tree/view-functions.js'
 export { ForkstoreError, type ForkstoreErrorCode } from '../errors.js'
 export type {
   AnyRoot,
+  DeepReadonly,
   DurabilityMode,
   Key,
   LogStats,

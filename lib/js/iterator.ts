@@ -23,7 +23,8 @@ export class CopyingIterator<T> {
   }
 
   next(): IteratorResult<T, undefined> {
-    this.#owner.assertOpen()
+    // One that has ended stays so, whatever becomes of the map.
+    if (!this.#walk.isDone) this.#owner.assertOpen()
     if (!this.#walk.step()) return { done: true, value: undefined }
     return { done: false, value: this.#select(this.#walk.entry) }
   }

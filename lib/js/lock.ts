@@ -1,161 +1,210 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import {
-  existsSync,
-  linkSync,
-  readFileSync,
-  readlinkSync,
+  closeSync,
+  fstatSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  readdirSync,
   realpathSync,
-  renameSync,
+  statSync,
   unlinkSync,
-  writeFileSync,
+  writeSync,
+  type BigIntStats,
 } from 'node:fs'
 import { join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
-import { isSystemError } from './system.js'
+import { isNamed, isSameFile, readSmall } from './disk.js'
+import { holderHere, isStale, lockTimes, parseHolder, type FoundLock } from './lock-holder.js'
+import { isSystemError } from '../system.js'
+import { clearInterval, setInterval } from '../timers.js'
 
 /** Directories that this thread has open. */
 const held = new Set<string>()
 const FILE = 'lock.json'
+/** As long as the longest name that is ever made here. */
+const LONG_NAME = `snapshot-${'0'.repeat(20)}.json.damaged.${'0'.repeat(10)}`
+const CLAIM = /^lock-[0-9a-f]{16}-\d+\.claim$/
 
-interface Holder {
-  pid: number
-  /** The system's number of the thread: a worker may end without its process, and without releasing; null: not known. */
-  thread: number | null
-  /** When that thread started, so that its number's next owner is not taken for it; null: not known. */
-  started: string | null
-}
-
-/** One holder of a directory at a time. A process, and on Linux a thread, that ended without releasing is noticed. */
+/**
+ * One holder of a directory at a time. The system does not help: the lock is a file, and anybody can remove it, or the
+ * directory. So the holder looks (`assertOurs`) after each sync, before it acknowledges anything, and before it publishes
+ * anything. Whoever takes the lock reads the files after that: what was acknowledged before is there, and nothing is later.
+ */
 export class DirectoryLock {
-  readonly #directory: string
-  readonly #text: string
+  /** The directory itself, whatever becomes of links on the way to it. */
+  readonly directory: string
+  /** Both are open as long as this lock is, so that their numbers are not given to others. */
+  readonly #directoryFile: number
+  #file = -1
+  readonly #identity: BigIntStats
+  readonly #key: string
+  #beat: NodeJS.Timeout | undefined
 
-  /** Errors: ERR_FORKSTORE_LOCKED. */
+  /** `path`: a directory. Errors: ERR_FORKSTORE_LOCKED, ERR_FORKSTORE_IO, and those of the system. */
   constructor(path: string) {
-    this.#directory = realpathSync(path)
-    if (held.has(this.#directory)) throw locked(path, process.pid)
-    const thread = ownThread()
-    const holder: Holder = { pid: process.pid, thread, started: startOf(process.pid, thread) }
-    this.#text = JSON.stringify({ ...holder, id: randomUUID() })
-    // Linked into place, so that nobody ever reads half of it.
-    const draft = draftIn(path)
-    writeFileSync(draft, this.#text)
+    this.directory = realpathSync(path)
+    // Throws where a path is too long: else that would come out at some later name.
+    lstatSync(join(this.directory, LONG_NAME), { throwIfNoEntry: false })
+    this.#directoryFile = openSync(this.directory, 'r')
     try {
-      this.#take(path, draft)
-    } finally {
-      unlinkSync(draft)
+      this.#identity = fstatSync(this.#directoryFile, { bigint: true })
+      this.#key = `${this.#identity.dev}:${this.#identity.ino}`
+      if (held.has(this.#key)) throw locked(path, process.pid)
+      while (!this.#create()) this.#removeStale(path)
+    } catch (error) {
+      closeSync(this.#directoryFile)
+      throw error
     }
-    held.add(this.#directory)
+    held.add(this.#key)
+    this.#beat = setInterval(() => this.#touch(), lockTimes.beatMs).unref()
+    try {
+      this.assertOurs() // this thread may have been stopped before it wrote into its lock
+      this.#tidy()
+    } catch (error) {
+      this.release()
+      throw error
+    }
+  }
+
+  /**
+   * Errors: ERR_FORKSTORE_IO where the directory or the lock in it is not ours any more: who comes next does not find what
+   * is written, or is there already.
+   */
+  assertOurs(): void {
+    const here = statSync(this.directory, { bigint: true, throwIfNoEntry: false })
+    if (!isSameFile(here, this.#identity)) {
+      throw new ForkstoreError('ERR_FORKSTORE_IO', `${this.directory} has been removed or moved`)
+    }
+    const file = join(this.directory, FILE)
+    if (!isNamed(file, this.#file)) {
+      throw new ForkstoreError('ERR_FORKSTORE_IO', `${file} has been removed: another process may have this store open`) // prettier-ignore
+    }
+  }
+
+  get isOurs(): boolean {
+    try {
+      this.assertOurs()
+      return true
+    } catch {
+      return false
+    }
   }
 
   release(): void {
-    if (!held.delete(this.#directory)) return
-    const file = join(this.#directory, FILE)
+    if (!held.delete(this.#key)) return
+    clearInterval(this.#beat)
     try {
-      if (readFileSync(file, 'utf8') === this.#text) unlinkSync(file)
+      const file = join(this.#whereNow(), FILE)
+      if (isNamed(file, this.#file)) unlinkSync(file)
     } catch (error) {
       if (!isSystemError(error)) throw error // the directory is gone: nothing to release
+    } finally {
+      closeSync(this.#file)
+      closeSync(this.#directoryFile)
     }
   }
 
-  #take(path: string, draft: string): void {
-    const file = join(path, FILE)
-    for (;;) {
+  /** A way to the directory, also when it was moved, where the system has one. */
+  #whereNow(): string {
+    const way = `/proc/self/fd/${this.#directoryFile}`
+    return isSameFile(statSync(way, { bigint: true, throwIfNoEntry: false }), this.#identity)
+      ? way
+      : this.directory
+  }
+
+  /** False: there is one. Made in its place, without a draft. */
+  #create(): boolean {
+    const path = join(this.directory, FILE)
+    let file: number
+    try {
+      file = openSync(path, 'wx')
+    } catch (error) {
+      if (isSystemError(error, 'EEXIST')) return false
+      throw error
+    }
+    try {
+      writeSync(file, JSON.stringify({ ...holderHere(this.#identity), id: randomUUID() }))
+    } catch (error) {
+      closeSync(file)
+      remove(path)
+      throw error
+    }
+    this.#file = file
+    return true
+  }
+
+  #touch(): void {
+    try {
+      const now = new Date()
+      futimesSync(this.#file, now, now)
+    } catch {
+      // Whoever takes the lock for one that was left behind is noticed.
+    }
+  }
+
+  /**
+   * Removes the lock that is there, unless somebody holds the directory by it. For each such lock there is one name that
+   * whoever will remove it must make first: so it is removed once, and never one that has come in its place.
+   */
+  #removeStale(path: string): void {
+    const found = this.#look()
+    if (found === undefined) return // released just now
+    const busy = (): ForkstoreError => locked(path, parseHolder(found.text)?.pid)
+    if (!isStale(found, this.#identity)) throw busy()
+    const claim = this.#claim(found)
+    if (claim === undefined) throw busy() // somebody else is at it
+    try {
+      const now = this.#look()
+      if (now === undefined || !isSameLock(now, found)) return
+      unlinkSync(join(this.directory, FILE))
+    } finally {
+      remove(claim)
+    }
+  }
+
+  /** Makes the name; undefined: somebody else has it. One that was left behind stays until somebody has the lock. */
+  #claim({ text, stats }: FoundLock): string | undefined {
+    const which = createHash('sha256').update(`${stats.ino} ${stats.mtimeNs} ${text}`).digest('hex').slice(0, 16) // prettier-ignore
+    for (let number = 0; ; number++) {
+      const claim = join(this.directory, `lock-${which}-${number}.claim`)
       try {
-        linkSync(draft, file)
-        return
+        closeSync(openSync(claim, 'wx'))
+        return claim
       } catch (error) {
         if (!isSystemError(error, 'EEXIST')) throw error
       }
-      let text: string
-      try {
-        text = readFileSync(file, 'utf8')
-      } catch (error) {
-        if (isSystemError(error, 'ENOENT')) continue // released just now
-        throw error
-      }
-      const holder = parse(text)
-      if (holder !== undefined && isRunning(holder)) throw locked(path, holder.pid)
-      removeStale(path, file, text)
+      const there = lstatSync(claim, { throwIfNoEntry: false })
+      if (there === undefined || Date.now() - there.mtimeMs < lockTimes.emptyMs) return undefined
     }
   }
+
+  /** Removes claims that were left behind; they are of locks that are gone. */
+  #tidy(): void {
+    for (const name of readdirSync(this.directory)) {
+      if (CLAIM.test(name)) remove(join(this.directory, name))
+    }
+  }
+
+  #look(): FoundLock | undefined {
+    return readSmall(join(this.directory, FILE))
+  }
 }
 
-function draftIn(path: string): string {
-  return join(path, `lock-${process.pid}-${randomUUID()}.tmp`)
-}
-
-/** Whether a file of this name is what is left of a process that died while it took the lock. */
-export function isAbandonedDraft(name: string): boolean {
-  const pid = /^lock-(\d{1,10})-[0-9a-f-]{36}\.tmp$/.exec(name)?.[1]
-  return pid !== undefined && !isRunning({ pid: Number(pid), thread: null, started: null })
-}
-
-/** Removes the lock of a dead process, and gives it back if another one was quicker and it is no more stale. */
-function removeStale(path: string, file: string, staleText: string): void {
-  const aside = draftIn(path)
+function remove(file: string): void {
   try {
-    renameSync(file, aside)
+    unlinkSync(file)
   } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return
-    throw error
-  }
-  try {
-    if (readFileSync(aside, 'utf8') !== staleText) linkSync(aside, file)
-  } finally {
-    unlinkSync(aside)
+    if (!isSystemError(error, 'ENOENT')) throw error
   }
 }
 
-function parse(text: string): Holder | undefined {
-  try {
-    const holder = JSON.parse(text) as Partial<Holder> | null
-    if (!Number.isSafeInteger(holder?.pid) || (holder?.pid ?? 0) <= 0) return undefined
-    return { pid: holder!.pid!, thread: holder!.thread ?? null, started: holder!.started ?? null }
-  } catch {
-    return undefined
-  }
+function isSameLock(a: FoundLock, b: FoundLock): boolean {
+  return isSameFile(a.stats, b.stats) && a.stats.mtimeNs === b.stats.mtimeNs && a.text === b.text
 }
 
-function isRunning(holder: Holder): boolean {
-  try {
-    process.kill(holder.pid, 0)
-  } catch (error) {
-    if (isSystemError(error, 'ESRCH')) return false
-  }
-  const { pid, thread } = holder
-  if (thread !== null && existsSync(`/proc/${pid}/task`) && !existsSync(`/proc/${pid}/task/${thread}`))
-    return false
-  const started = startOf(pid, thread)
-  return started === null || holder.started === null || started === holder.started
-}
-
-/** The system's number of this thread; null where the system does not tell. */
-function ownThread(): number | null {
-  try {
-    return Number(/\/task\/(\d+)$/.exec(readlinkSync('/proc/thread-self'))?.[1] ?? NaN) || null
-  } catch {
-    return null
-  }
-}
-
-/** Boot and clock tick of the start of a thread, or of a process; null where the system does not tell. */
-function startOf(pid: number, thread: number | null): string | null {
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    const stat = readFileSync(
-      thread === null ? `/proc/${pid}/stat` : `/proc/${pid}/task/${thread}/stat`,
-      'utf8',
-    )
-    // The name, in brackets, may hold anything; the 22nd field is the 20th after it.
-    const tick = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-    return tick === undefined ? null : `${boot}/${tick}`
-  } catch {
-    return null
-  }
-}
-
-function locked(path: string, pid: number): ForkstoreError {
-  const who = pid === process.pid ? 'this process has' : `process ${pid} has`
+function locked(path: string, pid: number | undefined): ForkstoreError {
+  const other = pid === undefined ? 'another process has' : `process ${pid} has`
+  const who = pid === process.pid ? 'this process has' : other
   return new ForkstoreError('ERR_FORKSTORE_LOCKED', `${path}: ${who} this store open`)
 }

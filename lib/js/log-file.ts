@@ -7,12 +7,13 @@ import { BadTable, fromTagged, toTagged } from './tagged.js'
  * snapshot was begun, up to the next file. Its lines:
  *
  * ```
- * {"format":"forkstore-js-log","version":1,"storeId","generation","first","afterFailure","crc"}
+ * {"format":"forkstore-js-log","version":2,"storeId","generation","first","afterFailure","crc"}
  * ["map","users"]                        the operations of batch `first`, each in one line ...
  * ["set","users","ada@x",{"visits":1}]
  * ["patch","users","ada@x",{"visits":2}]
  * ["delete","users","ada@x"]
  * ["clear","users"]
+ * ["drop","users"]                       the map is no longer there
  * ["set",[null,"users","ada@x"],"visits",3]   of the tree: the way from the root to a container, then what
  * ["delete",["users","ada@x"],"visits"]       ... or from an entry of a map; likewise "length", "splice"
  *                                             (start, deleteCount, items) and "permute" (order) of arrays
@@ -33,7 +34,9 @@ import { BadTable, fromTagged, toTagged } from './tagged.js'
  * from a snapshot that is damaged or gone, and is damage.
  */
 export const LOG_FORMAT = 'forkstore-js-log'
-const LOG_VERSION = 1
+/** Version 1 knew no "drop". */
+const LOG_VERSION = 2
+const LOG_VERSIONS: readonly unknown[] = [1, LOG_VERSION]
 
 export interface LogHeader {
   storeId: string
@@ -149,7 +152,7 @@ export function parseHeader(bytes: Buffer): LogHeader {
   }
   const { crc, ...rest } = fields
   if (crc !== crcOf(JSON.stringify({ ...rest, crc: '' }))) throw new BadLog('the header is damaged')
-  if (fields['version'] !== LOG_VERSION) {
+  if (!LOG_VERSIONS.includes(fields['version'])) {
     throw new BadLog(`written in version ${JSON.stringify(fields['version'])} of the format`, true)
   }
   const { storeId, generation, first, afterFailure } = fields

@@ -17,7 +17,7 @@ import { findLostLog } from './log-lost.js'
 import { salvageOrRefuse, type Damage } from './log-salvage.js'
 import { isWholeLine, readLines } from './lines.js'
 import { replayOperation } from './replay-operation.js'
-import { isSystemError } from './system.js'
+import { isSystemError } from '../system.js'
 
 export interface ReplayOptions {
   salvage: boolean
@@ -27,6 +27,8 @@ export interface ReplayOptions {
 export interface Replayed {
   /** Operations applied, but for maps that were made. */
   writes: number
+  /** Of the log that was read. */
+  bytes: number
   /** The last whole batch. */
   sequence: number
   /** The file that the log can go on in, and where; undefined: it needs a new one. */
@@ -84,7 +86,7 @@ function withoutLog(
   generations: number[],
   { salvage }: ReplayOptions,
 ): Replayed {
-  const nothing = { writes: 0, sequence: 0, tail: undefined, voids: generations }
+  const nothing = { writes: 0, bytes: 0, sequence: 0, tail: undefined, voids: generations }
   const lost = findLostLog(path, loaded, generations)
   if (lost === undefined) return { ...nothing, recovered: undefined }
   if (loaded.generation === 0) {
@@ -142,7 +144,7 @@ class Replay {
     const isKept = (generation: number): boolean =>
       this.#tail !== undefined && generation <= this.#tail.generation
     const voids = generations.filter((generation) => !isKept(generation))
-    const whole = { writes: this.#writes, sequence: this.#sequence ?? 0, voids }
+    const whole = { writes: this.#writes, bytes: this.#doneBytes, sequence: this.#sequence ?? 0, voids }
     if (damage !== undefined) {
       // The end of an earlier file may be missing from the state, too.
       const recovered = salvageOrRefuse(this.#path, damage, generations, salvage, this.#stop?.file)
@@ -205,10 +207,14 @@ class Replay {
       return header
     } catch (error) {
       if (!(error instanceof BadLog)) throw error
-      const file = join(this.#path, logName(generation))
-      if (error.isVersion) throw new ForkstoreError('ERR_FORKSTORE_VERSION', `${file}: ${error.message}`)
+      if (error.isVersion) throw this.#ofNewerVersion(logName(generation), error)
       return error
     }
+  }
+
+  /** That is no damage, and nothing to be salvaged: who can read it will come. */
+  #ofNewerVersion(file: string, { message }: BadLog): ForkstoreError {
+    return new ForkstoreError('ERR_FORKSTORE_VERSION', `${join(this.#path, file)}: ${message}`)
   }
 
   #readBatches(
@@ -244,6 +250,7 @@ class Replay {
             replayOperation(this.#loaded, operation, isJson)
           } catch (error) {
             if (!(error instanceof BadLog)) throw error
+            if (error.isVersion) throw this.#ofNewerVersion(file, error)
             this.#damage = { file, offset: batchStart, reason: error.message }
             this.halfApplied = { sequence: expected, damage: this.#damage }
             return

@@ -1,13 +1,15 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { types } from 'node:util'
 import type { EngineLog, EngineLogStats, LogState } from '../engine-log.js'
 import { ForkstoreError } from '../errors.js'
 import { removeFile } from './disk.js'
 import { OpenBatch } from './log-batch.js'
 import { logGenerations, logName, markLine } from './log-file.js'
 import { LogWriter } from './log-writer.js'
-import { isSystemError } from './system.js'
+import { isSystemError } from '../system.js'
+import { clearTimeout, setImmediate, setTimeout } from '../timers.js'
 
 const SYNC_INTERVAL_MS = 1000
 
@@ -43,6 +45,7 @@ export class JsLog implements EngineLog {
   readonly #path: string
   readonly #storeId: string
   readonly #bounds: LogBounds
+  readonly #assertOurs: () => void
   readonly #batch = new OpenBatch()
   #state: LogState = 'healthy'
   #failure: ForkstoreError | undefined
@@ -71,8 +74,18 @@ export class JsLog implements EngineLog {
   #lastSyncMs = 0
   #longestSyncMs = 0
 
-  /** `sequence`: the last batch there was. Nothing is written before `resume` or `cut`. */
-  constructor(path: string, storeId: string, sequence: number, bounds: LogBounds = BOUNDS) {
+  /**
+   * `sequence`: the last batch there was. `assertOurs` throws where what is written to the directory would not be found.
+   * Nothing is written before `resume` or `cut`.
+   */
+  constructor(
+    path: string,
+    storeId: string,
+    sequence: number,
+    assertOurs: () => void,
+    bounds: LogBounds = BOUNDS,
+  ) {
+    this.#assertOurs = assertOurs
     this.#path = path
     this.#storeId = storeId
     this.#bounds = bounds
@@ -87,6 +100,10 @@ export class JsLog implements EngineLog {
     return this.#durable
   }
 
+  get appendedBytes(): number {
+    return this.#writtenBytes
+  }
+
   get isBehind(): boolean {
     return this.#waitingBytes > this.#bounds.softBytes
   }
@@ -97,7 +114,8 @@ export class JsLog implements EngineLog {
 
   /** Goes on behind the first `bytes` of a file, in one that takes its place. What it held is on disk afterwards. */
   resume(generation: number, bytes: number): void {
-    this.#file = LogWriter.renew(this.#path, generation, bytes)
+    this.#file = LogWriter.renew(this.#path, generation, bytes, this.#assertOurs)
+    this.#assertFindable()
     this.#tidy(0)
   }
 
@@ -167,11 +185,14 @@ export class JsLog implements EngineLog {
     this.#cut = { generation, sequence: this.#sealed }
     try {
       if (!afterFailure && this.#syncedBytes < this.#writtenBytes) this.#datasyncSync()
+      if (!afterFailure) this.#file?.assertNamed()
       const old = this.#file
       this.#file = undefined
       old?.close()
       const header = { storeId: this.#storeId, generation, first: this.#sealed + 1, afterFailure }
+      this.#assertOurs()
       this.#file = LogWriter.begin(this.#path, header)
+      this.#assertFindable()
     } catch (error) {
       const failure = logFailed(error)
       this.#fail(failure)
@@ -204,11 +225,16 @@ export class JsLog implements EngineLog {
 
   syncNow(): void {
     if (!this.#isWriting || this.#synced === this.#sealed) return
+    const startMs = performance.now()
     try {
-      this.#file?.datasyncSync()
-    } catch {
-      // Nobody has been told that it is on disk.
+      this.#file!.datasyncBeside()
+      this.#countSync(startMs)
+      this.#assertFindable()
+    } catch (error) {
+      this.#fail(logFailed(error))
+      return
     }
+    this.#noteSynced(this.#sealed, this.#writtenBytes)
   }
 
   stats(): EngineLogStats {
@@ -232,6 +258,7 @@ export class JsLog implements EngineLog {
       try {
         this.#file?.append(Buffer.from(markLine(this.#sealed)))
         await this.#file?.datasync()
+        this.#assertFindable()
       } catch (error) {
         throw logFailed(error)
       }
@@ -329,15 +356,23 @@ export class JsLog implements EngineLog {
     const startMs = performance.now()
     await this.#file!.datasync()
     this.#countSync(startMs)
+    this.#assertFindable()
     // After a failure nothing of the file counts any more.
     if (this.#isWriting) this.#noteSynced(sequence, bytes)
   }
 
+  /** After a sync: what it has brought to the disk counts only where it will be found. */
+  #assertFindable(): void {
+    this.#assertOurs()
+    this.#file?.assertNamed()
+  }
+
   #noteSynced(sequence: number, bytes: number): void {
-    this.#synced = sequence
+    // A sync beside it may have come further.
+    this.#synced = Math.max(this.#synced, sequence)
     this.#syncedBytes = Math.max(this.#syncedBytes, bytes)
     if (this.#state === 'healthy') this.#durable = Math.max(this.#durable, sequence)
-    if (this.#sealed === sequence) {
+    if (this.#sealed === this.#synced) {
       clearTimeout(this.#syncTimer)
       this.#syncTimer = undefined
     }
@@ -394,6 +429,6 @@ export class JsLog implements EngineLog {
 }
 
 function logFailed(cause: unknown): ForkstoreError {
-  const reason = cause instanceof Error ? cause.message : 'the snapshot that was to heal it failed'
+  const reason = types.isNativeError(cause) ? cause.message : 'the snapshot that was to heal it failed'
   return new ForkstoreError('ERR_FORKSTORE_LOG_FAILED', `the log failed: ${reason}`, { cause })
 }

@@ -1,7 +1,9 @@
+import { MemberLog } from '../tree/member-log.js'
 import { ABSENT } from '../tree/tree-engine.js'
-import { copyOut, defineField, type Plain } from './copy.js'
+import { copyOut, type Plain } from './copy.js'
 import { OrderedMap } from './ordered-map.js'
 import type { Undo } from './undo.js'
+import { define } from '../define.js'
 
 /** What an object shows beside what it holds. */
 interface Pending {
@@ -21,6 +23,8 @@ interface Pending {
  * objects of the store while a transaction may be open has to do it here.
  */
 export class Members {
+  /** What was deleted, by object. */
+  readonly log = new MemberLog<Plain>()
   readonly #undo: Undo
   /** Of the open transaction. */
   readonly #pending = new Map<Plain, Pending>()
@@ -65,6 +69,7 @@ export class Members {
 
   /** REQUIRES: the member is there. */
   delete(object: Plain, name: string): void {
+    this.log.add(object, name)
     if (!this.#undo.active) {
       Reflect.deleteProperty(object, name)
       return
@@ -74,6 +79,7 @@ export class Members {
     const entry = later.delete(name)
     if (entry === undefined) gone.add(name)
     this.#undo.record(() => {
+      this.log.add(object, name, -1)
       if (entry === undefined) gone.delete(name)
       else later.restore(entry, value)
     })
@@ -104,7 +110,7 @@ export class Members {
   #settle(): void {
     for (const [object, { gone, later }] of this.#pending) {
       for (const name of gone) Reflect.deleteProperty(object, name)
-      for (const [name, value] of later) defineField(object, name, value)
+      for (const [name, value] of later) define(object, name, value)
     }
     this.#pending.clear()
   }
@@ -112,10 +118,10 @@ export class Members {
   #setHeld(object: Plain, name: string, value: unknown): void {
     const wasThere = Object.hasOwn(object, name)
     const before = wasThere ? object[name] : undefined
-    defineField(object, name, value)
+    define(object, name, value)
     if (!this.#undo.active) return
     this.#undo.record(() => {
-      if (wasThere) defineField(object, name, before)
+      if (wasThere) define(object, name, before)
       else Reflect.deleteProperty(object, name)
     })
   }
@@ -136,9 +142,9 @@ export class Members {
     if (pending === undefined) return { ...object }
     const shown: Plain = {}
     for (const name of Object.keys(object)) {
-      if (!pending.gone.has(name)) defineField(shown, name, object[name])
+      if (!pending.gone.has(name)) define(shown, name, object[name])
     }
-    for (const [name, value] of pending.later) defineField(shown, name, value)
+    for (const [name, value] of pending.later) define(shown, name, value)
     return shown
   }
 }

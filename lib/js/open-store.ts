@@ -1,6 +1,6 @@
 import { progressTeller } from '../open-progress.js'
 import type { ResolvedOptions } from '../options.js'
-import { Store } from '../store.js'
+import { makeStore, type Store } from '../store.js'
 import { openJs } from './engine.js'
 
 /** A store over the JS engine. `warning` is told a turn after it is open. */
@@ -12,7 +12,8 @@ export async function openJsStore(
   const { durability, salvage, onProgress } = options
   const progress = progressTeller(onProgress)
   try {
-    return new Store(await openJs(path, { durability, salvage, onReplay: progress.tell }), options, warning)
+    const engine = await openJs(path, { durability, salvage, onReplay: progress.tell })
+    return await makeStore(engine, options, warning)
   } finally {
     progress.end()
   }

@@ -1,5 +1,5 @@
 import { ForkstoreError } from '../errors.js'
-import { checkArguments, refuseOtherEngine } from '../open-arguments.js'
+import { checkArguments, checkDirectory } from '../open-arguments.js'
 import type { Store } from '../store.js'
 import type { AnyRoot, OpenOptions } from '../types.js'
 import { openJsStore } from './open-store.js'
@@ -18,6 +18,6 @@ export async function open(...given: unknown[]): Promise<Store> {
       "forkstore/js has no native engine: import 'forkstore'",
     )
   }
-  await refuseOtherEngine(path, 'js')
+  await checkDirectory(path, 'js', options)
   return openJsStore(path, options)
 }

@@ -11,6 +11,11 @@ export interface Entry<K, V> {
   next: Entry<K, V> | undefined
 }
 
+/** How many entries several maps have. */
+export interface Tally {
+  entries: number
+}
+
 /**
  * A map in the order of insertion, as JavaScript's is, from which an entry can be taken and be put back where it was, at
  * the same cost as any other change. The entries are a ring; an entry that was removed keeps the way to the one before
@@ -25,6 +30,7 @@ export class OrderedMap<K, V> {
   /** Before the first entry and behind the last one. */
   readonly #ends: Entry<K, V>
   #sequence = 0
+  #tally: Tally | undefined
 
   constructor() {
     const ends = { key: undefined, value: undefined, sequence: 0, next: undefined } as unknown as Entry<K, V>
@@ -34,6 +40,13 @@ export class OrderedMap<K, V> {
 
   get size(): number {
     return this.#index.size
+  }
+
+  /** Counts the entries there, too, from now on; undefined: no longer. */
+  countIn(tally: Tally | undefined): void {
+    if (this.#tally !== undefined) this.#tally.entries -= this.size
+    if (tally !== undefined) tally.entries += this.size
+    this.#tally = tally
   }
 
   get(key: K): V | undefined {
@@ -66,6 +79,7 @@ export class OrderedMap<K, V> {
     const entry = this.#index.get(key)
     if (entry?.next === undefined) return undefined
     this.#index.delete(entry.key)
+    if (this.#tally !== undefined) this.#tally.entries--
     entry.previous.next = entry.next
     entry.next.previous = entry.previous
     entry.next = undefined
@@ -81,6 +95,7 @@ export class OrderedMap<K, V> {
     entry.next = next
     previous.next = next.previous = entry
     this.#index.set(entry.key, entry)
+    if (this.#tally !== undefined) this.#tally.entries++
   }
 
   /** Gives all entries, in their order, with their values. */
@@ -91,6 +106,7 @@ export class OrderedMap<K, V> {
       entry.next = undefined
     }
     this.#ends.previous = this.#ends.next = this.#ends
+    if (this.#tally !== undefined) this.#tally.entries -= this.size
     this.#index.clear()
     return entries
   }
@@ -102,7 +118,12 @@ export class OrderedMap<K, V> {
 
   /** A way through the entries, from before the first. */
   walk(): Walk<K, V> {
-    return new Walk(this.#ends)
+    return new Walk(this.#ends, Infinity)
+  }
+
+  /** The same through those there are now: what comes later is not visited. */
+  walkPresent(): Walk<K, V> {
+    return new Walk(this.#ends, this.#sequence)
   }
 
   *[Symbol.iterator](): Generator<[K, V], undefined> {
@@ -123,6 +144,7 @@ export class OrderedMap<K, V> {
     entry.next = ends
     last.next = ends.previous = entry
     this.#index.set(entry.key, entry)
+    if (this.#tally !== undefined) this.#tally.entries++
   }
 }
 
@@ -133,10 +155,18 @@ export class Walk<K, V> {
   /** The current one. REQUIRES: `step` gave true. */
   entry: Entry<K, V>
   readonly #ends: Entry<K, V>
+  readonly #last: number
   #isDone = false
 
-  constructor(ends: Entry<K, V>) {
+  /** `last`: the highest sequence that is visited. */
+  constructor(ends: Entry<K, V>, last: number) {
     this.#ends = this.entry = ends
+    this.#last = last
+  }
+
+  /** Whether `step` has given false. */
+  get isDone(): boolean {
+    return this.#isDone
   }
 
   /** Goes on to the next entry; false when there is none, and then for good. */
@@ -149,7 +179,7 @@ export class Walk<K, V> {
     do at = at.next as Entry<K, V>
     while (at.sequence <= sequence && at !== this.#ends)
     this.entry = at
-    this.#isDone = at === this.#ends
+    this.#isDone = at === this.#ends || at.sequence > this.#last
     return !this.#isDone
   }
 }

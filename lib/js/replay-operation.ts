@@ -1,8 +1,9 @@
 import { permuteItems, spliceItems } from './containers.js'
-import { defineField, isContainer, isStoredObject, type Plain } from './copy.js'
+import { isContainer, isStoredObject, type Plain } from './copy.js'
 import { BadLog } from './log-file.js'
 import { OrderedMap } from './ordered-map.js'
 import type { ReadMap } from './snapshot-file.js'
+import { define } from '../define.js'
 
 /** What a snapshot was read into, and a log is replayed on. */
 export interface ReplayTarget {
@@ -10,8 +11,27 @@ export interface ReplayTarget {
   readonly root: Plain
 }
 
-/** Applies an operation that a log holds (log-file.ts). Throws BadLog for one that no engine has recorded. */
+const KINDS = new Set<unknown>([
+  'map',
+  'set',
+  'patch',
+  'delete',
+  'clear',
+  'drop',
+  'length',
+  'splice',
+  'permute',
+])
+
+/**
+ * Applies an operation that a log holds (log-file.ts). Throws BadLog for one that no engine has recorded; for one that is
+ * of a kind not known here, which a later version knows, with `isVersion`.
+ */
 export function replayOperation(target: ReplayTarget, operation: readonly unknown[], isJson: boolean): void {
+  const [kind] = operation
+  if (typeof kind === 'string' && !KINDS.has(kind)) {
+    throw new BadLog(`an operation of kind ${JSON.stringify(kind)}, which is of a newer version`, true)
+  }
   if (Array.isArray(operation[1])) replayOnTree(target, operation, operation[1] as unknown[])
   else replayOnMap(target.maps, operation, isJson)
 }
@@ -25,6 +45,10 @@ function replayOnMap(maps: Map<string, ReadMap>, operation: readonly unknown[], 
     return
   }
   if (map === undefined) throw new BadLog('an operation on a map that there is not')
+  if (kind === 'drop') {
+    maps.delete(name)
+    return
+  }
   if (kind === 'clear') {
     map.stored.clear()
     map.notJson.clear()
@@ -43,10 +67,10 @@ function replayOnMap(maps: Map<string, ReadMap>, operation: readonly unknown[], 
   } else if (kind === 'patch') {
     const object = map.stored.get(key)
     if (!isStoredObject(object) || !isStoredObject(value)) throw new BadLog('a patch of no object')
-    for (const field of Object.keys(value)) defineField(object, field, value[field])
+    for (const field of Object.keys(value)) define(object, field, value[field])
     if (!isJson) map.notJson.add(key)
   } else {
-    throw new BadLog('an operation of unknown kind')
+    throw new BadLog('an operation that a map does not have')
   }
 }
 
@@ -55,9 +79,9 @@ function replayOnTree(target: ReplayTarget, operation: readonly unknown[], path:
   const [kind, , first, second, third] = operation
   if (Array.isArray(container)) replayOnArray(container, kind, first, second, third)
   else if (typeof first !== 'string') throw new BadLog('a member without a name')
-  else if (kind === 'set' && operation.length === 4) defineField(container, first, second)
+  else if (kind === 'set' && operation.length === 4) define(container, first, second)
   else if (kind === 'delete') Reflect.deleteProperty(container, first)
-  else throw new BadLog('an operation of unknown kind')
+  else throw new BadLog('an operation that an object does not have')
 }
 
 function replayOnArray(
@@ -81,7 +105,7 @@ function replayOnArray(
     if (array.length - second + third.length >= 2 ** 32) throw new BadLog('an array that is too long')
     spliceItems(array, first, second, third as unknown[])
   } else {
-    throw new BadLog('an operation of unknown kind')
+    throw new BadLog('an operation that an array does not have')
   }
 }
 

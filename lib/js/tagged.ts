@@ -1,5 +1,6 @@
 import { nextItem } from './containers.js'
-import { defineField, type Plain } from './copy.js'
+import type { Plain } from './copy.js'
+import { define } from '../define.js'
 
 /**
  * Values that JSON cannot say, or only by recursion, as a flat table that JSON can: `[root, node 0, node 1,
@@ -175,6 +176,6 @@ function fillObject(object: Plain, node: unknown[], slot: (stored: unknown) => u
   for (let index = 1; index < node.length; index += 2) {
     const name = node[index]
     if (typeof name !== 'string' || Object.hasOwn(object, name)) throw new BadTable('a bad field name')
-    defineField(object, name, slot(node[index + 1]))
+    define(object, name, slot(node[index + 1]))
   }
 }

@@ -19,6 +19,8 @@ export interface JsNode extends TreeNode {
   isDetached: boolean
   /** The tree's count of departures when neither the node nor an owner was detached. */
   checked: number
+  /** Of a read-only node: the views of what is in it, the same ones each time. */
+  views: Map<object, object> | undefined
   /** Of a read-only node: `changes` when it was made. Of a live one: NaN. */
   readonly stamp: number
 }
@@ -27,6 +29,7 @@ export class JsObject extends ObjectNode implements JsNode {
   readonly top: JsNode
   isDetached = false
   checked = -1
+  views: Map<object, object> | undefined = undefined
 
   constructor(
     tree: TreeEngine,
@@ -49,6 +52,7 @@ export class JsArray extends ArrayNode implements JsNode {
   readonly top: JsNode
   isDetached = false
   checked = -1
+  views: Map<object, object> | undefined = undefined
 
   constructor(
     tree: TreeEngine,

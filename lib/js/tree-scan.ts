@@ -2,36 +2,9 @@ import type { Scan, TreeNode } from '../tree/tree-engine.js'
 import { MANY_HOLES } from './containers.js'
 import type { JsTree } from './tree.js'
 
-/** Names as they were at the beginning; those that are gone meanwhile are passed over. */
-export class MemberScan implements Scan {
-  readonly #names: string[]
-  #next = 0
-
-  constructor(
-    readonly tree: JsTree,
-    readonly node: TreeNode,
-  ) {
-    this.#names = tree.names(node)
-  }
-
-  next(): boolean {
-    while (this.#next < this.#names.length) {
-      if (this.tree.has(this.node, this.#names[this.#next++] as string)) return true
-    }
-    return false
-  }
-
-  name(): string {
-    return this.#names[this.#next - 1] as string
-  }
-
-  value(): unknown {
-    return this.tree.get(this.node, this.name())
-  }
-}
-
-/** The items that are no holes. */
+/** The items that are no holes, up to where the array ends now. */
 export class ItemScan implements Scan {
+  readonly #end: number
   #index: number
   /** Where there are many holes: the names that come next, as long as nothing changes. */
   #names: { names: string[]; next: number; changes: number } | undefined
@@ -42,12 +15,14 @@ export class ItemScan implements Scan {
     from: number,
   ) {
     this.#index = from - 1
+    this.#end = tree.length(node)
   }
 
   next(): boolean {
     if (this.#index === Infinity) return false
     const before = this.#index
-    this.#index = this.#following(before)
+    const following = this.#following(before)
+    this.#index = following < this.#end ? following : Infinity
     if (this.#names === undefined && this.#index - before > MANY_HOLES && this.#index !== Infinity) {
       const names = this.tree.indexes(this.node)
       this.#names = { names, next: names.indexOf(String(this.#index)) + 1, changes: this.tree.changes }

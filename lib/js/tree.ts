@@ -1,15 +1,27 @@
 import { ForkstoreError } from '../errors.js'
 import { describeBelow, describePlace, detached } from '../tree/place.js'
+import { Newcomers } from '../tree/member-log.js'
+import { NameScan } from '../tree/name-scan.js'
+import { changedMeanwhile } from '../tree/refusals.js'
+import { MOST_COPIED } from '../tree/taken-items.js'
 import { ABSENT, type Place, type Scan, type TreeEngine, type TreeNode } from '../tree/tree-engine.js'
 import { makeView } from '../tree/view.js'
 import type { Key } from '../types.js'
 import { isJsonKey } from './keys.js'
 import { isKeyTooLong } from '../value-errors.js'
-import { nextItem, permuteItems, replaceItems, spliceItems } from './containers.js'
+import {
+  arrayOf,
+  nextItem,
+  permuteItems,
+  presentItems,
+  replaceItems,
+  spliceItems,
+  type Items,
+} from './containers.js'
 import { copyIn, copyOut, isContainer, type Plain } from './copy.js'
 import { Members } from './members.js'
 import { JsArray, JsObject, pathOf, type JsNode } from './tree-node.js'
-import { ItemScan, MemberScan } from './tree-scan.js'
+import { ItemScan } from './tree-scan.js'
 import type { Undo } from './undo.js'
 
 /** What the tree needs of its engine. */
@@ -37,6 +49,8 @@ export interface TreeOwner {
 /** Is told that what lies below an entry was changed. */
 export interface Holder extends Place {
   changed(key: Key): void
+  /** What is below has left the store. */
+  isDropped: boolean
 }
 
 /** The live tree over plain objects and arrays, and the live views of what maps hold. */
@@ -168,11 +182,7 @@ export class JsTree implements TreeEngine {
     const before = data.length
     if (length === before) return
     this.#record(node, true, 'length', length)
-    const removed: [index: number, value: unknown][] = []
-    // Not by slice: there may be four thousand million holes.
-    for (let index = nextItem(data, length); index !== -1; index = nextItem(data, index + 1)) {
-      removed.push([index, data[index]])
-    }
+    const removed = presentItems(data, length, before)
     data.length = length
     for (const [, value] of removed) this.detach(value)
     if (this.#owner.undo.active) {
@@ -188,6 +198,21 @@ export class JsTree implements TreeEngine {
   }
 
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void {
+    this.#splice(node, start, deleteCount, items)
+  }
+
+  /** What has left is nobody else's any more, unless a transaction may bring it back. */
+  take(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): unknown[] {
+    this.#array(node)
+    if (deleteCount === 0 && items.length === 0) return []
+    const isGiven = items.length === 0 || deleteCount > MOST_COPIED
+    if (isGiven && !this.#owner.undo.active) return arrayOf(this.#splice(node, start, deleteCount, items))
+    const removed = this.copyItems(node, start, start + deleteCount)
+    this.#splice(node, start, deleteCount, items)
+    return removed
+  }
+
+  #splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): Items {
     this.#array(node)
     const path = ([index, ...steps]: readonly (string | number)[]): string =>
       describeBelow(node, [start + ((index as number | undefined) ?? 0), ...steps])
@@ -206,6 +231,7 @@ export class JsTree implements TreeEngine {
       })
     }
     this.#wrote(node)
+    return removed
   }
 
   permute(node: TreeNode, order: Uint32Array): void {
@@ -220,9 +246,19 @@ export class JsTree implements TreeEngine {
     return this.members.copy(this.#check(node as JsNode).data)
   }
 
+  copyItems(node: TreeNode, start: number, end: number): unknown[] {
+    const copies: unknown[] = []
+    for (const [index, value] of presentItems(this.#array(node), start, end)) {
+      copies[index - start] = this.members.copy(value)
+    }
+    copies.length = end - start
+    return copies
+  }
+
   scan(node: TreeNode, from = 0): Scan {
-    this.#check(node as JsNode)
-    return node.isArray ? new ItemScan(this, node, from) : new MemberScan(this, node)
+    const { data } = this.#check(node as JsNode)
+    if (node.isArray) return new ItemScan(this, node, from)
+    return new NameScan(this, node, this.names(node), new Newcomers(this.members.log, data as Plain))
   }
 
   /** The index of the first item from `from` on that is no hole; -1 when there is none. */
@@ -233,15 +269,6 @@ export class JsTree implements TreeEngine {
   /** Lets go of the data. REQUIRES: the owner is closed. */
   forget(): void {
     for (const name of Object.keys(this.data)) Reflect.deleteProperty(this.data, name)
-  }
-
-  /** How many objects and arrays there are. */
-  countContainers(): number {
-    const found: object[] = [this.data]
-    for (const container of found) {
-      for (const value of this.members.values(container)) if (isContainer(value)) found.push(value)
-    }
-    return found.length
   }
 
   // For maps.
@@ -271,6 +298,11 @@ export class JsTree implements TreeEngine {
     const node = this.#nodeOf(value)
     if (node === undefined) return
     node.isDetached = true
+    this.#departures++
+  }
+
+  /** Says that something has left, or come back, that is not told of one by one. */
+  left(): void {
     this.#departures++
   }
 
@@ -312,6 +344,7 @@ export class JsTree implements TreeEngine {
     const departures = this.#departures
     for (let at: JsNode | undefined = node; at !== undefined && at.checked !== departures; at = at.owner) {
       if (at.isDetached) throw detached(node)
+      if (at.owner === undefined && (at.parent as Holder | undefined)?.isDropped) throw detached(node)
     }
     for (let at: JsNode | undefined = node; at !== undefined && at.checked !== departures; at = at.owner) {
       at.checked = departures
@@ -322,7 +355,13 @@ export class JsTree implements TreeEngine {
   #out(node: TreeNode, step: string | number, value: unknown): unknown {
     if (!isContainer(value)) return copyOut(value)
     const owner = node as JsNode
-    if (owner.isReadOnly) return this.#make(value, owner, owner, step, owner.stamp).view
+    if (owner.isReadOnly) {
+      const views = (owner.views ??= new Map<object, object>())
+      let view = views.get(value)
+      if (view === undefined)
+        views.set(value, (view = this.#make(value, owner, owner, step, owner.stamp).view))
+      return view
+    }
     return this.#live(value, owner, owner, step).view
   }
 
@@ -361,11 +400,4 @@ export class JsTree implements TreeEngine {
     if (top.parent !== undefined) (top.parent as Holder).changed(top.step)
     this.#owner.wrote()
   }
-}
-
-function changedMeanwhile(node: TreeNode): ForkstoreError {
-  return new ForkstoreError(
-    'ERR_FORKSTORE_INVALID_ARGUMENT',
-    `${describePlace(node)}: the array became shorter while the new items were read`,
-  )
 }

@@ -2,6 +2,7 @@
 export interface Scope {
   /** Lines in the log's batch. */
   lines: number
+  /** Maps made in transactions. */
   maps: number
   writes: number
 }

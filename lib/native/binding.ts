@@ -9,6 +9,8 @@ import type { EngineLogStats } from '../engine-log.js'
 export interface NativeOpenOptions {
   /** Address space to reserve, in bytes. */
   maxBytes: number
+  /** Where so much cannot be had: half, and so on, down to this. Default: it must be had. */
+  leastBytes?: number | undefined
   hugePages: boolean
   /** Keep a log. Without it, one that is there is replayed and given up. Default false. */
   log?: boolean
@@ -39,6 +41,10 @@ export interface NativeRecovery {
   log: {
     found: boolean
     operations: number
+    /** Of these, those that changed what is stored: not definitions of shapes, and the like. */
+    writes: number
+    /** Of the log that was read. */
+    bytes: number
     tails: { file: string; offset: number; bytes: number }[]
     salvaged: string
     copies: string[]
@@ -68,6 +74,7 @@ export interface NativeStats {
   dirtyBytes: number
   maxBytes: number
   entries: number
+  maps: number
   writes: number
   shapes: number
   /** Objects and arrays that live views can look at, the root among them. */
@@ -75,6 +82,7 @@ export interface NativeStats {
   snapshotBytesWritten: number
 }
 
+/** Its calls answer -Code once the map was dropped. */
 export interface NativeMap {
   /** Arena offset of the value's root slot; 0 when the key is not there. */
   find(key: string): number
@@ -88,6 +96,8 @@ export interface NativeMap {
   /** Offsets of up to `out.length` records with sequence >= `from`, in insertion order; how many. */
   scan(from: number, out: Float64Array): number
   size(): number
+  /** Higher than that of any entry there ever was. */
+  nextSequence(): number
 }
 
 /** The log; see native/persist/log.h. Throws INVALID once the store is closed. */
@@ -100,6 +110,7 @@ export interface NativeLog {
   /** A LogState. */
   state(): number
   isBehind(): boolean
+  appendedBytes(): number
   /** With `nativeCode` and `systemErrno`. */
   failure(): Error | undefined
   /** Operations are answered with the failure from now on, or no longer. Between turns only. */
@@ -116,22 +127,29 @@ export interface NativeStore {
   readonly recovery: NativeRecovery
   /** Where operations are written; byte 0 is 8-aligned. Replaced by `growOperationBuffer`. */
   readonly operationBuffer: ArrayBuffer
-  /** The old buffer stays readable; nothing is copied. */
+  /** The old buffer stays readable; nothing is copied. Throws a RangeError where memory is short. */
   growOperationBuffer(bytes: number): ArrayBuffer
   /**
-   * [0] the number that an INCREMENT gave.
+   * [0] the number that an INCREMENT gave; where the last `packItems` ended; what `holdItems` and `readHeld` say.
    * [1] the layout version, kept current by every call that can change it: a block or slot that was found under
    *     the same version is still where it was.
    * [2] the block of the node that the slot found by the last `findMember` or `findItem` refers to; 0 when that
    *     slot is none of a node.
    * [3] how often `packBuffer` has been replaced.
+   * [4] how many blocks `reclaim` has moved: a record that was found under the same number, in a map that has not
+   *     changed, is still where it was. [1] changes with blocks of the tree.
+   * [5] below which arena offset all blocks end.
    */
   readonly result: Float64Array
   /** Applies the whole operation of `size` bytes in the operation buffer: >= 0, or -Code. */
   apply(size: number): number
   lastMessage(): string
 
-  /** The window over arena bytes [index * 2^30, (index + 1) * 2^30); undefined where external buffers are forbidden. */
+  /**
+   * The window over arena bytes [index * 2^30, (index + 1) * 2^30); undefined where external buffers are forbidden. That of
+   * index 0 may be shorter, but not than `result[5]`: once that is larger, there is a longer one, and the old one goes on
+   * showing what it showed.
+   */
   segment(index: number): ArrayBuffer | undefined
   /**
    * The plain path: copies what is left of the block that holds the byte at `offset`, from there on,
@@ -160,6 +178,25 @@ export interface NativeStore {
   scanItems(block: number, from: number, out: Float64Array): number
   /** Writes the node as one plain value at the start of `packBuffer`; its bytes, or -Code (12 when it is detached). */
   pack(node: number): number
+  /**
+   * Writes up to `limit` of the items there are in [from, to) of an array as one array without holes, like `pack`;
+   * result[0]: the index to go on with, `to` when there are no more.
+   */
+  packItems(node: number, from: number, to: number, limit: number): number
+  /**
+   * As `apply`, for a SPLICE of an array, outside of a transaction: the items that it removes are held, and result[0] is
+   * the number of their list; 0 when they were of a LIST, which has few: then they are gone.
+   */
+  holdItems(size: number): number
+  /**
+   * Writes some of the items of a list as one array without holes, like `pack`: those behind the first `taken`, at most
+   * `most` of them; their bytes, or -Code: 1 (FULL) when there is no memory for so many, 6 (TOO_LARGE) when the next one
+   * can never be read. `indexes` (room for 512): where each of them was among all; result[0]: how many, 0 at the end.
+   * The same ones again when `taken` has not changed; else it must have grown by as many as there were.
+   */
+  readHeld(list: number, taken: number, most: number, indexes: Float64Array): number
+  /** What is left of the list is given back in steps. */
+  dropHeld(list: number): number
   /** Where `pack` puts values; replaced when it has to grow, and by a small one some time after that (result[3]). */
   readonly packBuffer: ArrayBuffer
   /**
@@ -173,21 +210,27 @@ export interface NativeStore {
   /** Ends the innermost scope and keeps what was done in it: 0, or -Code when none is open. */
   commit(): number
   /**
-   * Ends the innermost scope and takes back what was done in it; shapes and maps that it made stay. 0, or -Code
-   * when none is open.
+   * Ends the innermost scope and takes back what was done in it; shapes and maps that it made stay, those that it dropped
+   * come back. 0, or -Code when none is open.
    */
   rollback(): number
 
   /** The id of a map, making it when new; or -Code. */
   openMap(name: string): number
   map(id: number): NativeMap
-  maps(): { id: number; name: string; entries: number }[]
+  /** Takes it out: 1, 0 when there is none, or -Code. */
+  dropMap(name: string): number
+  /** Some of the maps with ids >= `from`, ascending; none: there are no more. */
+  maps(from: number): { id: number; name: string }[]
 
   /** The id of the shape with these names in this order, defining it when new; or -Code (6, TOO_LARGE: there is none, use a dictionary). */
   defineShape(names: string[]): number
   shapeNames(id: number): string[]
 
-  /** Frees up to `budget` blocks of cleared maps and dropped subtrees; true when none are left. */
+  /**
+   * Frees up to `budget` blocks of cleared maps and dropped subtrees, or moves some out of units that have few
+   * live ones (result[1], [4]); true when nothing is left to do for now.
+   */
   reclaim(budget: number): boolean
   /**
    * Starts a snapshot: false when a helper thread is in the way or a transaction is open, to be tried again next
@@ -198,8 +241,11 @@ export interface NativeStore {
   /** To be asked for once; undefined when the store keeps none. */
   log(): NativeLog | undefined
   stats(): NativeStats
-  /** Kills a running snapshot's child, releases the lock, unmaps the arena. The windows become detached. */
-  close(): void
+  /**
+   * From now on every call fails, and the windows are detached. Kills a running snapshot's child, unmaps the arena
+   * and releases the lock in the background; resolves when that is done. At once when it was called before.
+   */
+  close(): Promise<void>
 }
 
 export interface NativeBinding {

@@ -1,11 +1,14 @@
 import type { Key } from '../types.js'
 import { readBigintBody, readBigintKey } from './bigint.js'
 import type { NativeStore } from './binding.js'
-import { define, makeReader, type Reader } from './readers.js'
+import { makeReader, type Reader } from './readers.js'
 import { readLatin1, readShort, readUtf16 } from './strings.js'
 import { Window } from './window.js'
+import { define } from '../define.js'
 
 const WINDOW_BYTES = 2 ** 30
+/** Of `NativeStore.result`. */
+const REACH = 5
 /** Containers deeper than this are put on a list and decoded later: no value is too deep for the stack. */
 const MOST_RECURSION = 48
 /** A scratch buffer larger than this is not kept. */
@@ -38,6 +41,9 @@ export class Decoder {
   missed = false
   readonly #store: NativeStore
   readonly #windows: Window[] = []
+  readonly #result: Float64Array
+  /** Up to which offset the first window goes; Infinity: as far as it ever will. */
+  #shown = 0
   #scratch: Window | undefined
   readonly #readers: Reader[] = []
   #depth = 0
@@ -48,10 +54,12 @@ export class Decoder {
 
   constructor(store: NativeStore) {
     this.#store = store
+    this.#result = store.result
   }
 
   /** A window that holds the rest of the block of the byte at this arena offset; its `base` is of its first byte. */
   window(offset: number): Window {
+    if ((this.#result[REACH] as number) > this.#shown) this.#lengthen()
     return this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
   }
 
@@ -62,7 +70,7 @@ export class Decoder {
 
   /** The value whose root slot is at this arena offset. */
   value(offset: number): unknown {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     return this.#root(window, offset - window.base)
   }
 
@@ -81,7 +89,7 @@ export class Decoder {
 
   /** Whether the value whose root slot is at this arena offset is a plain object, as far as the slot tells. */
   isObject(offset: number): boolean {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     const high = window.words[((offset - window.base) >> 2) + 1] as number
     const tag = high >> 16
     return tag === OBJECT || (tag === EXTENDED && (high & 0xffff) === DICTIONARY_KIND)
@@ -89,45 +97,45 @@ export class Decoder {
 
   /** Whether the value whose root slot is at this arena offset is packed and holds others. */
   isContainer(offset: number): boolean {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     return isContainer(window.words[((offset - window.base) >> 2) + 1] as number)
   }
 
   /** The node that the slot at this arena offset refers to, or 0. */
   nodeAt(offset: number): number {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     return slotNode(window, offset - window.base)
   }
 
   /** The key of the record at this arena offset. */
   recordKey(offset: number): Key {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     return this.#key(window, offset - window.base)
   }
 
   /** The value of the record at this arena offset. */
   recordValue(offset: number): unknown {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     const at = offset - window.base
     return this.#root(window, valueStart(window.words, at))
   }
 
   /** The arena offset of the root slot of the value of the record at this one. */
   recordSlot(offset: number): number {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     return window.base + valueStart(window.words, offset - window.base)
   }
 
   /** Key and value of the record at this arena offset. */
   recordEntry(offset: number): [Key, unknown] {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     const at = offset - window.base
     return [this.#key(window, at), this.#root(window, valueStart(window.words, at))]
   }
 
   /** The place in the order of its map of the record at this arena offset. */
   recordSequence(offset: number): number {
-    const window = this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)
+    const window = this.window(offset)
     const word = (offset - window.base) >> 2
     return ((window.words[word + 1] as number) & 0xffff) * 2 ** 32 + ((window.words[word] as number) >>> 0)
   }
@@ -309,6 +317,13 @@ export class Decoder {
     return (this.#readers[shape] = makeReader(this.#store.shapeNames(shape), (reader) => {
       this.#readers[shape] = reader
     }))
+  }
+
+  /** Makes the first window longer: the store has grown. */
+  #lengthen(): void {
+    const buffer = this.#scratch === undefined ? this.#store.segment(0) : undefined
+    if (buffer !== undefined) this.#windows[0] = new Window(buffer, 0)
+    this.#shown = buffer === undefined || buffer.byteLength === WINDOW_BYTES ? Infinity : buffer.byteLength
   }
 
   /** The window that holds the byte at `offset`, or else a copy of the block from there on. */

@@ -5,7 +5,7 @@ import * as format from './format.js'
 import { MAX_VALUE_BYTES, TooLarge } from './operation.js'
 import { NO_SHAPE, NOT_DEFINED, type ShapeNode } from './shape-tree.js'
 import { ValueWriter } from './value-writer.js'
-import type { Site } from './writers.js'
+import { WRITTEN, type Site } from './writers.js'
 
 // Cycles are looked for only below here: nearly every value ends before.
 const UNWATCHED_DEPTH = 32
@@ -76,18 +76,13 @@ export class Encoder extends ValueWriter {
       operation.reserve(at + 8)
       this.cursor = at + 8
       const writer = site.writer
-      if (
-        writer === undefined ||
-        typeof value !== 'object' ||
-        value === null ||
-        !writer(this, operation, value, at)
-      ) {
-        this.#general(value, at, site)
-      }
+      const isForWriter = writer !== undefined && typeof value === 'object' && value !== null
+      const left = isForWriter ? writer(this, operation, value, at) : value
+      if (left !== WRITTEN) this.#general(left, at, site)
       if (this.#undefined.length > 0 && !this.#defineShapes()) {
         // The table of shapes has just become full, for good: once more, with dictionaries.
         this.cursor = at + 8
-        this.#general(value, at, site)
+        this.#general(left === WRITTEN ? value : left, at, site)
       }
       if (this.#frames.length > MOST_KEPT || this.#values.length > MOST_KEPT) this.#release()
       const end = this.align(7)
@@ -139,8 +134,8 @@ export class Encoder extends ValueWriter {
     return !isForFrame(value) && this.#slot(value, at)
   }
 
-  /** For writers: writes all slots of an object whose fields they have read. Returns true. */
-  resume(value: object, node: ShapeNode, slots: number, fields: unknown[]): boolean {
+  /** For writers: writes all slots of an object whose fields they have read. */
+  resume(value: object, node: ShapeNode, slots: number, fields: unknown[]): typeof WRITTEN {
     this.busy = true
     this.cursor = slots + 8 * fields.length
     for (let index = 0; index < fields.length; index++) this.#values[index] = fields[index]
@@ -152,7 +147,7 @@ export class Encoder extends ValueWriter {
     frame.dictionary = false
     this.#run()
     this.busy = false
-    return true
+    return WRITTEN
   }
 
   /** Defines the shapes that the value needs, now that nothing in it can be refused; false when the table is full. */

@@ -1,18 +1,20 @@
 import { ALL_SCOPES, type Engine, type EngineStats } from '../engine.js'
 import { closedError, ForkstoreError } from '../errors.js'
-import type { ForkstoreMap } from '../map.js'
+import type { AnyMap } from '../map.js'
 import type { Recovered, SnapshotResult } from '../types.js'
 import type { NativeOpenOptions, NativeRecovery, NativeSnapshotOutcome, NativeStore } from './binding.js'
 import { Decoder } from './decoder.js'
 import { errorFromCode, fromNative } from './errors.js'
 import { loadBinding } from './load.js'
 import { NativeLog } from './log.js'
-import { NativeMap } from './map.js'
+import { MapState, NativeMap } from './map.js'
 import { Operation } from './operation.js'
 import { PackedTree } from './packed.js'
 import { Shapes } from './shapes.js'
 import { NativeTree } from './tree.js'
+import { itemsBehind } from '../tree/taken-items.js'
 import { viewOf } from '../tree/view.js'
+import { setImmediate } from '../timers.js'
 
 /** Blocks of cleared maps that one call of `idle` frees: some 50 us. */
 const IDLE_BLOCKS = 256
@@ -35,12 +37,18 @@ export async function openNative(
   try {
     return new NativeEngine(path, store)
   } catch (error) {
-    store.close()
+    await store.close()
     throw fromNative(error)
   }
 }
 
 export type NativeEngineOptions = Omit<NativeOpenOptions, 'hugePages'>
+
+/** A map that was asked for, and what only the engine may do with it. */
+interface OpenedMap {
+  readonly map: NativeMap
+  readonly state: MapState
+}
 
 /** The engine over the C++ core. */
 export class NativeEngine implements Engine {
@@ -49,7 +57,9 @@ export class NativeEngine implements Engine {
   readonly recovered: Recovered | undefined
   readonly log: NativeLog | undefined
   readonly replayedWrites: number
+  readonly replayedLogBytes: number
   onWrite: () => void = () => {}
+  onAdopt: () => void = () => {}
   /** Maps refuse everything; a last snapshot can still be taken. */
   sealed = false
   readonly operation: Operation
@@ -58,11 +68,22 @@ export class NativeEngine implements Engine {
   readonly packed: PackedTree
   /** Another number after every change, of whatever it may be. */
   changes = 0
+  /** As `result[4]` was last: another number when records may have moved although no map has changed. */
+  moved = 0
   scopes = 0
   keptScopes = ALL_SCOPES
   readonly #store: NativeStore
-  #closed = false
-  readonly #maps = new Map<string, NativeMap>()
+  #closed: Promise<void> | undefined
+  /** Those that were asked for. */
+  readonly #maps = new Map<string, OpenedMap>()
+  /** Of each open scope: the end of the tree's log when it began. */
+  readonly #marks: (NativeTree['log']['end'] | undefined)[] = []
+  /** Those that were dropped in the open scopes, oldest first. `opened`: undefined when it had not been asked for. */
+  readonly #dropped: { name: string; opened: OpenedMap | undefined }[] = []
+  /** How many of these there were when each scope began. */
+  readonly #droppedBefore: number[] = []
+  /** How often a scope was taken back. */
+  rollbacks = 0
 
   constructor(path: string | undefined, store: NativeStore) {
     this.path = path
@@ -74,24 +95,70 @@ export class NativeEngine implements Engine {
     this.packed = new PackedTree(this, shapes)
     this.operation.copyView = (proxy) => {
       const node = viewOf(proxy)
-      return node === undefined ? undefined : (node.tree.copy(node) as object)
+      return node === undefined ? itemsBehind(proxy) : (node.tree.copy(node) as object)
     }
     this.recovered = describeRecovery(store.recovery)
-    this.replayedWrites = store.recovery.log.operations
+    this.replayedWrites = store.recovery.log.writes
+    this.replayedLogBytes = store.recovery.log.bytes
     const log = store.log()
     if (log !== undefined) this.log = new NativeLog(log)
   }
 
-  map(name: string): ForkstoreMap {
-    let map = this.#maps.get(name)
-    if (map === undefined) {
-      this.check()
-      const id = this.#store.openMap(name)
-      if (id < 0) throw this.#error(id)
-      map = new NativeMap(name, id, this.#store.map(id), this)
-      this.#maps.set(name, map)
-    }
+  map(name: string): AnyMap {
+    const there = this.#opened(name)
+    if (there !== undefined) return there
+    this.check()
+    const id = this.#store.openMap(name)
+    if (id < 0) throw this.#error(id)
+    return this.#open(name, id)
+  }
+
+  #opened(name: string): AnyMap | undefined {
+    const opened = this.#maps.get(name)
+    return opened === undefined || opened.state.isDropped ? undefined : opened.map
+  }
+
+  #open(name: string, id: number): AnyMap {
+    const state = new MapState(name, id, this, this.#store.map(id), this.decoder)
+    const map = new NativeMap(state)
+    this.#maps.set(name, { map, state })
     return map
+  }
+
+  dropMap(name: string): boolean {
+    this.check()
+    const opened = this.#maps.get(name)
+    const { length } = this.#dropped
+    if (this.scopes > 0) this.#dropped.push({ name, opened })
+    this.changes++
+    this.tree.foreign++
+    const result = this.#store.dropMap(name)
+    if (result <= 0) {
+      this.changes--
+      this.tree.foreign--
+      this.#dropped.length = length
+      if (result < 0) throw this.#error(result)
+      return false
+    }
+    if (opened !== undefined) opened.state.isDropped = true
+    this.#maps.delete(name)
+    this.onWrite()
+    return true
+  }
+
+  *maps(): Generator<AnyMap, undefined> {
+    for (let from = 1; ; ) {
+      this.check()
+      const { changes } = this
+      const some = this.#store.maps(from)
+      if (some.length === 0) return undefined
+      for (const { id, name } of some) {
+        from = id + 1
+        yield this.#opened(name) ?? this.#open(name, id)
+        this.check()
+        if (this.changes !== changes) break // some of these may have been dropped
+      }
+    }
   }
 
   // Where a call can fail for want of stack, what it was to be followed by does not happen. So nothing but assignments
@@ -99,6 +166,8 @@ export class NativeEngine implements Engine {
 
   begin(): void {
     this.check()
+    this.#marks[this.scopes] = this.tree.log.end
+    this.#droppedBefore[this.scopes] = this.#dropped.length
     const result = this.#store.begin()
     if (result < 0) throw this.#error(result)
     this.scopes++
@@ -109,15 +178,37 @@ export class NativeEngine implements Engine {
     const result = this.#store.commit()
     if (result < 0) throw this.#error(result)
     this.scopes--
+    this.#marks[this.scopes] = undefined
+    if (this.scopes === 0) this.#dropped.length = 0
   }
 
   rollback(): void {
     this.changes++
     this.tree.foreign++
-    for (const map of this.#maps.values()) map.rolledBack()
+    this.rollbacks++
+    const { log } = this.tree
+    const scope = this.scopes - 1
+    this.#bringBack(this.#droppedBefore[scope] as number)
+    const mark = this.#marks[scope]
+    if (mark !== undefined) log.takeBack(mark)
+    this.#marks[scope] = log.end // should the rest fail and be tried again
     const result = this.#store.rollback()
     if (result < 0) throw this.#error(result)
     this.scopes--
+    this.#marks[this.scopes] = undefined
+  }
+
+  /** Those dropped since; once more does no harm, where the stack has ended in the middle. */
+  #bringBack(since: number): void {
+    for (let at = this.#dropped.length - 1; at >= since; at--) {
+      const { name, opened } = this.#dropped[at]!
+      const other = this.#maps.get(name)
+      if (opened === undefined) this.#maps.delete(name)
+      else this.#maps.set(name, opened)
+      if (other !== undefined) other.state.isDropped = true
+      if (opened !== undefined) opened.state.isDropped = false
+      this.#dropped.length = at
+    }
   }
 
   settle(): void {
@@ -145,19 +236,29 @@ export class NativeEngine implements Engine {
   }
 
   idle(): boolean {
-    return this.#closed || this.#store.reclaim(IDLE_BLOCKS)
+    if (this.#closed !== undefined) return true
+    const isRead = this.tree.held.step()
+    const isDone = this.#store.reclaim(IDLE_BLOCKS)
+    const moved = this.#store.result[4] as number
+    if (moved !== this.moved) {
+      this.moved = moved
+      this.changes++ // what was read before is not where it was
+    }
+    return isRead && isDone
+  }
+
+  weight(): { items: number; bytes: number } {
+    const { entries, nodes, bytes } = this.stats()
+    return { items: entries + nodes, bytes: bytes.live }
   }
 
   stats(): EngineStats {
     this.#assertMapped()
     this.settle()
     const stats = this.#store.stats()
-    const collections: EngineStats['collections'] = Object.create(null)
-    for (const { name, entries } of this.#store.maps()) {
-      collections[name] = { kind: 'map', entries }
-    }
     return {
       entries: stats.entries,
+      maps: stats.maps,
       writes: stats.writes,
       nodes: stats.nodes,
       bytes: {
@@ -167,7 +268,6 @@ export class NativeEngine implements Engine {
         dirty: stats.dirtyBytes,
         max: stats.maxBytes,
       },
-      collections,
       snapshotBytesWritten: stats.snapshotBytesWritten,
     }
   }
@@ -178,11 +278,21 @@ export class NativeEngine implements Engine {
     this.tree.places.seal()
   }
 
-  close(): void {
-    if (this.#closed) return
-    this.seal()
-    this.#closed = true
-    this.#store.close()
+  close(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.seal()
+      this.#closed = this.tree.held.isEmpty ? this.#store.close() : this.#closeWhenRead()
+    }
+    return this.#closed
+  }
+
+  /** What was removed stays with whoever has it. */
+  async #closeWhenRead(): Promise<void> {
+    try {
+      await this.tree.held.drain()
+    } finally {
+      await this.#store.close()
+    }
   }
 
   /** Throws when the store is closed to its users. */
@@ -192,7 +302,7 @@ export class NativeEngine implements Engine {
   }
 
   #assertMapped(): void {
-    if (this.#closed) throw closedError()
+    if (this.#closed !== undefined) throw closedError()
   }
 
   #error(result: number): ForkstoreError {

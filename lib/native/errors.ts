@@ -1,4 +1,4 @@
-import { getSystemErrorName } from 'node:util'
+import { getSystemErrorName, types } from 'node:util'
 import { ForkstoreError, type ForkstoreErrorCode } from '../errors.js'
 
 // In the order of `enum class Code` in native/base/status.h, from 1.
@@ -26,7 +26,7 @@ export function errorFromCode(nativeCode: number, message: string, systemErrno =
 
 /** The error for one that the addon has thrown; any other as it is. */
 export function fromNative(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
+  if (!types.isNativeError(error)) return error
   const { nativeCode, systemErrno } = error as Error & { nativeCode?: unknown; systemErrno?: unknown }
   if (typeof nativeCode !== 'number') return error
   return errorFromCode(nativeCode, error.message, typeof systemErrno === 'number' ? systemErrno : 0)

@@ -6,8 +6,10 @@ export interface IterationSource {
   readonly handle: Handle
   readonly decoder: Decoder
   /** Counts changes of the map: records found before one may be gone or have moved. */
-  changes: number
-  /** Throws when the store is closed. */
+  readonly changes: number
+  /** Another number whenever records may have moved without a change. */
+  readonly moved: number
+  /** Throws when the store is closed, or the map was dropped. */
   check(): void
 }
 
@@ -24,21 +26,26 @@ const MOST_BATCH = 256
  * as a sequence number, so a way costs the map nothing and may be abandoned at any point.
  */
 export class RecordWay {
-  /** Arena offset of the current record; good until the map changes. */
+  /** Arena offset of the current record; good until the map changes or records move. */
   record = 0
   readonly #source: IterationSource
+  readonly #end: number
   /** Sequence number from which on entries have not been visited. */
   #from = 1
   #batch: Float64Array = new Float64Array(LEAST_BATCH)
   #count = 0
   #next = 0
   #changes: number
+  #moved: number
   #started = false
   #done = false
 
-  constructor(source: IterationSource) {
+  /** `end`: entries with this sequence number or higher ones are not visited. */
+  constructor(source: IterationSource, end = Infinity) {
     this.#source = source
+    this.#end = end
     this.#changes = source.changes
+    this.#moved = source.moved
   }
 
   /** Goes on to the next record; false when there is none, and then for good. */
@@ -46,22 +53,29 @@ export class RecordWay {
     const source = this.#source
     if (this.#done) return false
     source.check()
-    if ((this.#next === this.#count || this.#changes !== source.changes) && !this.#refill()) {
+    const isStale = this.#changes !== source.changes || this.#moved !== source.moved
+    if ((this.#next === this.#count || isStale) && !this.#refill(isStale)) {
       this.#done = true
       return false
     }
     const record = this.#batch[this.#next++] as number
+    const sequence = source.decoder.recordSequence(record)
+    if (sequence >= this.#end) {
+      this.#done = true
+      return false
+    }
     this.record = record
-    this.#from = source.decoder.recordSequence(record) + 1
+    this.#from = sequence + 1
     return true
   }
 
-  #refill(): boolean {
+  #refill(isStale: boolean): boolean {
     const source = this.#source
-    if (this.#changes !== source.changes) {
+    if (isStale) {
       // A loop that writes to its map makes every batch worthless after one entry: fetch few.
       if (this.#batch.length > LEAST_BATCH) this.#batch = new Float64Array(LEAST_BATCH)
       this.#changes = source.changes
+      this.#moved = source.moved
     } else if (this.#started) {
       if (this.#count < this.#batch.length) return false
       if (this.#batch.length < MOST_BATCH) this.#batch = new Float64Array(4 * this.#batch.length)

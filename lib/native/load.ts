@@ -1,13 +1,17 @@
 import { createRequire } from 'node:module'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ForkstoreError } from '../errors.js'
+import { isShortage } from '../system.js'
 import type { NativeBinding } from './binding.js'
 
 let binding: NativeBinding | undefined
 
-/** Loads the addon: the one built here, or else a prebuilt one. Errors: `ERR_FORKSTORE_UNAVAILABLE`. */
+/**
+ * Loads the addon: the one built here, or else a prebuilt one. Errors: `ERR_FORKSTORE_UNAVAILABLE`; `ERR_FORKSTORE_IO` where
+ * descriptors or memory are short, which may be otherwise the next time.
+ */
 export function loadBinding(): NativeBinding {
   if (binding !== undefined) return binding
   if (process.platform !== 'linux') {
@@ -20,8 +24,26 @@ export function loadBinding(): NativeBinding {
     const load = createRequire(import.meta.url)('node-gyp-build') as (root: string) => NativeBinding
     return (binding = load(packageRoot()))
   } catch (cause) {
+    const shortage = shortageBehind(cause)
+    if (shortage !== undefined) {
+      const message = `the native engine cannot be loaded now: ${shortage.message}`
+      throw new ForkstoreError('ERR_FORKSTORE_IO', message, { cause: shortage })
+    }
     throw new ForkstoreError('ERR_FORKSTORE_UNAVAILABLE', 'the native engine cannot be loaded', { cause })
   }
+}
+
+function shortageBehind(error: unknown): Error | undefined {
+  if (isShortage(error)) return error
+  // The dynamic linker's words, which have no code of their own.
+  if (error instanceof Error && /Too many open files|Cannot allocate memory/.test(error.message)) return error
+  // node-gyp-build takes a folder that it cannot read for one that is not there.
+  try {
+    readdirSync(packageRoot())
+  } catch (cause) {
+    if (isShortage(cause)) return cause
+  }
+  return undefined
 }
 
 /** This file runs as lib/native/load.ts and as dist/native/load.js. */

@@ -6,9 +6,6 @@ import { fromNative } from './errors.js'
 /** In the order of `enum class LogState` in native/persist/log.h. */
 const STATES: readonly LogState[] = ['healthy', 'failed', 'healing', 'read-only', 'closed']
 
-/** A disk that hangs shall not keep a process from ending. */
-const MOST_EXIT_MS = 5000
-
 /** The log of the C++ core. */
 export class NativeLog implements EngineLog {
   onProgress: () => void = () => undefined
@@ -34,6 +31,10 @@ export class NativeLog implements EngineLog {
 
   get isBehind(): boolean {
     return this.#handle.isBehind()
+  }
+
+  get appendedBytes(): number {
+    return this.#handle.appendedBytes()
   }
 
   get failure(): ForkstoreError | undefined {
@@ -63,8 +64,8 @@ export class NativeLog implements EngineLog {
     this.#handle.hold(isHeld)
   }
 
-  syncNow(): void {
-    if (!this.#isClosed) this.#handle.syncNow(MOST_EXIT_MS)
+  syncNow(mostMs: number): void {
+    if (!this.#isClosed) this.#handle.syncNow(mostMs)
   }
 
   stats(): EngineLogStats {

@@ -4,7 +4,7 @@ import { slotNode } from './decoder.js'
 import type { NativeEngine } from './engine.js'
 import { RecordWay, type IterationSource } from './iterator.js'
 
-/** The entries of a map, for queries: containers are views that can only be read. */
+/** The entries that a map has now, for queries: containers are views that can only be read. */
 export class MapRows implements Scan {
   readonly #way: RecordWay
   #key: Key | undefined
@@ -15,7 +15,7 @@ export class MapRows implements Scan {
     source: IterationSource,
   ) {
     source.check()
-    this.#way = new RecordWay(source)
+    this.#way = new RecordWay(source, source.handle.nextSequence())
   }
 
   next(): boolean {

@@ -1,9 +1,14 @@
-import { ForkstoreError } from '../errors.js'
-import { ForkstoreMap, type FieldName, type Fields } from '../map.js'
+import { invalid } from '../errors.js'
+import { ForkstoreMap } from '../map.js'
+import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from '../map-hooks.js'
+import type { Fields } from '../map-types.js'
+import { ROWS } from '../query.js'
+import { inScope } from '../transaction.js'
 import type { Place, Scan } from '../tree/tree-engine.js'
 import type { Key } from '../types.js'
 import {
   describePath,
+  dropped,
   isKeyTooLong,
   isPlainObject,
   keyTooLong,
@@ -21,30 +26,43 @@ import { MapRows } from './map-rows.js'
 import { ADOPT, CLEAR, DELETE, HEAD_BYTES, INCREMENT, PATCH, SET, type Operation } from './operation.js'
 import { MapSite, type Site } from './writers.js'
 
-/** What a map shares with its iterators. */
-class MapState implements IterationSource {
-  changes = 0
+/** What a map shares with its iterators, and the engine with the map. */
+export class MapState implements IterationSource {
+  /** Every use fails with ERR_FORKSTORE_DETACHED while it is true. */
+  isDropped = false
+  #operations = 0
 
   constructor(
+    readonly name: string,
+    readonly id: number,
     readonly engine: NativeEngine,
     readonly handle: Handle,
     readonly decoder: Decoder,
   ) {}
 
+  get moved(): number {
+    return this.engine.moved
+  }
+
   check(): void {
     this.engine.check()
+    if (this.isDropped) throw dropped(this.name)
+  }
+
+  get changes(): number {
+    return this.#operations + this.engine.rollbacks
   }
 
   /** Called before each operation on the map: what was read before may be out of date from then on. */
   begin(): void {
-    this.changes++
+    this.#operations++
     this.engine.tree.foreign++
     this.engine.changes++
   }
 
   /** Called when it has changed nothing. */
   cancel(): void {
-    this.changes--
+    this.#operations--
     this.engine.tree.foreign--
     this.engine.changes--
   }
@@ -54,24 +72,25 @@ class MapState implements IterationSource {
  * A map of the C++ core. A write is encoded here into one operation and applied by one call; for a read,
  * one call finds the value's place in the arena, and it is decoded here.
  */
-export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V, K> {
-  readonly name: string
-  readonly #id: number
+export class NativeMap<K extends Key = Key, V = unknown> extends ForkstoreMap<K, V> {
   readonly #state: MapState
   readonly #operation: Operation
   readonly #place: Place
   readonly #setSite: Site
   readonly #patchSite: Site
 
-  constructor(name: string, id: number, handle: Handle, engine: NativeEngine) {
+  constructor(state: MapState) {
     super()
-    this.name = name
-    this.#id = id
-    this.#state = new MapState(engine, handle, engine.decoder)
-    this.#operation = engine.operation
+    const { name } = state
+    this.#state = state
+    this.#operation = state.engine.operation
     this.#place = { parent: undefined, step: name }
     this.#setSite = new MapSite(name)
     this.#patchSite = new MapSite(name)
+  }
+
+  get name(): string {
+    return this.#state.name
   }
 
   get size(): number {
@@ -93,30 +112,41 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     return this
   }
 
-  patch(key: K, fields: Fields<V>): this {
+  [SET_FIELDS](key: K, fields: Fields<V>): void {
     this.#state.check()
     this.#checkKey(key)
     if (typeof fields !== 'object' || fields === null || Array.isArray(fields) || !isPlainObject(fields)) {
-      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'patch: the fields must be a plain object')
+      throw invalid('patch: the fields must be a plain object')
     }
     // Before the encoding, which defines the shapes that it needs.
     this.#assertObject(key)
     this.#write(PATCH, key, fields)
-    return this
   }
 
-  increment(key: K, field: FieldName<V>, by = 1): number {
-    const state = this.#state
-    state.check()
-    if (typeof field !== 'string') {
-      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'increment: the field must be a string')
+  [REMOVE_FIELDS](key: K, names: readonly string[]): void {
+    const { decoder } = this.#state
+    const offset = this.#find(key)
+    if (decoder.nodeAt(offset) !== 0) {
+      // Live views of it stay what they are.
+      const view = this.live(key) as object
+      for (const name of names) Reflect.deleteProperty(view, name)
+      return
     }
-    if (typeof by !== 'number') {
-      throw new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', 'increment: the amount must be a number')
-    }
+    const value = decoder.value(offset) as object
+    const there = names.filter((name) => Object.hasOwn(value, name))
+    for (const name of there) Reflect.deleteProperty(value, name)
+    if (there.length > 0) this.#write(SET, key, value)
+  }
+
+  [IN_SCOPE](change: () => void): void {
+    inScope(this.#state.engine, change)
+  }
+
+  [ADD_TO_FIELD](key: K, field: string, by: number): number {
+    this.#state.check()
     this.#checkKey(key)
     const operation = this.#operation
-    if (operation.encoder.busy) return operation.nested(() => this.increment(key, field, by))
+    if (operation.encoder.busy) return operation.nested(() => this[ADD_TO_FIELD](key, field, by))
     const end = operation.encoder.encode(field, HEAD_BYTES + 8, this.#setSite, key)
     operation.double(HEAD_BYTES, by)
     this.#apply(INCREMENT, end, key, field)
@@ -137,7 +167,7 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     const operation = this.#operation
     if (operation.encoder.busy) return operation.nested(() => this.clear())
     if (state.handle.size() === 0) return
-    operation.head(CLEAR, this.#id, 0)
+    operation.head(CLEAR, state.id, 0)
     state.begin()
     const result = operation.store.apply(HEAD_BYTES)
     if (result < 0) {
@@ -175,12 +205,7 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     return iterate<[K, V]>(this.#state, ENTRIES)
   }
 
-  /** Called after a rollback, which may have changed any map. */
-  rolledBack(): void {
-    this.#state.changes++
-  }
-
-  protected override rows(): Scan {
+  [ROWS](): Scan {
     return new MapRows(this.#state.engine, this.#place, this.#state)
   }
 
@@ -240,12 +265,12 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     const operation = this.#operation
     let result: number
     if (typeof key === 'string') {
-      operation.head(code, this.#id, end - HEAD_BYTES)
+      operation.head(code, state.id, end - HEAD_BYTES)
       state.begin()
       result = state.handle.apply(end, key)
     } else {
       const bytes = writeKey(operation, key, end, this.name)
-      operation.head(code | (keyKind(key) << 8), this.#id, end - HEAD_BYTES)
+      operation.head(code | (keyKind(key) << 8), state.id, end - HEAD_BYTES)
       operation.words[3] = bytes
       state.begin()
       result = operation.store.apply(end + bytes)
@@ -255,7 +280,8 @@ export class NativeMap<V = unknown, K extends Key = Key> extends ForkstoreMap<V,
     if (isIdle || result < 0) state.cancel()
     if (operation.isLarge) operation.settle()
     if (result < 0) this.#fail(result, key, field)
-    if (!isIdle) state.engine.onWrite()
+    if (code === ADOPT) state.engine.onAdopt()
+    else if (!isIdle) state.engine.onWrite()
     return !isIdle
   }
 

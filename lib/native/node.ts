@@ -1,7 +1,7 @@
 import { ArrayNode } from '../tree/array-view.js'
 import { ObjectNode } from '../tree/object-view.js'
 import { describePlace } from '../tree/place.js'
-import type { Place, TreeEngine } from '../tree/tree-engine.js'
+import type { Place, TreeEngine, TreeNode } from '../tree/tree-engine.js'
 import type { Key } from '../types.js'
 import { describeSteps, type Steps } from '../value-errors.js'
 import type { Window } from './window.js'
@@ -20,12 +20,15 @@ export interface NativeNode {
   /** Over the block, at byte `at`. Where there are no windows: undefined, and `at` is the arena offset. */
   window: Window | undefined
   at: number
-  /** Counts what was written to this node: places of members found before may be wrong. */
-  writes: number
   /** Of values that were written here by the general encoder. */
   site: Site | undefined
   /** The view cache's. */
   page: object | undefined
+}
+
+/** By the numbers: there may be two views of one node (docs/design.md, "Identity"). */
+function isSameNode(one: NativeNode & TreeNode, other: TreeNode): boolean {
+  return one.tree === other.tree && one.id === (other as NativeNode & TreeNode).id
 }
 
 /** A node that is an object. */
@@ -33,7 +36,6 @@ export class NativeObject extends ObjectNode implements NativeNode {
   epoch: object | undefined = undefined
   window: Window | undefined = undefined
   at = 0
-  writes = 0
   site: Site | undefined = undefined
   page: object | undefined = undefined
 
@@ -45,6 +47,10 @@ export class NativeObject extends ObjectNode implements NativeNode {
   ) {
     super(tree, parent, step)
   }
+
+  override shows(other: TreeNode): boolean {
+    return isSameNode(this, other)
+  }
 }
 
 /** A node that is an array. */
@@ -52,7 +58,6 @@ export class NativeArray extends ArrayNode implements NativeNode {
   epoch: object | undefined = undefined
   window: Window | undefined = undefined
   at = 0
-  writes = 0
   site: Site | undefined = undefined
   page: object | undefined = undefined
 
@@ -63,6 +68,10 @@ export class NativeArray extends ArrayNode implements NativeNode {
     readonly id: number,
   ) {
     super(tree, parent, step)
+  }
+
+  override shows(other: TreeNode): boolean {
+    return isSameNode(this, other)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ForkstoreError } from '../errors.js'
+import { ForkstoreError } from '../errors.js'
 import type { NativeStore } from './binding.js'
 import { Encoder } from './encoder.js'
 import { errorFromCode } from './errors.js'
@@ -70,8 +70,26 @@ export class Operation {
   reserveAny(end: number): void {
     if (end <= this.capacity) return
     const written = this.bytes
-    this.#view(this.store.growOperationBuffer(Math.max(end + 64, Math.min(2 * end, MAX_VALUE_BYTES))))
+    this.#view(this.#grown(end + 64, Math.min(2 * end, MAX_VALUE_BYTES)))
     this.bytes.set(written)
+  }
+
+  /** A buffer of `wanted` bytes, or where memory is short of `least`. */
+  #grown(least: number, wanted: number): ArrayBuffer {
+    try {
+      return this.store.growOperationBuffer(Math.max(least, wanted))
+    } catch {
+      // Without the room to grow.
+    }
+    try {
+      return this.store.growOperationBuffer(least)
+    } catch (error) {
+      throw new ForkstoreError(
+        'ERR_FORKSTORE_TOO_LARGE',
+        `there is no memory for a value of this size: a buffer of ${least} bytes cannot be had`,
+        { cause: error },
+      )
+    }
   }
 
   /** Whether the buffer is larger than it is kept. */
@@ -82,7 +100,13 @@ export class Operation {
   /** Called when an operation has ended, well or not: gives back a buffer that was needed for it alone. */
   settle(): void {
     if (!this.isLarge || this.encoder.busy) return
-    this.#view(this.store.growOperationBuffer(FIRST_BUFFER_BYTES))
+    let small: ArrayBuffer
+    try {
+      small = this.store.growOperationBuffer(FIRST_BUFFER_BYTES)
+    } catch {
+      return // the large one is kept until memory can be had
+    }
+    this.#view(small)
   }
 
   /** The fields of an operation's head that do not depend on the key. */

@@ -85,7 +85,10 @@ export class PackedTree implements TreeEngine {
   readonly deleteItem = refuseChange
   readonly setLength = refuseChange
   readonly splice = refuseChange
+  readonly take = refuseChange
   readonly permute = refuseChange
+  /** For copyWithin() only. */
+  readonly copyItems = refuseChange
   readonly #engine: NativeEngine
   readonly #decoder: Decoder
   readonly #shapes: Shapes

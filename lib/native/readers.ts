@@ -1,6 +1,7 @@
 import type { Decoder } from './decoder.js'
 import { readLatin1, readShort } from './strings.js'
 import type { Window } from './window.js'
+import { define } from '../define.js'
 
 /** Makes the object whose slots are at `slots`. */
 export type Reader = (decoder: Decoder, window: Window, slots: number) => object
@@ -35,15 +36,6 @@ export function readPlainly(
   }
   if (decoder.missed) decoder.defer(window, object, names, slots, 8)
   return object
-}
-
-/** Adds a property of the object's own, whatever Object.prototype has of that name (it may be frozen). */
-export function define(object: Record<string, unknown>, name: string, value: unknown): void {
-  if (name in object) {
-    Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true })
-  } else {
-    object[name] = value
-  }
 }
 
 /** undefined where code generation is forbidden. */

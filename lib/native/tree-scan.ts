@@ -1,4 +1,6 @@
-import { ABSENT, type Scan } from '../tree/tree-engine.js'
+import { Newcomers } from '../tree/member-log.js'
+import { NameScan } from '../tree/name-scan.js'
+import type { Scan } from '../tree/tree-engine.js'
 import type { Key } from '../types.js'
 import type { NativeArray, NativeObject } from './node.js'
 import type { NativeTree } from './tree.js'
@@ -37,13 +39,13 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
     const { tree, node, width } = this
     tree.places.locate(node)
     const isChanged =
-      this.#epoch !== node.epoch || this.#writes !== node.writes || this.#foreign !== tree.foreign
+      this.#epoch !== node.epoch || this.#writes !== tree.writes(node) || this.#foreign !== tree.foreign
     if (!isChanged && ++this.at < this.count) return true
     if (isChanged) {
       // A loop that writes makes every batch worthless after one member: fetch few.
       if (this.batch.length > LEAST_BATCH * width) this.batch = new Float64Array(LEAST_BATCH * width)
       this.#epoch = node.epoch
-      this.#writes = node.writes
+      this.#writes = tree.writes(node)
       this.#foreign = tree.foreign
     } else if (this.count * width < this.batch.length) {
       return false
@@ -56,43 +58,74 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
   }
 }
 
-/** The members of a TABLE, by the sequence of their records. */
+/** The members that a TABLE has now, by the sequence of their records. */
 export class TableScan extends BatchScan<NativeObject> {
+  readonly #newcomers: Newcomers<number>
+  /** Names that are no indexes and come later have this sequence number or higher ones. */
+  readonly #end: number
   #from = 0
   #name: string | undefined
+  /** What is left, when a rollback has made the object what it was before it became a table. */
+  #rest: NameScan<number> | undefined
+
+  constructor(tree: NativeTree, node: NativeObject) {
+    super(tree, node)
+    this.#newcomers = new Newcomers(tree.log, node.id)
+    this.#end = tree.nextSequence(node)
+  }
 
   next(): boolean {
-    if (!this.step()) return false
-    this.#name = undefined
-    this.#from = this.tree.decoder.recordSequence(this.batch[this.at] as number) + 1
-    return true
+    return this.#rest === undefined ? this.#nextRecord() : this.#rest.next()
+  }
+
+  #nextRecord(): boolean {
+    const { decoder } = this.tree
+    while (this.step()) {
+      const record = this.batch[this.at] as number
+      const sequence = decoder.recordSequence(record)
+      if (sequence >= this.#end) return false
+      this.#from = sequence + 1
+      this.#name = undefined
+      if (!this.#newcomers.isAny || !this.#newcomers.has(this.name())) return true
+    }
+    // The last step may have found that it is no table any more.
+    return this.#rest !== undefined && this.next()
   }
 
   name(): string {
+    if (this.#rest !== undefined) return this.#rest.name()
     return (this.#name ??= this.tree.decoder.recordKey(this.batch[this.at] as number) as string)
   }
 
   value(): unknown {
     const { tree } = this
+    if (this.#rest !== undefined) return this.#rest.value()
     return tree.valueAt(tree.decoder.recordSlot(this.batch[this.at] as number), this.node, this.name())
   }
 
   protected refill(): number {
-    return this.tree.store.scanTable(this.tree.places.block(this.node), this.#from, this.batch)
+    const { tree, node } = this
+    if (tree.isTable(node)) return tree.store.scanTable(tree.places.block(node), this.#from, this.batch)
+    const names = tree.names(node)
+    const last = this.#name === undefined ? -1 : names.indexOf(this.#name)
+    this.#rest = new NameScan(tree, node, names.slice(last + 1), this.#newcomers)
+    return 0
   }
 }
 
-/** The items of an array that are no holes. */
+/** The items of an array that are no holes, up to where it ends now. */
 export class ItemScan extends BatchScan<NativeArray> {
+  readonly #end: number
   #from: number
 
   constructor(tree: NativeTree, node: NativeArray, from: number) {
     super(tree, node, 2)
+    this.#end = tree.length(node)
     this.#from = from
   }
 
   next(): boolean {
-    if (!this.step()) return false
+    if (!this.step() || this.name() >= this.#end) return false
     this.#from = this.name() + 1
     return true
   }
@@ -107,33 +140,5 @@ export class ItemScan extends BatchScan<NativeArray> {
 
   protected refill(): number {
     return this.tree.store.scanItems(this.tree.places.block(this.node), this.#from, this.batch)
-  }
-}
-
-/** The members of a small object. */
-export class NameScan implements Scan {
-  readonly #names: string[]
-  #at = -1
-
-  constructor(
-    readonly tree: NativeTree,
-    readonly node: NativeObject,
-  ) {
-    this.#names = tree.names(node)
-  }
-
-  next(): boolean {
-    const { tree, node } = this
-    while (++this.#at < this.#names.length) if (tree.has(node, this.name())) return true
-    return false
-  }
-
-  name(): string {
-    return this.#names[this.#at] as string
-  }
-
-  value(): unknown {
-    const value = this.tree.get(this.node, this.name())
-    return value === ABSENT ? undefined : value
   }
 }

@@ -1,4 +1,9 @@
 import { describePlace, detached } from '../tree/place.js'
+import { MOST_COPIED } from '../tree/taken-items.js'
+import { indexOfName } from '../tree/array-view.js'
+import { MemberLog, Newcomers } from '../tree/member-log.js'
+import { NameScan } from '../tree/name-scan.js'
+import { changedMeanwhile } from '../tree/refusals.js'
 import { ABSENT, type Place, type Scan, type TreeEngine, type TreeNode } from '../tree/tree-engine.js'
 import { makeView } from '../tree/view.js'
 import type { Key } from '../types.js'
@@ -8,6 +13,7 @@ import { slotNode, type Decoder } from './decoder.js'
 import { MOST_QUICK_UNITS } from './encoder.js'
 import type { NativeEngine } from './engine.js'
 import * as format from './format.js'
+import { HeldItems, type HeldList } from './held-items.js'
 import { NativeObject, NodeSite, SpliceSite, type NativeArray, type NativeNode } from './node.js'
 import {
   DELETE_ITEM,
@@ -23,10 +29,12 @@ import {
 import { Packer } from './packer.js'
 import { DICTIONARY, kindOf, LIST, Places, SHAPED, TABLE } from './places.js'
 import type { Shape, Shapes } from './shapes.js'
-import { ItemScan, NameScan, TableScan } from './tree-scan.js'
+import { ItemScan, TableScan } from './tree-scan.js'
 import type { Window } from './window.js'
 
 const ROOT = 1
+/** Of the counters of writes, a power of two, less one. */
+const WRITE_MASK = 1023
 /** Of the operations that change items: the index or count in front of the value. */
 const OPERAND_BYTES = 8
 
@@ -41,6 +49,14 @@ export class NativeTree implements TreeEngine {
   readonly places: Places
   /** Counts changes that may be of any node, and were not made here: by maps, and rollbacks. */
   foreign = 0
+  /** Which members of objects came and went; not those for which a TABLE's numbers tell it. */
+  readonly log = new MemberLog<number>()
+  readonly held: HeldItems
+  /**
+   * Counts of changes by the number of the node, so that whoever looks at a node hears of them through whichever view
+   * they were made. Nodes whose numbers are alike in the last bits share one: then something is read again for nothing.
+   */
+  readonly #writes = new Float64Array(WRITE_MASK + 1)
   readonly #engine: NativeEngine
   readonly #operation: Operation
   readonly #shapes: Shapes
@@ -55,6 +71,7 @@ export class NativeTree implements TreeEngine {
     this.#operation = engine.operation
     this.#shapes = shapes
     this.#packer = new Packer(store, this.decoder)
+    this.held = new HeldItems(store, this.#packer)
     this.#result = store.result
     const root = new NativeObject(this, undefined, 'root', ROOT)
     makeView(root)
@@ -64,6 +81,11 @@ export class NativeTree implements TreeEngine {
 
   get changes(): number {
     return this.#engine.changes
+  }
+
+  /** Another number after each write to the node: places of members that were found before may be wrong. */
+  writes(node: NativeNode): number {
+    return this.#writes[node.id & WRITE_MASK] as number
   }
 
   get(node: TreeNode, name: string): unknown {
@@ -190,15 +212,49 @@ export class NativeTree implements TreeEngine {
   }
 
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void {
+    this.#splice(node, start, deleteCount, items)
+  }
+
+  take(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): unknown[] {
+    this.#engine.check()
+    // Within a transaction they may come back, and would change again.
+    if (deleteCount <= MOST_COPIED || this.#engine.scopes > 0 || !this.held.hasRoom) {
+      const removed = this.copyItems(node, start, start + deleteCount)
+      this.#splice(node, start, deleteCount, items)
+      return removed
+    }
+    const { list, view } = this.held.begin(deleteCount)
+    try {
+      this.#splice(node, start, deleteCount, items, list)
+      return view
+    } catch (error) {
+      if (list.number === 0) this.held.end(list)
+      throw error
+    }
+  }
+
+  #splice(
+    node: TreeNode,
+    start: number,
+    deleteCount: number,
+    items: readonly unknown[],
+    held?: HeldList,
+  ): void {
     const native = node as NativeArray
     this.places.locate(native)
     if (deleteCount === 0 && items.length === 0) return
     const operation = this.#operation
-    if (operation.encoder.busy) return operation.nested(() => this.splice(node, start, deleteCount, items))
+    if (operation.encoder.busy) {
+      return operation.nested(() => this.#splice(node, start, deleteCount, items, held))
+    }
     const end = operation.encoder.encode(items, HEAD_BYTES + OPERAND_BYTES, new SpliceSite(node), start)
     this.#engine.check() // a getter may have closed the store
+    if (start + deleteCount > this.length(native)) {
+      operation.settle()
+      throw changedMeanwhile(node)
+    }
     this.#operand(start, deleteCount)
-    this.#apply(SPLICE, native, end)
+    this.#apply(SPLICE, native, end, undefined, held)
   }
 
   permute(node: TreeNode, order: Uint32Array): void {
@@ -220,13 +276,24 @@ export class NativeTree implements TreeEngine {
     return this.#packer.copy((node as NativeObject).id, (result) => this.#fail(result, node))
   }
 
+  copyItems(node: TreeNode, start: number, end: number): unknown[] {
+    const native = node as NativeArray
+    this.places.locate(native)
+    const indexes = (from: number, count: number): Float64Array => {
+      const places = new Float64Array(2 * count)
+      this.store.scanItems(this.places.block(native), from, places)
+      return places
+    }
+    return this.#packer.copyItems(native.id, start, end, indexes, (result) => this.#fail(result, node))
+  }
+
   scan(node: TreeNode, from = 0): Scan {
     const native = node as NativeObject | NativeArray
     this.places.locate(native)
     if (native.isArray) return new ItemScan(this, native as NativeArray, from)
-    return this.#kind(native) === TABLE
-      ? new TableScan(this, native as NativeObject)
-      : new NameScan(this, native as NativeObject)
+    const object = native as NativeObject
+    if (this.isTable(object)) return new TableScan(this, object)
+    return new NameScan(this, object, this.names(object), new Newcomers(this.log, object.id))
   }
 
   /** The value that the slot at this arena offset shows; a view when it is of a node, whose block may be given. */
@@ -247,6 +314,18 @@ export class NativeTree implements TreeEngine {
     const block = this.store.locate(id)
     const window = this.decoder.window(block)
     return kindOf(window.words[((block - window.base) >> 2) + 1] as number) >= LIST
+  }
+
+  /** Whether an object that has been located is a TABLE. */
+  isTable(node: NativeObject): boolean {
+    return this.#kind(node) === TABLE
+  }
+
+  /** Of a located TABLE. Names that are no indexes get it and those that follow. */
+  nextSequence(node: NativeObject): number {
+    const { words } = this.places.window(node)
+    const word = this.places.start(node) >> 2
+    return ((words[word + 4] as number) >>> 0) + (words[word + 5] as number) * 2 ** 32
   }
 
   #kind(node: NativeNode): number {
@@ -308,22 +387,41 @@ export class NativeTree implements TreeEngine {
     words[(HEAD_BYTES >> 2) + 1] = high
   }
 
-  /** Applies the operation whose value ends at `end`; whether it changed something. */
-  #apply(code: number, node: NativeNode & TreeNode, end: number, name?: string): boolean {
+  /** Applies the operation whose value ends at `end`; whether it changed something. `held`: for what a SPLICE removes. */
+  #apply(code: number, node: NativeNode & TreeNode, end: number, name?: string, held?: HeldList): boolean {
     const operation = this.#operation
     operation.nodeHead(code, node.id, end - HEAD_BYTES)
-    node.writes++
+    const stripe = node.id & WRITE_MASK
+    this.#writes[stripe]!++
     this.#engine.changes++
-    const result = name === undefined ? this.store.apply(end) : this.store.applyKeyed(end, name)
+    // Before the change, since behind it there may be no room for a call.
+    const event =
+      name !== undefined && this.#isToBeLogged(code, node, name) ? this.log.add(node.id, name) : undefined
+    let result: number
+    if (held !== undefined) {
+      result = this.store.holdItems(end)
+      if (result >= 0) held.number = this.#result[0] as number
+    } else {
+      result = name === undefined ? this.store.apply(end) : this.store.applyKeyed(end, name)
+    }
     const isChanged = result > 0 || (result === 0 && code !== DELETE_MEMBER && code !== DELETE_ITEM)
     if (!isChanged) {
-      node.writes--
+      this.#writes[stripe]!--
       this.#engine.changes--
+      if (event !== undefined) event.by = 0
     }
     if (operation.isLarge) operation.settle()
     if (result < 0) this.#fail(result, node, name)
     if (isChanged) this.#engine.onWrite()
     return isChanged
+  }
+
+  /** A deletion; and a new index among the names of a TABLE, which lies between those that are there. */
+  #isToBeLogged(code: number, node: NativeNode & TreeNode, name: string): boolean {
+    if (code === DELETE_MEMBER) return true
+    if (indexOfName(name) < 0) return false
+    this.places.locate(node)
+    return this.#kind(node) === TABLE && !this.has(node, name)
   }
 
   #fail(result: number, place: Place, name?: string): never {

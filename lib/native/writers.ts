@@ -5,11 +5,19 @@ import type { Operation } from './operation.js'
 import type { ShapeNode, ShapeTree } from './shape-tree.js'
 import { describePath, type Steps } from '../value-errors.js'
 
+export const WRITTEN: unique symbol = Symbol('written')
+
 /**
- * Writes the object `value` with its root slot at `at`; false when it has not the writer's shape, and then
- * none of its fields has been read.
+ * Writes the object `value` with its root slot at `at`: `WRITTEN`. Else, what is to be written in the general way: `value`
+ * itself when it has not the writer's shape, and then none of its fields has been read; or what was left of it while
+ * they were.
  */
-export type Writer = (encoder: Encoder, operation: Operation, value: object, at: number) => boolean
+export type Writer = (
+  encoder: Encoder,
+  operation: Operation,
+  value: object,
+  at: number,
+) => typeof WRITTEN | object
 
 /** Generating a writer costs some 100 us: only after so many values of one shape in a row. */
 const USES_BEFORE_GENERATION = 16
@@ -54,9 +62,14 @@ export function generateWriter(node: ShapeNode, names: readonly string[]): Write
   const count = names.length
   const fields = names.map((_, index) => `field${index}`)
   const compare = names.map(
-    (name, index) => `case ${index}: if (name !== ${JSON.stringify(name)}) return false; break`,
+    (name, index) => `case ${index}: if (name !== ${JSON.stringify(name)}) return value; break`,
   )
-  const read = names.map((name, index) => `const field${index} = value[${JSON.stringify(name)}]`)
+  // A getter may delete what comes later, and that is not stored.
+  const read = names.map((name, index) => {
+    const text = JSON.stringify(name)
+    return `const field${index} = value[${text}]
+    if (field${index} === undefined && !hasOwnProperty.call(value, ${text})) gone = (gone ?? new Set()).add(${index})`
+  })
   const write = names.map((_, index) => {
     const field = `field${index}`
     const slot = `slots + ${8 * index}`
@@ -69,17 +82,19 @@ export function generateWriter(node: ShapeNode, names: readonly string[]): Write
     } else if (!encoder.leaf(${field}, ${slot})) return encoder.resume(value, node, slots, [${fields.join(', ')}])`
   })
   const code = `return (encoder, operation, value, at) => {
-    if (isProxy(value) || getPrototypeOf(value) !== plain) return false
+    if (isProxy(value) || getPrototypeOf(value) !== plain) return value
     let count = 0
     for (const name in value) {
       if (!hasOwnProperty.call(value, name)) continue
       switch (count++) {
         ${compare.join('\n')}
-        default: return false
+        default: return value
       }
     }
-    if (count !== ${count}) return false
+    if (count !== ${count}) return value
+    let gone
     ${read.join('\n')}
+    if (gone !== undefined) return remaining([${fields.join(', ')}], gone)
     const slots = at + 8
     operation.reserve(slots + ${8 * count})
     encoder.cursor = slots + ${8 * count}
@@ -87,13 +102,25 @@ export function generateWriter(node: ShapeNode, names: readonly string[]): Write
     words[at >> 2] = 8
     words[(at >> 2) + 1] = ${format.OBJECT | node.shape}
     ${write.join('\n')}
-    return true
+    return WRITTEN
   }`
+  /** The fields that are not gone. */
+  const remaining = (read: readonly unknown[], gone: ReadonlySet<number>): object =>
+    Object.fromEntries(
+      read.map((field, index) => [names[index], field]).filter((_, index) => !gone.has(index)),
+    ) as object
   try {
-    const make = new Function('isProxy', 'getPrototypeOf', 'plain', 'hasOwnProperty', 'node', code) as (
-      ...values: unknown[]
-    ) => Writer
-    return make(types.isProxy, Object.getPrototypeOf, Object.prototype, Object.prototype.hasOwnProperty, node)
+    const given = {
+      isProxy: types.isProxy,
+      getPrototypeOf: Object.getPrototypeOf,
+      plain: Object.prototype,
+      hasOwnProperty: Object.prototype.hasOwnProperty,
+      node,
+      WRITTEN,
+      remaining,
+    }
+    const make = new Function(...Object.keys(given), code) as (...values: unknown[]) => Writer
+    return make(...Object.values<unknown>(given))
   } catch {
     return undefined
   }

@@ -59,12 +59,11 @@ function itemAt(node: TreeNode, index: number): unknown {
   return value === ABSENT ? undefined : value
 }
 
-/** Items [start, end), with their holes; containers as views, or what `give` makes of them. */
-function items(node: TreeNode, start: number, end: number, give = (value: unknown) => value): unknown[] {
+/** Items [start, end), with their holes; containers as views. */
+function items(node: TreeNode, start: number, end: number): unknown[] {
   const found: unknown[] = []
   const scan = node.tree.scan(node, start)
-  while (scan.next() && (scan.name() as number) < end)
-    found[(scan.name() as number) - start] = give(scan.value())
+  while (scan.next() && (scan.name() as number) < end) found[(scan.name() as number) - start] = scan.value()
   found.length = end - start
   return found
 }
@@ -108,6 +107,10 @@ const overrides = {
     return length + added.length
   },
 
+  /**
+   * What it returns is plain data. Where it is very much, it is a Proxy, which is that array once it is looked at:
+   * `structuredClone` and `postMessage`, which refuse every Proxy, take `[...removed]`.
+   */
   splice(this: unknown, ...given: [start: number, deleteCount?: number, ...added: unknown[]]): unknown[] {
     const node = changedNode(this)
     if (node === undefined) return original.splice.apply(this as unknown[], given as never)
@@ -117,9 +120,7 @@ const overrides = {
     const count = Math.min(Math.max(wanted, 0), length - start)
     const added = given.slice(2)
     checkLength(node, length - count + added.length)
-    const removed = items(node, start, start + count, plain) // they are the caller's
-    if (count > 0 || added.length > 0) node.tree.splice(node, start, count, added)
-    return removed
+    return node.tree.take(node, start, count, added)
   },
 
   sort(this: unknown, compare?: Comparator): unknown {
@@ -172,7 +173,7 @@ const overrides = {
     const to = clamp(target, length, 0)
     const from = clamp(start, length, 0)
     const count = Math.min(clamp(end, length, length) - from, length - to)
-    if (count > 0) node.tree.splice(node, to, count, items(node, from, from + count))
+    if (count > 0) node.tree.splice(node, to, count, node.tree.copyItems(node, from, from + count))
     return this
   },
 

@@ -1,6 +1,6 @@
 // Not the global one, which tests with a clock of their own replace.
-import { setImmediate } from 'node:timers'
 import { ABSENT, type Scan, type TreeNode } from './tree-engine.js'
+import { setImmediate } from '../timers.js'
 
 /** Objects with fewer members are not worth remembering: looking them up costs less. */
 const LEAST_MEMBERS = 65

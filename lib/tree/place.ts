@@ -25,7 +25,7 @@ export function describeBelow(place: Place, steps: Steps): string {
 export function detached(place: Place): ForkstoreError {
   const words =
     place instanceof TreeNode && place.isReadOnly
-      ? `: what a query's callback is given can be read until the store changes; copy() keeps it`
+      ? `: what a query's callback is given can be read until the store changes; keep copy(row) of it`
       : ' was removed or replaced, and this is a view of what was there'
   return new ForkstoreError('ERR_FORKSTORE_DETACHED', `${describePlace(place)}${words}`)
 }

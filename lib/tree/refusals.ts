@@ -35,6 +35,14 @@ export function refuseFreezing(node: TreeNode): never {
   )
 }
 
+/** The error for a splice whose new items, when they were read, took away items that it was to remove or pass over. */
+export function changedMeanwhile(node: TreeNode): ForkstoreError {
+  return new ForkstoreError(
+    'ERR_FORKSTORE_INVALID_ARGUMENT',
+    `${describePlace(node)}: the array became shorter while the new items were read`,
+  )
+}
+
 /**
  * Checks a descriptor that `Object.defineProperty` was given: members are data, and writable, enumerable and
  * configurable. Attributes that a new member is not given are false, in the language.

@@ -28,7 +28,7 @@ export interface Place {
   readonly step: Key
 }
 
-/** One object or array: one and the same for a node as long as anybody holds its view. */
+/** One object or array. Two of these may stand for the same one: `shows` tells. */
 export abstract class TreeNode implements Place {
   abstract readonly isArray: boolean
   /** A value seen in a query's callback that is no node of the tree: traps refuse to change it. */
@@ -43,6 +43,11 @@ export abstract class TreeNode implements Place {
     readonly parent: Place | undefined,
     readonly step: Key,
   ) {}
+
+  /** Whether another node stands for the same object or array of the store. */
+  shows(other: TreeNode): boolean {
+    return this === other
+  }
 
   /** `%o` and `showProxy` show what lies behind a Proxy: not to be the whole engine. */
   [inspect.custom](): string {
@@ -105,11 +110,18 @@ export interface TreeEngine {
    * most the length, and the new length below 2^32.
    */
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void
+  /**
+   * As `splice`, and gives the removed items, with their holes, as plain data of the caller's own: an array, or where
+   * there are very many a Proxy that is one when it is looked at (taken-items.ts).
+   */
+  take(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): unknown[]
   /** Item i becomes what item order[i] was (holes too). REQUIRES: order holds each index once. */
   permute(node: TreeNode, order: Uint32Array): void
 
   /** The whole subtree as plain data, in one pass. */
   copy(node: TreeNode): unknown
+  /** Items [start, end) of an array as plain data, holes too. REQUIRES: `end` is at most the length. */
+  copyItems(node: TreeNode, start: number, end: number): unknown[]
   /** Members of an object in property order, or items of an array, those from index `from` on: read in batches. */
   scan(node: TreeNode, from?: number): Scan
 }

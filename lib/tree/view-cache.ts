@@ -1,6 +1,6 @@
 // Not the global one, which tests with a clock of their own replace.
-import { setImmediate } from 'node:timers'
 import { IdIndex } from './id-index.js'
+import { setImmediate } from '../timers.js'
 
 /**
  * Remembers views by the numbers of their nodes, so that the same object is the same view as long as anybody holds it,
@@ -16,9 +16,11 @@ import { IdIndex } from './id-index.js'
  * fall out after that are forgotten, even if somebody holds them: docs/design.md, "Views", says what that means.
  */
 
-const RECENT = 16_384
-const PAGE = 32
 export const MOST_PAGED_IN_A_TURN = 65_536
+
+/** Of caches that are made from now on. For tests, which make them tiny; the first two are powers of two. */
+export const viewCacheSizes = { recent: 16_384, page: 32, mostPagedInATurn: MOST_PAGED_IN_A_TURN }
+
 /** Pages that are looked at for each one that is made, while dead ones are found: these come in swarms. */
 const LEAST_LOOKED_AT = 2
 const MOST_LOOKED_AT = 16
@@ -37,8 +39,11 @@ interface Filled<Node extends CachedNode> {
 }
 
 export class ViewCache<Node extends CachedNode> {
-  readonly #recent = new Array<Node | undefined>(RECENT).fill(undefined)
-  /** Where a node is: the number of its page, times PAGE, and its place there. */
+  readonly #mask = viewCacheSizes.recent - 1
+  readonly #pageSize = viewCacheSizes.page
+  readonly #mostPagedInATurn = viewCacheSizes.mostPagedInATurn
+  readonly #recent = new Array<Node | undefined>(this.#mask + 1).fill(undefined)
+  /** Where a node is: the number of its page, times the size of a page, and its place there. */
   readonly #index = new IdIndex()
   readonly #filled: (Filled<Node> | undefined)[] = []
   /** Numbers of pages that can be used again. */
@@ -47,17 +52,17 @@ export class ViewCache<Node extends CachedNode> {
   #page: Node[] = []
   #number = 0
   #lookAt = 0
-  #leftInTurn = MOST_PAGED_IN_A_TURN
+  #leftInTurn = this.#mostPagedInATurn
 
   /** The node with this number, if it is remembered. */
   get(id: number): Node | undefined {
-    const node = this.#recent[id & (RECENT - 1)]
+    const node = this.#recent[id & this.#mask]
     return node !== undefined && node.id === id ? node : this.#find(id)
   }
 
   /** REQUIRES: `get(node.id)` is undefined. */
   add(node: Node): void {
-    const at = node.id & (RECENT - 1)
+    const at = node.id & this.#mask
     const before = this.#recent[at]
     this.#recent[at] = node
     if (before !== undefined && before.page === undefined) this.#evict(before)
@@ -74,24 +79,24 @@ export class ViewCache<Node extends CachedNode> {
   #find(id: number): Node | undefined {
     const place = this.#index.get(id)
     if (place < 0) return undefined
-    const number = Math.floor(place / PAGE)
+    const number = Math.floor(place / this.#pageSize)
     const page = number === this.#number ? this.#page : this.#filled[number]?.weak.deref()
-    const node = page?.[place % PAGE]
+    const node = page?.[place % this.#pageSize]
     if (node !== undefined) this.add(node)
     return node
   }
 
   #evict(node: Node): void {
     if (this.#leftInTurn === 0) return
-    if (this.#leftInTurn === MOST_PAGED_IN_A_TURN) {
-      setImmediate(() => (this.#leftInTurn = MOST_PAGED_IN_A_TURN))
+    if (this.#leftInTurn === this.#mostPagedInATurn) {
+      setImmediate(() => (this.#leftInTurn = this.#mostPagedInATurn))
     }
     this.#leftInTurn--
     const page = this.#page
-    this.#index.set(node.id, this.#number * PAGE + page.length)
+    this.#index.set(node.id, this.#number * this.#pageSize + page.length)
     page.push(node)
     node.page = page
-    if (page.length === PAGE) this.#turnPage()
+    if (page.length === this.#pageSize) this.#turnPage()
   }
 
   #turnPage(): void {
@@ -112,7 +117,7 @@ export class ViewCache<Node extends CachedNode> {
     if (filled === undefined || filled.weak.deref() !== undefined) return false
     for (const id of filled.ids) {
       // A view that was made anew may have its place in a later page.
-      if (Math.floor(this.#index.get(id) / PAGE) === number) this.#index.delete(id)
+      if (Math.floor(this.#index.get(id) / this.#pageSize) === number) this.#index.delete(id)
     }
     this.#filled[number] = undefined
     this.#unused.push(number)

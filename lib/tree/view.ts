@@ -65,11 +65,14 @@ export function viewOf(value: unknown): TreeNode | undefined {
 }
 
 /**
- * Whether a value is the very view that the member or item shows: assigning it there changes nothing, and must not
- * replace the node by a copy of itself. `found` looks it up.
+ * Whether a value is a view of the very object that the member or item shows: assigning it there changes nothing, and
+ * must not replace the node by a copy of itself. `found` looks it up.
  */
 export function isThereAlready(value: unknown, found: () => unknown): boolean {
-  return types.isProxy(value) && viewOf(value) !== undefined && found() === value
+  const node = viewOf(value)
+  if (node === undefined) return false
+  const there = viewOf(found())
+  return there?.shows(node) === true
 }
 
 /** Views are copied, everything else is as it is. */

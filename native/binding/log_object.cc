@@ -50,6 +50,12 @@ Napi::Value IsBehind(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), state->log()->stats().behind);
 }
 
+Napi::Value AppendedBytes(const Napi::CallbackInfo& info) {
+  StoreState* state = Open(info);
+  if (state == nullptr) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), static_cast<double>(state->log()->stats().appended_bytes));
+}
+
 Napi::Value Failure(const Napi::CallbackInfo& info) {
   StoreState* state = Open(info);
   if (state == nullptr) return info.Env().Undefined();
@@ -106,6 +112,7 @@ Napi::Object MakeLogObject(Napi::Env env, StoreState* state) {
   object.Set("durableSequence", Napi::Function::New(env, DurableSequence, "durableSequence", state));
   object.Set("state", Napi::Function::New(env, GetState, "state", state));
   object.Set("isBehind", Napi::Function::New(env, IsBehind, "isBehind", state));
+  object.Set("appendedBytes", Napi::Function::New(env, AppendedBytes, "appendedBytes", state));
   object.Set("failure", Napi::Function::New(env, Failure, "failure", state));
   object.Set("refuseWrites", Napi::Function::New(env, RefuseWrites, "refuseWrites", state));
   object.Set("syncNow", Napi::Function::New(env, SyncNow, "syncNow", state));

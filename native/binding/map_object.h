@@ -8,7 +8,7 @@
 
 namespace forkstore {
 
-// `store`: its object, which the functions keep alive.
-Napi::Object MakeMapObject(Napi::Env env, Napi::Value store, MapHandle* handle);
+// `store`: the object of `state`, which the map's object keeps alive.
+Napi::Object MakeMapObject(Napi::Env env, Napi::Value store, StoreState* state, uint32_t id);
 
 }  // namespace forkstore

@@ -20,6 +20,7 @@ uint64_t Number(const Napi::Object& given, const char* name, uint64_t by_default
 OpenOptions ReadOptions(const Napi::Object& given) {
   OpenOptions options;
   options.arena.max_bytes = static_cast<uint64_t>(given.Get("maxBytes").As<Napi::Number>().Int64Value());
+  options.arena.least_bytes = Number(given, "leastBytes", 0);
   options.arena.huge_pages = given.Get("hugePages").As<Napi::Boolean>().Value();
   options.log = Flag(given, "log");
   options.salvage = Flag(given, "salvage");
@@ -60,14 +61,19 @@ Napi::Value OpenWorker::Run(const Napi::CallbackInfo& info) {
 
 void OpenWorker::Execute() {
   status_ = OpenStore(path_, options_, &opened_);
-  if (status_.ok()) status_ = opened_.engine->StartPageKeeper();
+  if (status_.ok()) {
+    opened_.engine->StartPageKeeper();
+  } else {
+    // Here, since it may take a while. And the lock must be free when the caller hears of the failure.
+    opened_.engine.reset();
+    opened_.log.reset();
+    opened_.directory.reset();
+  }
   replay_watch_.EndOfThread();
 }
 
 void OpenWorker::OnOK() {
   if (!status_.ok()) {
-    // The lock must be free when the caller hears of the failure.
-    opened_ = OpenedStore{};
     deferred_.Reject(FailureError(Env(), status_).Value());
     return;
   }

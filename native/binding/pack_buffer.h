@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include "data/tree.h"
+#include "engine/engine.h"
 
 namespace forkstore {
 
@@ -12,11 +13,18 @@ class PackBuffer {
   // Packs the node to the start of the buffer, which is replaced when it is too small, or far too large.
   // *bytes: how many. Errors: those of Tree::Pack; kTooLarge when no buffer can be had.
   Status Pack(napi_env env, const Tree& tree, NodeId node, uint64_t* bytes);
+  // The same for items of an array: as Tree::PackItems.
+  Status PackItems(napi_env env, const Tree& tree, NodeId node, uint32_t from, uint32_t to, uint32_t limit,
+                   uint64_t* bytes, uint32_t* next);
+  // The same for items that are held: as Engine::ReadHeld; kFull when no buffer can be had.
+  Status ReadHeld(napi_env env, Engine* engine, uint64_t held, uint64_t taken, uint32_t most,
+                  uint32_t* indexes, uint64_t* bytes, uint32_t* count);
   Napi::Value Value(Napi::Env env);
   uint32_t replaced() const { return replaced_; }
   void SuppressDestruct() { reference_.SuppressDestruct(); }
 
  private:
+  Status HandOver(napi_env env, uint64_t* bytes);
   bool Replace(Napi::Env env, size_t bytes);
 
   std::vector<uint8_t> packed_;

@@ -54,6 +54,8 @@ Napi::Object DescribeRecoveredLog(Napi::Env env, const RecoveredLog& log) {
   for (uint32_t i = 0; i < log.copied_aside.size(); ++i) copies.Set(i, log.copied_aside[i]);
   object.Set("found", log.found);
   object.Set("operations", static_cast<double>(log.operations));
+  object.Set("writes", static_cast<double>(log.writes));
+  object.Set("bytes", static_cast<double>(log.bytes));
   object.Set("tails", tails);
   object.Set("salvaged", log.salvaged);
   object.Set("copies", copies);
@@ -77,6 +79,7 @@ void StoreObject::Define(Napi::Env env) {
                       InstanceMethod<&StoreObject::Segment>("segment"),
                       InstanceMethod<&StoreObject::ReadBlock>("readBlock"),
                       InstanceMethod<&StoreObject::OpenMap>("openMap"),
+                      InstanceMethod<&StoreObject::DropMap>("dropMap"),
                       InstanceMethod<&StoreObject::Map>("map"),
                       InstanceMethod<&StoreObject::Maps>("maps"),
                       InstanceMethod<&StoreObject::DefineShape>("defineShape"),
@@ -110,12 +113,14 @@ StoreObject::StoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Stor
 StoreObject::~StoreObject() {
   if (!state_) return;
   napi_remove_env_cleanup_hook(Env(), OnEnvironmentEnd, this);
-  state_->Close(Env(), true);
+  std::unique_ptr<StoreRemains> remains = state_->Close(Env(), true);
+  if (remains) ReleaseInBackground(Env(), std::move(remains));
 }
 
 void StoreObject::OnEnvironmentEnd(void* self) {
   auto* object = static_cast<StoreObject*>(self);
-  object->state_->Close(object->Env(), false);
+  // At once: there will be no later.
+  object->state_->Close(object->Env(), false).reset();
   object->state_.reset();
 }
 
@@ -183,24 +188,43 @@ Napi::Value StoreObject::ReadBlock(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(rest));
 }
 
+// Reads the name of a map; what to answer where it is none.
+static Status ReadMapName(Napi::Env env, Napi::Value value, StringArgument* name) {
+  if (!name->Read(env, value)) return Status(Code::kInvalid, "a map's name must be a string");
+  if (name->key().bytes > kMaxKeyBytes) return Status(Code::kTooLarge, "the name is larger than 512 MiB");
+  return Status::Ok();
+}
+
 Napi::Value StoreObject::OpenMap(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   StoreState* state = Open(env);
   if (state == nullptr) return env.Undefined();
   StringArgument name;
-  if (!name.Read(env, info[0])) {
-    return Napi::Number::New(env, state->Answer(Status(Code::kInvalid, "a map's name must be a string"), 0));
-  }
-  if (name.key().bytes > kMaxKeyBytes) {
-    return Napi::Number::New(env,
-                             state->Answer(Status(Code::kTooLarge, "the name is larger than 512 MiB"), 0));
-  }
+  Status status = ReadMapName(env, info[0], &name);
+  if (!status.ok()) return Napi::Number::New(env, state->Answer(status, 0));
   const uint32_t id = state->engine()->FindMap(name.key());
   if (id != 0) return Napi::Number::New(env, id);
   ApplyResult result;
+  // Where they are used up, 0, which the engine refuses.
   const uint32_t next = state->engine()->map_count() + 1;
-  const Status status = state->ApplyBuilt(OperationCode::kCreateMap, next, {}, name.key(), &result);
+  status = state->ApplyBuilt(OperationCode::kCreateMap, next, {}, name.key(), &result);
   return Napi::Number::New(env, state->Answer(status, next));
+}
+
+Napi::Value StoreObject::DropMap(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  StoreState* state = Open(env);
+  if (state == nullptr) return env.Undefined();
+  StringArgument name;
+  Status status = ReadMapName(env, info[0], &name);
+  // No map has such a long one.
+  if (status.code() == Code::kTooLarge) return Napi::Number::New(env, 0);
+  if (!status.ok()) return Napi::Number::New(env, state->Answer(status, 0));
+  const uint32_t id = state->engine()->FindMap(name.key());
+  if (id == 0) return Napi::Number::New(env, 0);
+  ApplyResult result;
+  status = state->ApplyBuilt(OperationCode::kDropMap, id, {}, Key{}, &result);
+  return Napi::Number::New(env, state->Answer(status, 1));
 }
 
 Napi::Value StoreObject::Map(const Napi::CallbackInfo& info) {
@@ -212,21 +236,24 @@ Napi::Value StoreObject::Map(const Napi::CallbackInfo& info) {
     FailureError(env, Status(Code::kInvalid, "there is no such map")).ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  Napi::Object object = MakeMapObject(env, info.This(), state->HandleFor(id));
-  return object;
+  return MakeMapObject(env, info.This(), state, id);
 }
 
 Napi::Value StoreObject::Maps(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   StoreState* state = Open(env);
   if (state == nullptr) return env.Undefined();
-  Napi::Array list = Napi::Array::New(env);
-  for (const auto& [id, name] : state->engine()->maps()) {
+  constexpr uint32_t kMost = 64;
+  uint32_t ids[kMost];
+  const auto from = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
+  const uint32_t count = state->engine()->ScanMaps(from, kMost, ids);
+  Napi::Array list = Napi::Array::New(env, count);
+  for (uint32_t i = 0; i < count; ++i) {
+    const Key name = state->engine()->MapName(ids[i]);
     Napi::Object entry = Napi::Object::New(env);
-    entry.Set("id", id);
+    entry.Set("id", ids[i]);
     entry.Set("name", ToString(env, name.kind == KeyKind::kUtf16, name.data, name.bytes));
-    entry.Set("entries", static_cast<double>(state->engine()->map(id)->size()));
-    list.Set(list.Length(), entry);
+    list.Set(i, entry);
   }
   return list;
 }
@@ -273,7 +300,7 @@ Napi::Value StoreObject::ShapeNames(const Napi::CallbackInfo& info) {
 Napi::Value StoreObject::Reclaim(const Napi::CallbackInfo& info) {
   StoreState* state = Open(info.Env());
   if (state == nullptr) return info.Env().Undefined();
-  return Napi::Boolean::New(info.Env(), state->engine()->Reclaim(info[0].As<Napi::Number>().Uint32Value()));
+  return Napi::Boolean::New(info.Env(), state->Reclaim(info[0].As<Napi::Number>().Uint32Value()));
 }
 
 Napi::Value StoreObject::Log(const Napi::CallbackInfo& info) {
@@ -311,9 +338,10 @@ Napi::Value StoreObject::Stats(const Napi::CallbackInfo& info) {
   set("liveBytes", allocated.live_bytes);
   set("freeBytes", allocated.free_bytes);
   set("mappedBytes", allocated.mapped_bytes);
-  set("dirtyBytes", engine->arena()->CountDirtyPages() * kPageBytes);
+  set("dirtyBytes", engine->arena()->dirty_pages() * kPageBytes);
   set("maxBytes", engine->arena()->max_bytes());
   set("entries", engine->entries());
+  set("maps", engine->live_maps());
   set("writes", engine->writes());
   set("shapes", engine->shapes().count());
   set("nodes", engine->tree().node_count());
@@ -321,8 +349,8 @@ Napi::Value StoreObject::Stats(const Napi::CallbackInfo& info) {
   return object;
 }
 
-void StoreObject::Close(const Napi::CallbackInfo& info) {
-  state_->Close(info.Env(), true);
+Napi::Value StoreObject::Close(const Napi::CallbackInfo& info) {
+  return ReleaseInBackground(info.Env(), state_->Close(info.Env(), true));
 }
 
 }  // namespace forkstore

@@ -30,6 +30,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value Segment(const Napi::CallbackInfo& info);
   Napi::Value ReadBlock(const Napi::CallbackInfo& info);
   Napi::Value OpenMap(const Napi::CallbackInfo& info);
+  Napi::Value DropMap(const Napi::CallbackInfo& info);
   Napi::Value Map(const Napi::CallbackInfo& info);
   Napi::Value Maps(const Napi::CallbackInfo& info);
   Napi::Value DefineShape(const Napi::CallbackInfo& info);
@@ -38,7 +39,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value Log(const Napi::CallbackInfo& info);
   Napi::Value Snapshot(const Napi::CallbackInfo& info);
   Napi::Value Stats(const Napi::CallbackInfo& info);
-  void Close(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
 
   // The state, or an exception under way when the store is closed.
   StoreState* Open(Napi::Env env);

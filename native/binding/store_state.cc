@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "binding/array_buffer.h"
 #include "binding/failure.h"
 
 namespace forkstore {
@@ -23,12 +24,17 @@ double NowMs() {
 struct SnapshotCall {
   std::shared_ptr<StoreState*> store;
   napi_threadsafe_function deliver = nullptr;
+  Arena* arena = nullptr;
   double pause_ms = 0;
   SnapshotOutcome outcome;
+  std::vector<uint32_t> split;  // huge pages
 
+  // Before the arena goes. What goes through all marks is done here, not on the event loop.
   static void OnDone(void* context, SnapshotOutcome&& outcome) {
     auto* call = static_cast<SnapshotCall*>(context);
     call->outcome = std::move(outcome);
+    call->arena->AppendSplitHugePages(&call->split);
+    call->arena->EndSave(call->outcome.status.ok());
     Send(call);
   }
 
@@ -46,7 +52,7 @@ struct SnapshotCall {
     Napi::Env env(raw_env);
     Napi::HandleScope scope(env);
     const SnapshotOutcome& outcome = call->outcome;
-    if (*call->store != nullptr) (*call->store)->FinishSnapshot(outcome.status.ok());
+    if (*call->store != nullptr) (*call->store)->FinishSnapshot(call.get());
     Napi::Object object = Napi::Object::New(env);
     object.Set("code", static_cast<double>(outcome.status.code()));
     object.Set("message", outcome.status.message());
@@ -68,12 +74,14 @@ StoreState::StoreState(OpenedStore opened)
 
 StoreState::~StoreState() = default;
 
-MapHandle* StoreState::HandleFor(uint32_t id) {
-  while (handles_.size() < id) {
-    const uint32_t next = static_cast<uint32_t>(handles_.size()) + 1;
-    handles_.push_back({this, next, engine()->map(next)});
+OrderedMap* MapHandle::Map() {
+  Engine* engine = store->engine();
+  if (engine == nullptr) return nullptr;
+  if (version != engine->maps_version()) {
+    version = engine->maps_version();
+    map = engine->map(id);
   }
-  return &handles_[id - 1];
+  return map;
 }
 
 double StoreState::Answer(const Status& status, double value) {
@@ -83,8 +91,8 @@ double StoreState::Answer(const Status& status, double value) {
 }
 
 Napi::ArrayBuffer StoreState::MakeOperationBuffer(Napi::Env env, size_t bytes) {
-  Napi::ArrayBuffer array = Napi::ArrayBuffer::New(env, bytes);
-  if (env.IsExceptionPending()) return array;
+  Napi::ArrayBuffer array = MakeArrayBuffer(env, bytes);
+  if (array.IsEmpty()) return array;
   buffer_ = static_cast<uint8_t*>(array.Data());
   buffer_bytes_ = bytes;
   buffer_reference_ = Napi::Reference<Napi::ArrayBuffer>::New(array, 1);
@@ -112,10 +120,28 @@ double StoreState::Apply(size_t size) {
   return Applied(ApplyAndLog(buffer_, size, &applied), applied);
 }
 
+double StoreState::ApplyHolding(size_t size) {
+  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
+  if (size > buffer_bytes_) return Answer(Status(Code::kInvalid, "operation: larger than its buffer"), 0);
+  if (engine()->in_transaction()) {
+    return Answer(Status(Code::kInvalid, "nothing can be held within a transaction"), 0);
+  }
+  ApplyResult applied;
+  const Status status = ApplyAndLog(buffer_, size, &applied, RemovedItems::kHeld);
+  applied.number = static_cast<double>(applied.held);
+  return Applied(status, applied);
+}
+
 double StoreState::Applied(const Status& status, const ApplyResult& applied) {
   result_[kResultNumber] = applied.number;
   PublishLayout();
   return Answer(status, applied.changed ? 1 : 0);
+}
+
+bool StoreState::Reclaim(uint32_t budget) {
+  const bool done = engine()->Reclaim(budget);
+  PublishLayout();
+  return done;
 }
 
 double StoreState::Begin() {
@@ -142,20 +168,39 @@ double StoreState::Rollback() {
   if (status.ok() && opened_.log) {
     opened_.log->RollbackTo(marks_.back());
     marks_.pop_back();
-    for (const auto& operation : engine()->TakeSurvivors()) {
-      opened_.log->Append(operation.data(), operation.size());
-    }
+    opened_.log->Append(engine()->TakeSurvivors(), engine()->counts());
   }
   return Answer(status, 0);
 }
 
 double StoreState::Pack(napi_env env, NodeId node) {
   uint64_t bytes = 0;
-  Status status = pack_buffer_.Pack(env, engine()->tree(), node, &bytes);
-  if (status.code() == Code::kNotFound)
-    status = Status(Code::kDetached, "the object is not in the tree any more");
+  const Status status = pack_buffer_.Pack(env, engine()->tree(), node, &bytes);
+  return Packed(status, bytes);
+}
+
+double StoreState::PackItems(napi_env env, NodeId node, uint32_t from, uint32_t to, uint32_t limit) {
+  uint64_t bytes = 0;
+  uint32_t next = 0;
+  const Status status = pack_buffer_.PackItems(env, engine()->tree(), node, from, to, limit, &bytes, &next);
+  result_[kResultNumber] = next;
+  return Packed(status, bytes);
+}
+
+double StoreState::ReadHeld(napi_env env, uint64_t held, uint64_t taken, uint32_t most, uint32_t* indexes) {
+  uint64_t bytes = 0;
+  uint32_t count = 0;
+  const Status status = pack_buffer_.ReadHeld(env, engine(), held, taken, most, indexes, &bytes, &count);
+  result_[kResultNumber] = count;
   result_[kResultPackBuffer] = pack_buffer_.replaced();
   return Answer(status, static_cast<double>(bytes));
+}
+
+double StoreState::Packed(const Status& status, uint64_t bytes) {
+  result_[kResultPackBuffer] = pack_buffer_.replaced();
+  return status.code() == Code::kNotFound
+             ? Answer(Status(Code::kDetached, "the object is not in the tree any more"), 0)
+             : Answer(status, static_cast<double>(bytes));
 }
 
 Napi::Value StoreState::PackBufferValue(Napi::Env env) {
@@ -204,19 +249,36 @@ Status StoreState::ApplyBuilt(OperationCode code, uint32_t collection, const std
   return status;
 }
 
+// JavaScript's accounts take a window for memory in use, all of it. So the first has what a small store
+// needs.
+uint64_t StoreState::WindowBytes(uint32_t index) {
+  const Arena* arena = engine()->arena();
+  const uint64_t start = uint64_t{index} * kSegmentBytes;
+  uint64_t bytes = kSegmentBytes;
+  if (index == 0) {
+    for (const uint64_t step : kFirstWindowBytes) {
+      if (arena->frontier() <= step) bytes = std::min(bytes, step);
+    }
+  }
+  return std::min(bytes, arena->reserved_bytes() - start);
+}
+
 Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
   if (engine() == nullptr) return env.Undefined();
   Arena* arena = engine()->arena();
   const uint64_t start = uint64_t{index} * kSegmentBytes;
   if (start >= arena->reserved_bytes()) return env.Undefined();
-  if (index < segments_.size() && !segments_[index].IsEmpty()) return segments_[index].Value();
-  const uint64_t bytes = std::min(kSegmentBytes, arena->reserved_bytes() - start);
+  const uint64_t bytes = WindowBytes(index);
+  const bool is_there = index < segments_.size() && !segments_[index].IsEmpty();
+  if (is_there && (index != 0 || bytes <= first_window_bytes_)) return segments_[index].Value();
   napi_value window = nullptr;
   // The finalizer has nothing to do: the arena belongs to the engine, and Close() detaches the window.
   const napi_status status = napi_create_external_arraybuffer(
       env, arena->base() + start, bytes, [](napi_env, void*, void*) {}, nullptr, &window);
   if (status != napi_ok) return env.Undefined();
   while (segments_.size() <= index) segments_.emplace_back();
+  if (is_there) outgrown_.push_back(std::move(segments_[index]));  // something may still be read through it
+  if (index == 0) first_window_bytes_ = bytes;
   segments_[index] = Napi::Reference<Napi::ArrayBuffer>::New(Napi::ArrayBuffer(env, window), 1);
   return Napi::Value(env, window);
 }
@@ -287,35 +349,40 @@ bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_m
     opened_.log->Cut(snapshot_generation_);
   }
 
+  call->arena = arena;
   SnapshotCall* pending = call.release();
   arena->BeginSave();
   Status status = SnapshotProcess::Start(arena, opened_.directory.get(), request, SnapshotCall::OnDone,
                                          pending, &snapshot_);
-  if (keeper != nullptr) keeper->Resume();
+  if (keeper != nullptr) {
+    if (status.ok()) keeper->SetChildLives(true);
+    keeper->Resume();
+  }
+  snapshot_runs_ = status.ok();
   if (status.ok()) {
     pending->pause_ms = NowMs() - start;
   } else {
+    arena->CancelSave();
     pending->outcome.status = std::move(status);
     SnapshotCall::Send(pending);
   }
   return true;
 }
 
-void StoreState::FinishSnapshot(bool durable) {
-  snapshot_.reset();
-  if (opened_.log && !durable) opened_.log->SnapshotFailed(snapshot_generation_);
-  std::vector<uint32_t> split;
-  engine()->arena()->AppendSplitHugePages(&split);
-  engine()->arena()->EndSave(durable);
-  if (PageKeeper* keeper = engine()->page_keeper()) keeper->Collapse(std::move(split));
+void StoreState::FinishSnapshot(SnapshotCall* call) {
+  snapshot_runs_ = false;
+  if (opened_.log && !call->outcome.status.ok()) opened_.log->SnapshotFailed(snapshot_generation_);
+  if (PageKeeper* keeper = engine()->page_keeper()) {
+    keeper->Collapse(std::move(call->split));
+    keeper->SetChildLives(false);
+  }
 }
 
-void StoreState::Close(Napi::Env env, bool env_alive) {
-  if (engine() == nullptr) return;
-  // Kills the child, if there is one, and waits for its watcher; its outcome is delivered later or never.
-  *self_ = nullptr;
-  snapshot_.reset();
-  for (MapHandle& handle : handles_) handle.map = nullptr;
+std::unique_ptr<StoreRemains> StoreState::Close(Napi::Env env, bool env_alive) {
+  if (engine() == nullptr) return nullptr;
+  *self_ = nullptr;  // the outcome of a snapshot is delivered later or never
+  for (auto& window : outgrown_) segments_.push_back(std::move(window));
+  outgrown_.clear();
   if (env_alive) {
     for (const auto& segment : segments_) {
       if (!segment.IsEmpty()) napi_detach_arraybuffer(env, segment.Value());
@@ -328,11 +395,13 @@ void StoreState::Close(Napi::Env env, bool env_alive) {
     pack_buffer_.SuppressDestruct();
   }
   segments_.clear();
-  opened_.engine.reset();
-  // The log's threads call the watch, and write to the directory.
-  opened_.log.reset();
-  log_watch_.reset();
-  opened_.directory.reset();
+  auto remains = std::make_unique<StoreRemains>();
+  remains->snapshot = std::move(snapshot_);
+  remains->engine = std::move(opened_.engine);
+  remains->log = std::move(opened_.log);
+  remains->directory = std::move(opened_.directory);
+  remains->log_watch = std::move(log_watch_);
+  return remains;
 }
 
 }  // namespace forkstore

@@ -1,7 +1,7 @@
 // StoreState: the C++ side of one open store: what the JavaScript objects `NativeStore` and `NativeMap`
 // (lib/native/binding.ts) refer to.
 //
-// Lifetime: owned by the StoreObject. Close() gives everything big back and may come from close(), from
+// Lifetime: owned by the StoreObject. Close() hands over everything big and may come from close(), from
 // the garbage collector, or from the end of the environment (worker termination, process exit), when no
 // JavaScript can run any more; after it, `engine()` is nullptr and every call answers kInvalid.
 // Thread safety: the environment's thread only.
@@ -9,24 +9,28 @@
 
 #include <napi.h>
 
-#include <deque>
 #include <memory>
 #include <vector>
 
 #include "binding/log_watch.h"
 #include "binding/pack_buffer.h"
-#include "persist/recovery.h"
-#include "persist/snapshot.h"
+#include "binding/store_remains.h"
 
 namespace forkstore {
 
 class StoreState;
 
-// What the functions of one NativeMap are bound to; as long-lived as the StoreState.
+// What the functions of one NativeMap are bound to; as long-lived as its JavaScript object, which keeps the
+// store's object, and with it the StoreState, alive.
 struct MapHandle {
   StoreState* store;
   uint32_t id;
-  OrderedMap* map;  // nullptr once closed
+  // Where the map was found, and under which Engine::maps_version().
+  OrderedMap* map = nullptr;
+  uint64_t version = 0;
+
+  // nullptr when the store is closed or the map was dropped.
+  OrderedMap* Map();
 };
 
 // Places in `result`.
@@ -35,6 +39,8 @@ enum ResultPlace {
   kResultLayout = 1,
   kResultBlock = 2,
   kResultPackBuffer = 3,
+  kResultMoved = 4,
+  kResultReach = 5,
   kResultPlaces
 };
 
@@ -50,8 +56,6 @@ class StoreState {
 
   Engine* engine() { return opened_.engine.get(); }
   const OpenedStore& opened() const { return opened_; }
-
-  MapHandle* HandleFor(uint32_t id);
 
   // Keeps the status for lastMessage(); returns -Code, or `value` when it is good.
   double Answer(const Status& status, double value);
@@ -69,11 +73,16 @@ class StoreState {
 
   // Applies the operation at the start of the buffer.
   double Apply(size_t size);
+  // The same for a SPLICE of an array whose items are to be held; the number of their list goes to the
+  // result.
+  double ApplyHolding(size_t size);
   // Fills in the key behind the value and applies.
   double ApplyWithKey(size_t value_end, const Key& key);
   // Applies an operation that C++ puts together: a map or a shape.
   Status ApplyBuilt(OperationCode code, uint32_t collection, const std::vector<uint8_t>& value,
                     const Key& key, ApplyResult* result);
+
+  bool Reclaim(uint32_t budget);
 
   // 0, or -Code.
   double Begin();
@@ -82,6 +91,11 @@ class StoreState {
 
   // Packs a node into the pack buffer: its bytes, or -Code.
   double Pack(napi_env env, NodeId node);
+  // The same for items of an array (Tree::PackItems); where to go on goes to the result.
+  double PackItems(napi_env env, NodeId node, uint32_t from, uint32_t to, uint32_t limit);
+  // Engine::ReadHeld into the pack buffer; how many items there are goes to the result. `indexes`:
+  // kMostAtOnce of them.
+  double ReadHeld(napi_env env, uint64_t held, uint64_t taken, uint32_t most, uint32_t* indexes);
   Napi::Value PackBufferValue(Napi::Env env);
   // The log; nullptr when the store keeps none, or is closed.
   Log* log() { return opened_.log.get(); }
@@ -95,39 +109,46 @@ class StoreState {
   // No write and no snapshot after it; see Log::BeginClose().
   void BeginCloseLog();
 
-  // A window over the arena; cached. Undefined where the embedder forbids external buffers.
+  // A window over the arena; cached. The first is no longer than the store needs for now. Undefined where the
+  // embedder forbids external buffers.
   Napi::Value Segment(Napi::Env env, uint32_t index);
 
   // False: a helper thread is in the way; try again on another turn.
   bool StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done);
-  uint64_t snapshot_bytes_written() const { return snapshot_ ? snapshot_->bytes_written() : 0; }
+  uint64_t snapshot_bytes_written() const { return snapshot_runs_ ? snapshot_->bytes_written() : 0; }
 
-  // `env_alive`: whether JavaScript objects may still be touched.
-  void Close(Napi::Env env, bool env_alive);
+  // Takes the windows from JavaScript and hands over what is to be given back; nullptr when that has been
+  // done. `env_alive`: whether JavaScript objects may still be touched.
+  std::unique_ptr<StoreRemains> Close(Napi::Env env, bool env_alive);
 
  private:
   friend struct SnapshotCall;
-  void FinishSnapshot(bool durable);
-  // After anything that can have moved nodes.
-  void PublishLayout() { result_[kResultLayout] = static_cast<double>(engine()->tree().layout_version()); }
-  double Applied(const Status& status, const ApplyResult& applied);
-  // The one way to the engine: what it took goes into the log.
-  Status ApplyAndLog(const uint8_t* operation, size_t size, ApplyResult* result) {
-    if (refuses_writes_) return WriteRefusal();
-    Status status = engine()->Apply(operation, size, result);
-    if (opened_.log && status.ok() && !IsIdle(operation, *result)) opened_.log->Append(operation, size);
-    return status;
+  // Besides a whole segment.
+  static constexpr uint64_t kFirstWindowBytes[] = {uint64_t{256} << 20, uint64_t{32} << 20,
+                                                   uint64_t{1} << 20};
+  uint64_t WindowBytes(uint32_t index);
+  void FinishSnapshot(SnapshotCall* call);
+  // After anything that can have made or moved blocks.
+  void PublishLayout() {
+    result_[kResultReach] = static_cast<double>(engine()->arena()->frontier());
+    result_[kResultLayout] = static_cast<double>(engine()->tree().layout_version());
+    result_[kResultMoved] = static_cast<double>(engine()->moved_blocks());
   }
-  // Whether an operation that the engine took has changed nothing.
-  static bool IsIdle(const uint8_t* operation, const ApplyResult& result) {
-    switch (static_cast<OperationCode>(operation[0])) {
-      case OperationCode::kDelete:
-      case OperationCode::kDeleteMember:
-      case OperationCode::kDeleteItem:
-        return !result.changed;
-      default:
-        return false;
+  double Applied(const Status& status, const ApplyResult& applied);
+  double Packed(const Status& status, uint64_t bytes);
+  // The one way to the engine: what it took goes into the log. Where memory is short, the operation may
+  // become another one, which the log then holds.
+  Status ApplyAndLog(uint8_t* operation, size_t size, ApplyResult* result,
+                     RemovedItems removed = RemovedItems::kGo) {
+    if (refuses_writes_) return WriteRefusal();
+    Status status = engine()->Apply(operation, size, result, removed);
+    if (status.code() == Code::kFull && DoWithoutShape(operation)) {
+      status = engine()->Apply(operation, size, result);
     }
+    if (opened_.log && status.ok() && !IsIdle(operation, *result)) {
+      opened_.log->Append(operation, size, engine()->counts());
+    }
+    return status;
   }
   Status WriteRefusal() const;
 
@@ -135,7 +156,6 @@ class StoreState {
   std::unique_ptr<LogWatch> log_watch_;  // outlives the log, whose thread calls it
   OpenedStore opened_;
   std::shared_ptr<StoreState*> self_;  // what outlives this object asks here whether it still is
-  std::deque<MapHandle> handles_;      // by id - 1; a deque, so that pointers stay valid
   std::string last_message_;
   Napi::Reference<Napi::ArrayBuffer> buffer_reference_;
   uint8_t* buffer_ = nullptr;
@@ -145,7 +165,10 @@ class StoreState {
   PackBuffer pack_buffer_;
   std::vector<uint64_t> built_;  // operations that do not fit the buffer; words for alignment
   std::vector<Napi::Reference<Napi::ArrayBuffer>> segments_;
-  std::unique_ptr<SnapshotProcess> snapshot_;
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> outgrown_;  // windows that show a part of the first segment
+  uint64_t first_window_bytes_ = 0;
+  std::unique_ptr<SnapshotProcess> snapshot_;  // the last one; its thread may still be on its way out
+  bool snapshot_runs_ = false;
   uint64_t snapshot_generation_ = 0;  // of the last one that was started
   bool refuses_writes_ = false;
   bool log_closing_ = false;

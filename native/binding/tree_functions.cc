@@ -6,10 +6,13 @@
 
 #include "binding/raw_function.h"
 #include "binding/string_argument.h"
+#include "data/held_items.h"
 
 namespace forkstore {
 
 namespace {
+
+constexpr uint32_t kMostPackedItems = 4096;  // by one call
 
 enum class Kind { kObject, kTable, kArray };
 
@@ -189,6 +192,73 @@ napi_value Pack(napi_env env, napi_callback_info info) {
   return Number(env, state->Pack(env, node));
 }
 
+napi_value PackItems(napi_env env, napi_callback_info info) {
+  napi_value arguments[4];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  NodeId node = 0;
+  uint32_t numbers[3] = {};  // from, to, limit
+  if (state->engine() == nullptr) return Number(env, Fail(state, "the store is closed"));
+  if (!ReadNode(env, arguments[0], &node)) return Number(env, Fail(state, "packItems: no number of a node"));
+  for (size_t i = 0; i < 3; ++i) {
+    if (napi_get_value_uint32(env, arguments[i + 1], &numbers[i]) != napi_ok) {
+      return Number(env, Fail(state, "packItems: wrong arguments"));
+    }
+  }
+  const uint32_t limit = std::clamp(numbers[2], 1u, kMostPackedItems);
+  return Number(env, state->PackItems(env, node, numbers[0], numbers[1], limit));
+}
+
+napi_value HoldItems(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  uint32_t size = 0;
+  if (napi_get_value_uint32(env, arguments[0], &size) != napi_ok) {
+    return Number(env, Fail(state, "holdItems: the size is no number"));
+  }
+  return Number(env, state->ApplyHolding(size));
+}
+
+// A number that counts something; false where the argument is none.
+bool ReadCount(napi_env env, napi_value argument, uint64_t* count) {
+  double number = 0;
+  if (napi_get_value_double(env, argument, &number) != napi_ok || !(number >= 0 && number <= 0x1p53)) {
+    return false;
+  }
+  *count = static_cast<uint64_t>(number);
+  return true;
+}
+
+napi_value ReadHeld(napi_env env, napi_callback_info info) {
+  constexpr uint32_t kMost = HeldItems::kMostAtOnce;
+  napi_value arguments[4];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  uint64_t held = 0;
+  uint64_t taken = 0;
+  uint32_t most = 0;
+  double* out = nullptr;
+  size_t length = 0;
+  if (state->engine() == nullptr) return Number(env, Fail(state, "the store is closed"));
+  if (!ReadCount(env, arguments[0], &held) || !ReadCount(env, arguments[1], &taken) ||
+      napi_get_value_uint32(env, arguments[2], &most) != napi_ok ||
+      !Doubles(env, arguments[3], &out, &length)) {
+    return Number(env, Fail(state, "readHeld: wrong arguments"));
+  }
+  if (length < kMost) return Number(env, Fail(state, "readHeld: too little room for indexes"));
+  uint32_t indexes[kMost];
+  const double bytes = state->ReadHeld(env, held, taken, std::clamp(most, 1u, kMost), indexes);
+  const auto count = bytes < 0 ? 0 : static_cast<uint32_t>(state->result()[kResultNumber]);
+  std::copy_n(indexes, count, out);
+  return Number(env, bytes);
+}
+
+napi_value DropHeld(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  StoreState* state = Arguments<StoreState>(env, info, arguments);
+  uint64_t held = 0;
+  if (state->engine() != nullptr && ReadCount(env, arguments[0], &held)) state->engine()->DropHeld(held);
+  return Number(env, 0);
+}
+
 napi_value ApplyKeyed(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   StoreState* state = Arguments<StoreState>(env, info, arguments);
@@ -211,6 +281,10 @@ void AddTreeFunctions(Napi::Env env, Napi::Object store, StoreState* state) {
                 {"scanTable", ScanTable},
                 {"scanItems", ScanItems},
                 {"pack", Pack},
+                {"packItems", PackItems},
+                {"holdItems", HoldItems},
+                {"readHeld", ReadHeld},
+                {"dropHeld", DropHeld},
                 {"applyKeyed", ApplyKeyed}});
 }
 

@@ -34,7 +34,7 @@ bool Attachment::IsAttached(NodeId node, Offset block) {
     ++count;
     const NodeId parent = ParentOf(block);
     if (parent == 0 || nodes_->IsHolder(parent)) break;
-    block = garbage_->IsEmptiedOf(parent, at) ? kNone : nodes_->Find(parent);
+    block = garbage_->IsCutOff(parent, at) ? kNone : nodes_->Find(parent);
     is_attached = block != kNone;
     if (!is_attached) break;
     at = parent;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "data/hash_path.h"
 #include "data/hash_segment.h"
 #include "data/record.h"
 
@@ -11,8 +12,8 @@ namespace forkstore {
 
 namespace {
 
-constexpr uint32_t kLevelBits = 8;
-constexpr uint32_t kMaxLevels = 3;
+constexpr uint32_t kLevelBits = kIndexLevelBits;
+constexpr uint32_t kMaxLevels = kMaxIndexLevels;
 constexpr uint32_t kMaxDepth = kLevelBits * kMaxLevels;
 constexpr uint32_t kNodeReferences = 1u << kLevelBits;
 constexpr uint64_t kNodeBytes = kNodeReferences * sizeof(uint64_t);
@@ -39,14 +40,6 @@ Status Corrupt(const char* what) {
 }
 
 }  // namespace
-
-// The way to a segment: fields[k] holds the reference to nodes[k], fields[levels] that to the segment.
-struct HashIndex::Path {
-  uint32_t levels = 0;
-  Offset fields[kMaxLevels + 1] = {};
-  Offset nodes[kMaxLevels] = {};
-  Offset segment = kNone;  // kNone: the index is empty
-};
 
 Offset HashIndex::Find(uint64_t hash, const Key& key) const {
   const uint32_t bits = HashBits(hash);

@@ -19,6 +19,8 @@
 
 namespace forkstore {
 
+class BlockMover;
+
 class HashIndex {
  public:
   // `reference_field`: arena offset of the u64 that holds the index's reference.
@@ -42,6 +44,11 @@ class HashIndex {
   // Gives back up to `budget` segments and nodes of an index that nobody uses any more (a cleared
   // map); true when nothing is left. `reference` is the detached root, updated in place.
   static bool Reclaim(Heap heap, uint64_t* reference, uint32_t* budget);
+
+  // One step of emptying units (block_mover.h; hash_index_move.cc): looks at the segment that the hashes
+  // whose upper bits are *from lead to, and at the nodes on the way. *from, 0 at first, becomes where to go
+  // on; false when nothing is left there.
+  bool MoveSome(uint64_t* from, BlockMover* mover);
 
   // Loading: claims every block (allocator.MarkLive), checks the structure against the format (any
   // bytes whatever may be there; no recursion deeper than the 3 levels; time linear in the blocks),

@@ -31,18 +31,23 @@ void ItemSequence::ForEach(uint64_t from, uint64_t to, Each each) const {
   }
 }
 
-void ItemSequence::RemoveItems(uint64_t from, uint64_t to, Release release, void* context) {
+void ItemSequence::RemoveItems(uint64_t from, uint64_t to, Release release, void* context, Detach detach) {
   if (from + 1 == to) {  // pop and shift
     const Offset slot = items_.FindField(Position(from));
     if (slot == kNone) return;
-    if (release != nullptr) release(context, heap_.Read<uint64_t>(slot));
+    const uint64_t item = heap_.Read<uint64_t>(slot);
+    if (detach != nullptr) {
+      detach(context, OrderTrie::Part{Position(from), item, 0});
+    } else if (release != nullptr) {
+      release(context, item);
+    }
     items_.Remove(Position(from));
     return;
   }
   while (from < to) {
     const uint64_t first = Position(from);
     const uint64_t count = std::min(to - from, kSequenceLimit - first);
-    items_.RemoveRange(first, first + count - 1, release, context);
+    items_.RemoveRange(first, first + count - 1, release, context, detach);
     from += count;
   }
 }
@@ -69,8 +74,8 @@ bool ItemSequence::Remove(uint32_t index) {
   return true;
 }
 
-void ItemSequence::SetLength(uint32_t length_now, Release release, void* context) {
-  RemoveItems(length_now, length(), release, context);
+void ItemSequence::SetLength(uint32_t length_now, Release release, void* context, Detach detach) {
+  RemoveItems(length_now, length(), release, context, detach);
   SetField(offsetof(SequenceBlock, length), length_now);
   ResetOriginIfEmpty();
 }
@@ -101,7 +106,7 @@ Status ItemSequence::Move(uint64_t from, uint64_t to, uint64_t change) {
       return true;
     });
     if (slots.empty()) continue;
-    RemoveItems(first, end, nullptr, nullptr);
+    RemoveItems(first, end, nullptr, nullptr, nullptr);
     for (size_t i = 0, next; i < slots.size(); i = next) {
       for (next = i + 1; next < slots.size() && indexes[next] == indexes[next - 1] + 1;) next++;
       Status status = InsertRun(Position(indexes[i]) + change, &slots[i], next - i);
@@ -112,14 +117,14 @@ Status ItemSequence::Move(uint64_t from, uint64_t to, uint64_t change) {
 }
 
 Status ItemSequence::Splice(uint32_t start, uint32_t delete_count, const uint64_t* slots, uint32_t count,
-                            Release release, void* context) {
+                            Release release, void* context, Detach detach) {
   const uint64_t length_before = length();
   const uint64_t behind = length_before - start - delete_count;
   // Negative numbers wrap around, as positions do.
   const uint64_t growth = (uint64_t{count} - delete_count) & (kSequenceLimit - 1);
   const bool head_moves = start < behind;
   const uint64_t new_origin = (head_moves ? origin() - growth : origin()) & (kSequenceLimit - 1);
-  RemoveItems(start, uint64_t{start} + delete_count, release, context);
+  RemoveItems(start, uint64_t{start} + delete_count, release, context, detach);
   if (growth != 0) {
     Status status = head_moves ? Move(0, start, (0 - growth) & (kSequenceLimit - 1))
                                : Move(uint64_t{start} + delete_count, length_before, growth);
@@ -147,7 +152,7 @@ Status ItemSequence::Permute(const uint32_t* order) {
     return true;
   });
   if (present != count) {
-    RemoveItems(0, count, nullptr, nullptr);
+    RemoveItems(0, count, nullptr, nullptr, nullptr);
     for (uint32_t i = 0; i < count; i++) {
       if (slots[order[i]] == kHoleSlot) continue;
       Status status = items_.Insert(Position(i), slots[order[i]]);

@@ -10,9 +10,9 @@
 // position: a long array with few items takes little memory. Slots are 8 bytes that mean nothing here.
 //
 // Work: O(log n) for everything at one index or at an end; Splice in between: O(the shorter side), with that
-// many items in scratch memory; O(what is removed or inserted) on top. Changes that fail (kFull) leave a
-// sequence that is in order, but a Splice or Permute may be half done: they are run inside an undo scope
-// (memory/undo.h). Thread safety: the owner thread only.
+// many items in scratch memory; O(what is inserted) on top, and O(what is removed) unless it is detached.
+// Changes that fail (kFull) leave a sequence that is in order, but a Splice or Permute may be half done: they
+// are run inside an undo scope (memory/undo.h). Thread safety: the owner thread only.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +33,9 @@ class ItemSequence {
  public:
   // Told of each slot that goes, in order of index; must not touch this sequence.
   using Release = OrderTrie::Release;
+  // Where it is given, in place of Release: takes parts of the trie that go as a whole, and slots that are in
+  // none of them, by their positions.
+  using Detach = OrderTrie::Detach;
 
   // A sequence of no items: what the caller writes to a new block.
   static SequenceBlock Empty(uint64_t head) { return SequenceBlock{head, 0, kFirstOrigin, kNone, 0, 0}; }
@@ -54,11 +57,11 @@ class ItemSequence {
   // Makes a hole; false when there was none to make. The length stays.
   bool Remove(uint32_t index);
   // Cuts off what is behind, or adds holes.
-  void SetLength(uint32_t length, Release release, void* context);
+  void SetLength(uint32_t length, Release release, void* context, Detach detach = nullptr);
   // Removes `delete_count` items from `start` on and puts `count` slots there (kHoleSlot: a hole).
   // REQUIRES: start + delete_count <= length(); the new length is at most kMaxItems. Errors: kFull.
   Status Splice(uint32_t start, uint32_t delete_count, const uint64_t* slots, uint32_t count, Release release,
-                void* context);
+                void* context, Detach detach = nullptr);
   // Item i becomes what item order[i] was. REQUIRES: order[0, length()) has each index once. Errors: kFull.
   Status Permute(const uint32_t* order);
 
@@ -72,6 +75,14 @@ class ItemSequence {
   };
   uint32_t ScanPresent(uint32_t from, uint32_t limit, Item* items) const;
 
+  // Of the item at this index, whether there is one or not.
+  uint64_t Position(uint64_t index) const { return (origin() + index) & (kSequenceLimit - 1); }
+
+  // As OrderTrie::MoveSome: `from` is a position, `field` holds a slot.
+  bool MoveSome(uint64_t* from, BlockMover* mover, OrderTrie::MoveEach each, void* context) {
+    return items_.MoveSome(from, mover, each, context);
+  }
+
   // Loading: checks the block, which the caller has claimed (its fields may hold anything), claims the trie,
   // and calls visit(context, index, slot) for each item until it returns false; in order, but an array that
   // wraps around begins in the middle. Errors: kCorrupt.
@@ -80,7 +91,6 @@ class ItemSequence {
 
  private:
   uint64_t origin() const { return heap_.Read<uint64_t>(block_ + offsetof(SequenceBlock, origin)); }
-  uint64_t Position(uint64_t index) const { return (origin() + index) & (kSequenceLimit - 1); }
   void SetField(size_t distance, uint64_t value);
   // Calls each(index, slot's offset) for the items there are in [from, to), in order, until it returns false.
   // It may change slots, but not add or remove any.
@@ -90,7 +100,7 @@ class ItemSequence {
   Status Move(uint64_t from, uint64_t to, uint64_t change);
   // Of slots that are no holes, from this position on.
   Status InsertRun(uint64_t position, const uint64_t* slots, uint64_t count);
-  void RemoveItems(uint64_t from, uint64_t to, Release release, void* context);
+  void RemoveItems(uint64_t from, uint64_t to, Release release, void* context, Detach detach);
   void ResetOriginIfEmpty();
 
   Heap heap_;

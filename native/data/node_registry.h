@@ -43,6 +43,9 @@ class NodeRegistry {
     return block;
   }
 
+  // Blocks have moved, of nodes or of what is in them.
+  void Moved() { ++layout_version; }
+
   uint64_t layout_version = 1;
   uint64_t node_count = 0;  // in the table, holders excepted
 

@@ -46,6 +46,11 @@ class NodeTable {
   // Ids >= `from`, in order, and their blocks: up to `limit`; fewer mean that there are no more.
   uint32_t Scan(NodeId from, uint32_t limit, NodeId* nodes, Offset* blocks) const;
 
+  // As OrderTrie::MoveSome: `field` holds the block, or what a holder has.
+  bool MoveSome(NodeId* from, BlockMover* mover, OrderTrie::MoveEach each, void* context) {
+    return trie_.MoveSome(from, mover, each, context);
+  }
+
   // Loading: claims the table's own blocks (any bytes may be there) and calls visit(context, node, block) for
   // each entry in order until it returns false: it checks and claims the node's block.
   // Errors: kCorrupt, also when visit returned false.

@@ -10,6 +10,7 @@ using order_node::ChildField;
 using order_node::Count;
 using order_node::Digit;
 using order_node::HeightFor;
+using order_node::kLevelBits;
 using order_node::kMaxChildren;
 using order_node::kMaxHeight;
 
@@ -139,10 +140,11 @@ void OrderTrie::DropChildren(Offset field, uint64_t gone) {
     std::memmove(bytes, bytes + Count(gone) * sizeof(uint64_t), behind);
   }
   heap_.Mutate<uint64_t>(node) = left;
-  // A quarter full: half of it will do, and leaves room for both directions.
-  const uint64_t capacity = heap_.Capacity(node);
-  const uint64_t enough = order_node::Bytes(children * 2);
-  if (capacity < order_node::Bytes(children * 4) || enough >= capacity) return;
+  // Half empty: a little more than is used will do. Numbers that rise for ever never come back to a node, and
+  // most nodes of an aged trie have few children: what they had room for would be most of the trie.
+  const uint64_t room = (heap_.Capacity(node) - order_node::Bytes(0)) / sizeof(uint64_t);
+  if (uint64_t{children} * 2 > room) return;
+  const uint64_t enough = order_node::Bytes(children + children / 4);
   const Offset smaller = heap_.Allocate(enough);
   if (smaller == kNone) return;  // then it stays as it is
   const uint64_t used = order_node::Bytes(children);
@@ -177,24 +179,27 @@ struct OrderTrie::Range {
   uint64_t last;
   Release release;
   void* context;
-  uint64_t removed = 0;
+  Detach detach;
+  uint64_t released = 0;
 };
 
-uint64_t OrderTrie::RemoveRange(uint64_t first, uint64_t last, Release release, void* context) {
+uint64_t OrderTrie::RemoveRange(uint64_t first, uint64_t last, Release release, void* context,
+                                Detach detach) {
   const uint32_t height = heap_.Read<uint32_t>(height_);
   if (height == 0 || first > last || first >> (order_node::kLevelBits * height) != 0) return 0;
   last = std::min(last, (uint64_t{1} << (order_node::kLevelBits * height)) - 1);
-  Range range{first, last, release, context};
-  if (RemoveInside(top_, height, true, true, &range)) {
+  Range range{first, last, release, context, detach};
+  if (RemoveInside(top_, height, 0, true, true, &range)) {
     heap_.Mutate<uint64_t>(top_) = kNone;
     heap_.Mutate<uint32_t>(height_) = 0;
   }
-  return range.removed;
+  return range.released;
 }
 
 // `from_first`, `to_last`: the node is on the way to the range's first, last number; beyond that it goes as a
 // whole.
-bool OrderTrie::RemoveInside(Offset field, uint32_t height, bool from_first, bool to_last, Range* range) {
+bool OrderTrie::RemoveInside(Offset field, uint32_t height, uint64_t prefix, bool from_first, bool to_last,
+                             Range* range) {
   const Offset node = heap_.Read<uint64_t>(field);
   const uint64_t bitmap = heap_.Read<uint64_t>(node);
   const uint32_t first = from_first ? Digit(range->first, height) : 0;
@@ -203,10 +208,14 @@ bool OrderTrie::RemoveInside(Offset field, uint32_t height, bool from_first, boo
   Offset child = ChildField(node, bitmap, first);
   for (uint64_t rest = gone; rest != 0; rest &= rest - 1, child += sizeof(uint64_t)) {
     const uint32_t digit = static_cast<uint32_t>(std::countr_zero(rest));
-    if (height == 1) {
-      range->removed++;
+    const uint64_t below = prefix | static_cast<uint64_t>(digit) << (kLevelBits * (height - 1));
+    const bool on_way = (from_first && digit == first) || (to_last && digit == last);
+    if (height == 1) range->released++;
+    if (range->detach != nullptr && (height == 1 || !on_way)) {
+      range->detach(range->context, Part{below, heap_.Read<uint64_t>(child), height - 1});
+    } else if (height == 1) {
       if (range->release != nullptr) range->release(range->context, heap_.Read<uint64_t>(child));
-    } else if (!RemoveInside(child, height - 1, from_first && digit == first, to_last && digit == last,
+    } else if (!RemoveInside(child, height - 1, below, from_first && digit == first, to_last && digit == last,
                              range)) {
       gone &= ~Bit(digit);
     }

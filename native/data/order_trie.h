@@ -19,12 +19,22 @@
 
 namespace forkstore {
 
+class BlockMover;
+
 inline constexpr uint64_t kSequenceLimit = uint64_t{1} << (order_node::kLevelBits * order_node::kMaxHeight);
 
 class OrderTrie {
  public:
   // What a caller does with payloads that go: frees a block, or looks into a slot.
   using Release = void (*)(void* context, uint64_t payload);
+  // What has left a trie as it was: a subtree, or (height 0) a payload by itself.
+  struct Part {
+    uint64_t first;  // the lowest sequence that it can have
+    uint64_t top;    // a node's arena offset, or the payload
+    uint32_t height;
+  };
+  // What a caller does with such parts: reads them (ScanPart), and leaves subtrees to Reclaim().
+  using Detach = void (*)(void* context, const Part& part);
   // For payloads that are blocks and nothing else; `heap` is a Heap*.
   static void FreePayload(void* heap, uint64_t payload) { static_cast<Heap*>(heap)->Free(payload); }
 
@@ -43,8 +53,12 @@ class OrderTrie {
   // sparse when memory allows (never fails).
   void Remove(uint64_t sequence);
   // Removes what there is from `first` to `last`, both included; `release` (may be null) is called for
-  // each payload, in order, and must not touch this trie. Returns how many. O(what is removed).
-  uint64_t RemoveRange(uint64_t first, uint64_t last, Release release, void* context);
+  // each payload, in order, and must not touch this trie. Returns how many. O(what is removed); with
+  // `detach`, which is called in place of `release`, in order too, for subtrees that lie in the range as a
+  // whole and for payloads that lie in none: O(height), as there are at most 126 subtrees for each level, and
+  // 126 payloads, which are those that it returns the number of.
+  uint64_t RemoveRange(uint64_t first, uint64_t last, Release release, void* context,
+                       Detach detach = nullptr);
 
   bool empty() const { return heap_.Read<uint32_t>(height_) == 0; }
   // Arena offset of the payload; kNone when the sequence (any number) is absent.
@@ -76,6 +90,16 @@ class OrderTrie {
     Offset field;
   };
   uint32_t ScanPlaces(uint64_t from, uint32_t limit, Place* places) const;
+  // The same for a subtree that has left. REQUIRES: from >= part.first.
+  static uint32_t ScanPart(const Heap& heap, const Part& part, uint64_t from, uint32_t limit, Place* places);
+
+  // One step of emptying units (block_mover.h; order_trie_move.cc): looks at the nodes on the way to the
+  // first sequence >= *from, and calls each(context, sequence, field) for it and those behind it in its leaf,
+  // until the mover's work is done. `each` moves what the payload refers to, and writes the payload, whose
+  // place is `field`; nothing else of this trie. *from becomes where to go on; false when nothing is left
+  // there.
+  using MoveEach = void (*)(void* context, uint64_t sequence, Offset field);
+  bool MoveSome(uint64_t* from, BlockMover* mover, MoveEach each, void* context);
 
   // Gives back a detached trie (a cleared map) step by step: up to `budget` payloads and nodes; true when
   // nothing is left. `top` and `height` are updated in place.
@@ -104,9 +128,13 @@ class OrderTrie {
   // that is referred to from `field`.
   void DropChildren(Offset field, uint64_t gone);
   // True when the node has been freed, since nothing was left in it.
-  bool RemoveInside(Offset field, uint32_t height, bool from_first, bool to_last, Range* range);
+  // `prefix`: the lowest sequence below the node.
+  bool RemoveInside(Offset field, uint32_t height, uint64_t prefix, bool from_first, bool to_last,
+                    Range* range);
   template <typename Leaf>
-  void VisitLeaves(uint64_t from, Leaf leaf) const;
+  static void VisitLeaves(const Heap& heap, Offset top, uint32_t top_height, uint64_t from, Leaf leaf);
+  static uint32_t ScanBelow(const Heap& heap, Offset top, uint32_t height, uint64_t from, uint32_t limit,
+                            Place* places);
   Status RestoreNode(Offset node, uint32_t height, uint64_t prefix, Visit visit, void* context);
 
   Heap heap_;

@@ -25,22 +25,21 @@ Status Corrupt(const char* what) {
 // it returns false: `children` are the bits to be visited, the last ones of the leaf; `field` is that of the
 // first of them; `prefix` is the sequence without its last digit.
 template <typename Leaf>
-void OrderTrie::VisitLeaves(uint64_t from, Leaf leaf) const {
+void OrderTrie::VisitLeaves(const Heap& heap, Offset top, uint32_t top_height, uint64_t from, Leaf leaf) {
   Offset nodes[kMaxHeight + 1];
   uint64_t rest[kMaxHeight + 1];  // children of nodes[h] not visited yet
-  const uint32_t top_height = heap_.Read<uint32_t>(height_);
   if (top_height == 0 || from >> (kLevelBits * top_height) != 0) return;
 
   uint32_t height = top_height;
-  nodes[height] = heap_.Read<uint64_t>(top_);
-  rest[height] = heap_.Read<uint64_t>(nodes[height]) & ~(Bit(Digit(from, height)) - 1);
+  nodes[height] = top;
+  rest[height] = heap.Read<uint64_t>(nodes[height]) & ~(Bit(Digit(from, height)) - 1);
   uint64_t prefix = 0;
   // So far down exactly the way to `from`; once off it, what comes next is beyond it.
   bool on_path = true;
   for (;;) {
     // What is left are the last children, since they are visited in order.
     const uint32_t left = Count(rest[height]);
-    const uint32_t all = Count(heap_.Read<uint64_t>(nodes[height]));
+    const uint32_t all = Count(heap.Read<uint64_t>(nodes[height]));
     const Offset field = nodes[height] + order_node::Bytes(all - left);
     if (height == 1 && left != 0 && !leaf(field, rest[1], prefix)) return;
     if (height == 1 || left == 0) {
@@ -53,8 +52,8 @@ void OrderTrie::VisitLeaves(uint64_t from, Leaf leaf) const {
     height--;
     const uint32_t shift = kLevelBits * height;
     prefix = (prefix >> shift >> kLevelBits << kLevelBits | digit) << shift;
-    nodes[height] = heap_.Read<uint64_t>(field);
-    rest[height] = heap_.Read<uint64_t>(nodes[height]);
+    nodes[height] = heap.Read<uint64_t>(field);
+    rest[height] = heap.Read<uint64_t>(nodes[height]);
     if (on_path) rest[height] &= ~(Bit(Digit(from, height)) - 1);
   }
 }
@@ -62,19 +61,32 @@ void OrderTrie::VisitLeaves(uint64_t from, Leaf leaf) const {
 uint32_t OrderTrie::Scan(uint64_t from, uint32_t limit, uint64_t* payloads) const {
   uint32_t found = 0;
   if (limit == 0) return 0;
-  VisitLeaves(from, [&](Offset field, uint64_t children, uint64_t) {
+  const auto copy = [&](Offset field, uint64_t children, uint64_t) {
     const uint32_t taken = std::min(Count(children), limit - found);
     std::memcpy(payloads + found, heap_.At(field), taken * sizeof(uint64_t));
     found += taken;
     return found < limit;
-  });
+  };
+  VisitLeaves(heap_, heap_.Read<uint64_t>(top_), heap_.Read<uint32_t>(height_), from, copy);
   return found;
 }
 
 uint32_t OrderTrie::ScanPlaces(uint64_t from, uint32_t limit, Place* places) const {
+  return ScanBelow(heap_, heap_.Read<uint64_t>(top_), heap_.Read<uint32_t>(height_), from, limit, places);
+}
+
+uint32_t OrderTrie::ScanPart(const Heap& heap, const Part& part, uint64_t from, uint32_t limit,
+                             Place* places) {
+  const uint32_t found = ScanBelow(heap, part.top, part.height, from - part.first, limit, places);
+  for (uint32_t i = 0; i < found; i++) places[i].sequence += part.first;
+  return found;
+}
+
+uint32_t OrderTrie::ScanBelow(const Heap& heap, Offset top, uint32_t height, uint64_t from, uint32_t limit,
+                              Place* places) {
   uint32_t found = 0;
   if (limit == 0) return 0;
-  VisitLeaves(from, [&](Offset field, uint64_t children, uint64_t prefix) {
+  VisitLeaves(heap, top, height, from, [&](Offset field, uint64_t children, uint64_t prefix) {
     for (; children != 0 && found < limit; children &= children - 1, field += sizeof(uint64_t)) {
       places[found++] = Place{prefix | static_cast<uint64_t>(std::countr_zero(children)), field};
     }

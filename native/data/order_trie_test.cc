@@ -1,5 +1,6 @@
 #include "data/order_trie.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <vector>
@@ -42,6 +43,60 @@ class Fixture {
       ASSERT_EQ(places[i].sequence, expected->first);
       ASSERT_EQ(memory.heap().Read<uint64_t>(places[i].field), expected->second);
     }
+  }
+
+  // A subtree that has left can be read, from any place on, by the numbers that its payloads had.
+  void CheckPart(const OrderTrie::Part& part, uint64_t first, uint64_t last) {
+    std::vector<OrderTrie::Place> places(5000);
+    const uint32_t count = OrderTrie::ScanPart(memory.heap(), part, part.first, 5000, places.data());
+    ASSERT_GT(count, 0u);
+    for (uint32_t i = 0; i < count; i++) {
+      ASSERT_GE(places[i].sequence, std::max(first, part.first));
+      ASSERT_LE(places[i].sequence, last);
+      ASSERT_EQ((places[i].sequence - part.first) >> (order_node::kLevelBits * part.height), 0u);
+      ASSERT_TRUE(i == 0 || places[i].sequence > places[i - 1].sequence);
+    }
+    OrderTrie::Place one{0, kNone};
+    const uint64_t from = places[count / 2].sequence;
+    ASSERT_EQ(OrderTrie::ScanPart(memory.heap(), part, from, 1, &one), 1u);
+    ASSERT_EQ(one.sequence, from);
+    ASSERT_EQ(one.field, places[count / 2].field);
+  }
+
+  // In order; or what is detached, given back later in any order.
+  void CheckRemovesRange(uint64_t first, uint64_t last, std::vector<uint64_t> expected, bool detached) {
+    struct Taken {
+      std::vector<uint64_t> payloads;
+      std::vector<OrderTrie::Part> subtrees;
+      std::vector<uint64_t> firsts;  // of all parts
+    } taken;
+    const auto release = [](void* context, uint64_t payload) {
+      static_cast<Taken*>(context)->payloads.push_back(payload);
+    };
+    const auto detach = [](void* context, const OrderTrie::Part& part) {
+      auto* all = static_cast<Taken*>(context);
+      all->firsts.push_back(part.first);
+      if (part.height == 0) all->payloads.push_back(part.top);
+      if (part.height > 0) all->subtrees.push_back(part);
+    };
+    const uint64_t released = trie().RemoveRange(first, last, release, &taken,
+                                                 detached ? static_cast<OrderTrie::Detach>(detach) : nullptr);
+    ASSERT_EQ(taken.payloads.size(), released);
+    if (detached) {
+      ASSERT_LE(released, 2 * 63u);
+      ASSERT_LE(taken.subtrees.size(), 7 * 2 * 63u);
+    }
+    ASSERT_TRUE(std::is_sorted(taken.firsts.begin(), taken.firsts.end()));
+    for (OrderTrie::Part& part : taken.subtrees) {
+      CheckPart(part, first, last);
+      uint32_t budget = 1 << 20;
+      ASSERT_TRUE(OrderTrie::Reclaim(memory.heap(), &part.top, &part.height, &budget, release, &taken));
+    }
+    if (detached) {
+      std::sort(taken.payloads.begin(), taken.payloads.end());
+      std::sort(expected.begin(), expected.end());
+    }
+    ASSERT_EQ(taken.payloads, expected);
   }
 
   void CheckRestores(const Oracle& oracle) {
@@ -187,15 +242,7 @@ void RunAnywhere(uint32_t seed) {
         expected.push_back(i->second);
         i = oracle.erase(i);
       }
-      std::vector<uint64_t> released;
-      const uint64_t removed = f.trie().RemoveRange(
-          sequence, last,
-          [](void* context, uint64_t payload) {
-            static_cast<std::vector<uint64_t>*>(context)->push_back(payload);
-          },
-          &released);
-      ASSERT_EQ(removed, expected.size());
-      ASSERT_EQ(released, expected);
+      ASSERT_NO_FATAL_FAILURE(f.CheckRemovesRange(sequence, last, expected, random() % 2 == 0));
     } else {
       ASSERT_NO_FATAL_FAILURE(f.CheckScan(oracle, any_sequence(), static_cast<uint32_t>(random() % 200)));
     }
@@ -254,6 +301,30 @@ TEST(OrderTrie, AFullLeafIsDense) {
   for (uint64_t sequence = 0; sequence < 64 * 64; sequence++) ASSERT_TRUE(f.Insert(sequence, 8));
   // 64 leaves of 520 bytes and the node above: little more than 8 bytes an entry.
   EXPECT_EQ(f.memory.live_bytes() - 16, 65u * 520);
+}
+
+// Sequences that are never used again leave a trie behind whose nodes have few children each. `bytes` is
+// little more than what the children and bitmaps that are left need.
+TEST(OrderTrie, AnAgedTrieIsSmall) {
+  struct Case {
+    uint64_t kept_of;
+    uint64_t entries;
+    double bytes;
+  };
+  for (const Case& c : {Case{10, 100000, 16}, Case{100, 400000, 28}, Case{1000, 1000000, 34}}) {
+    SCOPED_TRACE(c.kept_of);
+    std::mt19937_64 random(c.kept_of);
+    Fixture f;
+    std::vector<uint64_t> gone;
+    for (uint64_t sequence = 0; sequence < c.entries; sequence++) {
+      ASSERT_TRUE(f.Insert(sequence, 8));
+      if (random() % c.kept_of != 0) gone.push_back(sequence);
+    }
+    std::shuffle(gone.begin(), gone.end(), random);
+    for (const uint64_t sequence : gone) f.trie().Remove(sequence);
+    const uint64_t left = c.entries - gone.size();
+    EXPECT_LE(static_cast<double>(f.memory.live_bytes()) / static_cast<double>(left), c.bytes);
+  }
 }
 
 TEST(OrderTrie, RunningOutOfMemoryChangesNothing) {

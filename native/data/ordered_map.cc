@@ -13,15 +13,26 @@ void Graveyard::Bury(const MapContents& contents) {
   ++buried_;
 }
 
+bool Graveyard::Free(MapContents* grave, uint32_t* budget) {
+  return OrderTrie::Reclaim(heap_, &grave->order_top, &grave->order_height, budget, &OrderTrie::FreePayload,
+                            &heap_) &&
+         HashIndex::Reclaim(heap_, &grave->index, budget);
+}
+
 bool Graveyard::ReclaimBefore(uint64_t mark, uint32_t budget) {
   while (!graves_.empty() && buried_ - graves_.size() < mark) {
-    MapContents& grave = graves_.front();
-    if (!OrderTrie::Reclaim(heap_, &grave.order_top, &grave.order_height, &budget, &OrderTrie::FreePayload,
-                            &heap_)) {
-      return false;
-    }
-    if (!HashIndex::Reclaim(heap_, &grave.index, &budget)) return false;
+    if (!Free(&graves_.front(), &budget)) return false;
     graves_.pop_front();
+  }
+  return true;
+}
+
+bool Graveyard::ReclaimSince(uint64_t mark, uint32_t budget) {
+  if (buried_ <= mark) return false;
+  while (buried_ > mark && budget > 0) {
+    if (!Free(&graves_.back(), &budget)) break;
+    graves_.pop_back();
+    --buried_;
   }
   return true;
 }
@@ -57,7 +68,7 @@ Status OrderedMap::Set(const Key& key, const uint8_t* value, uint64_t value_byte
 
 Offset OrderedMap::NewRecord(uint64_t sequence, const Key& key, const uint8_t* value, uint64_t value_bytes) {
   const uint64_t bytes = RecordBytes(key.bytes, value_bytes);
-  const Offset record = heap_.Allocate(bytes);
+  const Offset record = heap_.AllocateData(bytes);
   if (record == kNone) return kNone;
   uint8_t* memory = heap_.Write(record, bytes);
   const uint64_t distance = BuildRecordHead(memory, sequence, key);

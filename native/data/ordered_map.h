@@ -57,6 +57,9 @@ class Graveyard {
   bool Reclaim(uint32_t budget) { return ReclaimBefore(Mark(), budget); }
   // Only of what was buried before `mark`: for what an open undo scope has not touched, with Undo::Suspended.
   bool ReclaimBefore(uint64_t mark, uint32_t budget);
+  // About `budget` blocks of what was buried since `mark`, within the undo scope that has begun there, which
+  // takes them back; false when there are none.
+  bool ReclaimSince(uint64_t mark, uint32_t budget);
   bool empty() const { return graves_.empty(); }
 
   // For an undo scope that is taken back: forgets what was buried since `mark`.
@@ -64,9 +67,18 @@ class Graveyard {
   void ForgetSince(uint64_t mark);
 
  private:
+  // True when nothing of it is left.
+  bool Free(MapContents* grave, uint32_t* budget);
+
   Heap heap_;
   std::deque<MapContents> graves_;
   uint64_t buried_ = 0;  // since the store was opened, those forgotten excepted
+};
+
+// How far MoveSome has got in a map.
+struct MapMoveCursor {
+  bool in_index = false;
+  uint64_t from = 0;
 };
 
 // The number of an array index ("0", "1", .. "4294967294"); false for any other name.
@@ -109,6 +121,11 @@ class OrderedMap {
   // As OrderTrie::Scan, from a sequence number.
   uint32_t Scan(uint64_t from_sequence, uint32_t limit, Offset* records) const;
 
+  // Emptying units (block_mover.h; ordered_map_move.cc): moves records and what finds them, from where the
+  // cursor is until the mover's work is done. True when the whole map has been gone over. The map may have
+  // changed in any way since the last step; its header stays where it is.
+  bool MoveSome(MapMoveCursor* cursor, BlockMover* mover);
+
   // Loading: claims and checks index, order and records; values by CheckValue; every record is found under
   // its hash, keys are distinct; counts agree; sequences are below nextSequence. Errors: kCorrupt.
   // Where a value is a NODE slot, the node is appended to *nodes, for the tree to check (nullptr: not
@@ -120,6 +137,8 @@ class OrderedMap {
  private:
   struct Restoring;
   static bool RestoreRecord(void* context, uint64_t sequence, Offset record);
+  struct Moving;
+  static void MoveRecord(void* context, uint64_t sequence, Offset field);
 
   HashIndex Index() const { return HashIndex(heap_, header_ + offsetof(MapHeader, index)); }
   OrderTrie Order() const {

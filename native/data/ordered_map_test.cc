@@ -147,10 +147,10 @@ TEST(OrderedMap, WritesNothingBesideTheValueWhenInPlace) {
   }
   test.memory.arena().BeginSave();
   test.memory.arena().EndSave(true);
-  ASSERT_EQ(test.memory.arena().CountDirtyPages(), 0u);
+  ASSERT_EQ(test.memory.arena().dirty_pages(), 0u);
   ASSERT_TRUE(test.Set(MakeKey(4 * 7777 + 2), MakeValue(48, 1), &inserted).ok());
   EXPECT_FALSE(inserted);
-  EXPECT_EQ(test.memory.arena().CountDirtyPages(), 1u);
+  EXPECT_EQ(test.memory.arena().dirty_pages(), 1u);
 }
 
 TEST(OrderedMap, EntriesOverOneGibibyteAreTooLarge) {

@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include "data/item_sequence.h"
 #include "data/ordered_map.h"
 #include "data/value_body.h"
 
@@ -15,14 +14,54 @@ constexpr uint32_t kDictionaryHigh = uint32_t{kExtended} << 16 | kDictionary;
 }  // namespace
 
 Status Packer::Pack(Offset block) {
-  if (Run(block)) return Status::Ok();
+  return Ended(Run(block));
+}
+
+Status Packer::PackItems(const ItemSequence::Item* items, uint32_t count) {
+  return Ended(RunItems(items, count));
+}
+
+Status Packer::PackSlots(const Slot* slots, uint32_t count) {
+  return Ended(RunSlots(slots, count));
+}
+
+Status Packer::Ended(bool is_whole) {
+  if (is_whole) return Status::Ok();
   out_->resize(base_);
   return Status(Code::kTooLarge, "a copy would be larger than a value may be");
 }
 
 bool Packer::Run(Offset block) {
   uint64_t root = 0;
-  if (!Extend(sizeof(Slot), 8, &root) || !Open(root, block)) return false;
+  return Extend(sizeof(Slot), 8, &root) && Open(root, block) && Finish();
+}
+
+// Until its turn comes, an item's slot holds where it is.
+bool Packer::RunItems(const ItemSequence::Item* items, uint32_t count) {
+  uint64_t root = 0;
+  uint64_t first = 0;
+  if (!Extend(sizeof(Slot), 8, &root) || !OpenCounted(root, uint32_t{kArray} << 16, count, count, &first)) {
+    return false;
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    std::memcpy(out_->data() + first + uint64_t{i} * 8, &items[i].slot, sizeof(Offset));
+  }
+  Push(Frame{Frame::Source::kSlots, nullptr, first, first + uint64_t{count} * 8});
+  return Finish();
+}
+
+bool Packer::RunSlots(const Slot* slots, uint32_t count) {
+  uint64_t root = 0;
+  uint64_t first = 0;
+  if (!Extend(sizeof(Slot), 8, &root) || !OpenCounted(root, uint32_t{kArray} << 16, count, count, &first)) {
+    return false;
+  }
+  for (uint32_t i = 0; i < count; ++i) PutSlot(first + uint64_t{i} * 8, slots[i]);
+  Push(Frame{Frame::Source::kItems, nullptr, first, first + uint64_t{count} * 8});
+  return Finish();
+}
+
+bool Packer::Finish() {
   while (!frames_.empty()) {
     if (!Step()) return false;
   }
@@ -126,6 +165,11 @@ bool Packer::Step() {
     case Frame::Source::kItems: {
       const Slot item = ReadSlot(out_->data() + position);
       return Fill(position, reinterpret_cast<const uint8_t*>(&item));
+    }
+    case Frame::Source::kSlots: {
+      Offset at = kNone;
+      std::memcpy(&at, out_->data() + position, sizeof(at));
+      return Fill(position, heap_.At(at));
     }
     default: {
       Offset record = kNone;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "data/item_sequence.h"
 #include "data/node_registry.h"
 #include "data/shape.h"
 #include "data/small_node.h"
@@ -20,11 +21,15 @@ class Packer {
 
   // Appends to *out, whose size is a multiple of 8. Errors: kTooLarge; then *out is as it was.
   Status Pack(Offset block);
+  // The same for items of an array, by the arena offsets of their slots: one array of them.
+  Status PackItems(const ItemSequence::Item* items, uint32_t count);
+  // The same by the slots themselves: no holes, and none that refers to a body behind it.
+  Status PackSlots(const Slot* slots, uint32_t count);
 
  private:
   // A container whose slots lie at [next, end) in *out and are not all filled in.
   struct Frame {
-    enum class Source : uint32_t { kBlock, kItems, kRecords };
+    enum class Source : uint32_t { kBlock, kItems, kSlots, kRecords };
     Source from;
     const uint8_t* slot;  // kBlock: the slot that belongs to `next`
     uint64_t next;
@@ -32,6 +37,10 @@ class Packer {
   };
 
   bool Run(Offset block);
+  bool RunItems(const ItemSequence::Item* items, uint32_t count);
+  bool RunSlots(const Slot* slots, uint32_t count);
+  Status Ended(bool is_whole);
+  bool Finish();
   bool Step();
   // Room for `bytes` at a multiple of `alignment`, with 0-bytes before and in it; false when the value
   // becomes too large.

@@ -116,7 +116,9 @@ Status Planter::MakeObject(NodeId parent, Frame* frame) {
       members.Add(object.Name(i, &storage), piece);
     }
   }
-  if (!as_is && !object.is_dictionary()) members.TryShape(&name_list_);
+  if (!as_is && !object.is_dictionary()) {
+    if (Status status = members.TryShape(ShapeUse::kDefine, &name_list_); !status.ok()) return status;
+  }
   frame->block = NewBlock(small_);
   return frame->block == kNone ? Full() : Status::Ok();
 }
@@ -220,7 +222,7 @@ Status Planter::ReadOrMake(const uint8_t* at, NodeId parent, Piece* piece) {
 
 Offset Planter::NewBlock(const SmallNode& node) {
   const uint64_t bytes = node.Bytes();
-  const Offset block = heap_.Allocate(bytes);
+  const Offset block = heap_.AllocateData(bytes);
   if (block != kNone) node.Write(heap_.Write(block, bytes));
   return block;
 }

@@ -188,8 +188,12 @@ Status ShapeTable::Define(std::span<const uint8_t> name_list, uint32_t count, ui
   if (HasRepeatedName(parsed.names)) return Status(Code::kInvalid, "a name list repeats a name");
   if (state.shapes.size() >= kMaxShapes) return Status(Code::kTooLarge, "the store's shapes are used up");
 
+  Undo* const undo = state.heap.arena.undo();
+  if (undo != nullptr && undo->spilled()) {
+    return Status(Code::kFull, std::string("no room for an object with new names: ") + Undo::kWhySpilled);
+  }
   // Who has seen a shape goes on using it, whatever becomes of the operation that defined it.
-  const Undo::Suspended suspended(state.heap.arena.undo());
+  const Undo::Suspended suspended(undo);
   const uint64_t list_bytes = name_list.size();
   parsed.block = state.heap.Allocate(kHeadBytes + list_bytes);
   if (parsed.block == kNone) return Status(Code::kFull, "no memory for a shape");

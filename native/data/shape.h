@@ -23,6 +23,13 @@ inline constexpr uint32_t kMaxShapes = 4096;
 inline constexpr uint32_t kMaxShapeFields = 64;
 inline constexpr uint32_t kMaxNameUnits = 255;  // UTF-16 code units of a field name
 
+// What an object of the tree that is changed may do about a shape.
+enum class ShapeUse {
+  kWithout,  // have none
+  kFind,     // have one that is there
+  kDefine,   // also have a new one defined
+};
+
 // Appends one name to a name list (format.md, section 2).
 void AppendName(const StringBytes& name, std::vector<uint8_t>* name_list);
 

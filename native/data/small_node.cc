@@ -131,7 +131,7 @@ void SmallNode::Write(uint8_t* out) const {
 
 Offset NewBox(Heap* heap, const Piece& piece) {
   const uint64_t bytes = RoundUp(8 + piece.bytes, 8);
-  const Offset block = heap->Allocate(bytes);
+  const Offset block = heap->AllocateData(bytes);
   if (block == kNone) return kNone;
   uint8_t* out = heap->Write(block, bytes);
   const Slot slot{8, piece.slot.high};

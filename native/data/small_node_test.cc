@@ -119,13 +119,13 @@ TEST_F(SmallNodeTest, SpelledOutAndShapedAgain) {
     EXPECT_EQ(node.value(i).slot.low, i);
   }
   std::vector<uint8_t> names;
-  members.TryShape(&names);
+  ASSERT_TRUE(members.TryShape(ShapeUse::kDefine, &names).ok());
   EXPECT_EQ(node.head.kind, NodeKind::kShaped);
   EXPECT_EQ(node.head.shape, shape);
   members.SpellOut();
   members.Remove(0);
   const uint32_t count = shapes.table().count();
-  members.TryShape(&names);
+  ASSERT_TRUE(members.TryShape(ShapeUse::kDefine, &names).ok());
   EXPECT_EQ(node.head.shape, count) << "defined now";
   EXPECT_EQ(node[1].slot.low, 2u);
 }
@@ -137,7 +137,7 @@ TEST_F(SmallNodeTest, AShapeThatIsUsedUpIsDoneWithout) {
   SmallObject members(&shapes.table(), &node);
   members.Add(Latin1("new"), Piece::OfSlot(NumberSlot(1)));
   std::vector<uint8_t> names;
-  members.TryShape(&names);
+  ASSERT_TRUE(members.TryShape(ShapeUse::kDefine, &names).ok());
   EXPECT_EQ(node.head.kind, NodeKind::kDictionary);
   EXPECT_FALSE(members.NeedsTable());
   const std::string long_name(129, 'n');

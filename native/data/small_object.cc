@@ -45,28 +45,29 @@ void SmallObject::Add(const StringBytes& name, const Piece& value) {
   node_->Insert(member * 2, NamePiece(name));
 }
 
-void SmallObject::TryShape(std::vector<uint8_t>* name_list) {
+Status SmallObject::TryShape(ShapeUse use, std::vector<uint8_t>* name_list) {
   const uint32_t count = node_->members();
-  if (count > kMaxShapeFields) return;
+  if (use == ShapeUse::kWithout || count > kMaxShapeFields) return Status::Ok();
   name_list->clear();
   bool long_name = false;
   for (uint32_t member = 0; member < count; ++member) {
     StringBytes storage;
     const StringBytes& name = Name(member, &storage);
-    if (name.bytes > uint64_t{kMaxNameUnits} * (name.utf16 ? 2 : 1)) return;
+    if (name.bytes > uint64_t{kMaxNameUnits} * (name.utf16 ? 2 : 1)) return Status::Ok();
     long_name |= name.bytes > kMaxInlineBytes;
     AppendName(name, name_list);
   }
   uint32_t shape = 0;
   if (!shapes_->Find(*name_list, &shape)) {
-    if (long_name || count > kMaxOwnShapeFields || shapes_->count() >= kMaxOwnShapes) return;
-    // Without memory for one, the object can do without: deleting a member must not need a shape.
-    if (!shapes_->Define(*name_list, count, &shape).ok()) return;
+    const bool may_define = use == ShapeUse::kDefine && !long_name && count <= kMaxOwnShapeFields;
+    if (!may_define || shapes_->count() >= kMaxOwnShapes) return Status::Ok();
+    if (Status status = shapes_->Define(*name_list, count, &shape); !status.ok()) return status;
   }
   for (uint32_t member = 0; member < count; ++member) (*node_)[member] = (*node_)[member * 2 + 1];
   node_->SetSlots(count);
   node_->head.kind = NodeKind::kShaped;
   node_->head.shape = shape;
+  return Status::Ok();
 }
 
 bool SmallObject::NeedsTable() const {

@@ -31,9 +31,10 @@ class SmallObject {
   const StringBytes& Name(uint32_t member, StringBytes* storage) const {
     return PieceName((*node_)[member * 2], storage);
   }
-  // Makes it SHAPED when there is a shape with its names, or one may be defined; leaves it a DICTIONARY
-  // otherwise.
-  void TryShape(std::vector<uint8_t>* name_list);
+  // Makes it SHAPED when there is a shape with its names, or, with kDefine, one may be defined
+  // (docs/format.md, section 3, "Ids"); leaves it a DICTIONARY otherwise. Errors: kFull, when a shape is to
+  // be defined and there is no memory for it: doing without would be a choice that no replay could know of.
+  Status TryShape(ShapeUse use, std::vector<uint8_t>* name_list);
   // Whether neither SHAPED nor DICTIONARY can hold it. Any small object.
   bool NeedsTable() const;
 

@@ -61,6 +61,9 @@ NodeId Tree::next_node() const {
 uint64_t Tree::locate_steps() const {
   return state_->attachment.steps();
 }
+uint64_t Tree::listed_items() const {
+  return state_->listed_items;
+}
 uint64_t Tree::node_count() const {
   return state_->nodes.node_count;
 }
@@ -122,6 +125,20 @@ Status Tree::Pack(NodeId node, std::vector<uint8_t>* out) const {
   return Packer(state_->heap, state_->nodes, *state_->shapes, out).Pack(block);
 }
 
+Status Tree::PackItems(NodeId node, uint32_t from, uint32_t to, uint32_t limit, std::vector<uint8_t>* out,
+                       uint32_t* next) const {
+  Offset block = kNone;
+  if (Status status = state_->Find(node, true, &block); !status.ok()) return status;
+  std::vector<ItemSequence::Item> items(limit);
+  uint32_t count = ScanItems(block, from, limit, items.data());
+  *next = count == limit ? items[count - 1].index + 1 : to;
+  if (*next >= to) {
+    *next = to;
+    while (count > 0 && items[count - 1].index >= to) --count;
+  }
+  return Packer(state_->heap, state_->nodes, *state_->shapes, out).PackItems(items.data(), count);
+}
+
 Status Tree::Adopt(OrderedMap* map, const Key& key) {
   State& s = *state_;
   const Offset value = map->Find(key);
@@ -167,8 +184,24 @@ void Tree::DropHolder(OrderedMap* map) {
 bool Tree::Reclaim(uint32_t budget) {
   return state_->garbage.Reclaim(budget);
 }
+bool Tree::can_reclaim() const {
+  return state_->garbage.can_reclaim();
+}
 bool Tree::has_garbage() const {
   return !state_->garbage.empty();
+}
+Status Tree::ReadHeld(uint64_t held, uint64_t taken, uint32_t most, std::vector<uint8_t>* out,
+                      uint32_t* indexes, uint32_t* count) {
+  return state_->garbage.held().Read(held, taken, most, out, indexes, count);
+}
+bool Tree::SpillHeld() {
+  return state_->garbage.SpillHeld();
+}
+void Tree::DropHeld(uint64_t held) {
+  state_->garbage.LetGo(held);
+}
+bool Tree::ReclaimSince(const Mark& mark, uint32_t budget) {
+  return state_->garbage.ReclaimSince(mark.dropped, budget);
 }
 Tree::Mark Tree::GarbageMark() const {
   return Mark{state_->garbage.dropped(), state_->nodes.node_count};

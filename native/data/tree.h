@@ -9,15 +9,17 @@
 //     told from attached nodes by its way up.
 //  3. layout_version() changes whenever the block of an attached node moved, or a node was detached: a place
 //     that was found under the same version is still right.
-//  4. Every change is bounded by what it is given (a value, a count, items that go), never by the size of the
-//     tree; only Permute looks at every item.
+//  4. Every change is bounded by what it is given, never by the size of the tree, except where
+//  docs/design.md,
+//     "What grows on the event loop", says so: Permute looks at every item; Splice moves the slots of the
+//     shorter side; where very many items go and very many stay, the fewer are listed.
 //
 // Changes that fail may be half done: the engine runs each inside an undo scope (memory/undo.h) and takes it
 // back.
 //
-// Where things are: small_node.h and small_object.h (nodes of up to 64 members), plant.h (values become
-// nodes), pack.h (nodes become values), node_registry.h, tree_garbage.h, item_sequence.h and ordered_map.h
-// (large nodes).
+// Where things are: tree_cut.h (items that go), held_items.h (those that can still be read), small_node.h and
+// small_object.h (nodes of up to 64 members), plant.h (values become nodes), pack.h (nodes become values),
+// node_registry.h, tree_garbage.h, item_sequence.h and ordered_map.h (large nodes).
 //
 // Thread safety: the owner thread only.
 #pragma once
@@ -36,6 +38,14 @@
 #include "memory/heap.h"
 
 namespace forkstore {
+
+// How far Tree::MoveSome has got.
+struct TreeMoveCursor {
+  NodeId from = 0;
+  std::vector<NodeId>
+      large;             // nodes before `from` whose insides are still to be gone over, the last one first
+  MapMoveCursor inside;  // of that one
+};
 
 // Where in the root block the tree keeps its state: arena offsets of the fields.
 struct TreeFields {
@@ -70,6 +80,8 @@ class Tree {
   uint64_t node_count() const;
   // How many ancestors Locate() has looked at, ever: what it costs while something waits to be given back.
   uint64_t locate_steps() const;
+  // How many items were listed, ever, since many others left their array: what a cut costs.
+  uint64_t listed_items() const;
 
   // Reads for the binding, which has the block already. `name`: checked, kind 0 or 1.
   // Arena offset of the member's slot or (in a record) root slot; kNone when there is none. Any object kind.
@@ -85,16 +97,24 @@ class Tree {
   // The node as one plain canonical value (section 1; TABLE and DICTIONARY as dictionaries), appended to
   // *out. Errors: kTooLarge.
   Status Pack(NodeId node, std::vector<uint8_t>* out) const;
+  // Up to `limit` of the items that there are in [from, to), as one array without holes; *next: where to go
+  // on, `to` when there are no more. REQUIRES: limit > 0. Errors: kNotFound, kWrongType, kTooLarge.
+  Status PackItems(NodeId node, uint32_t from, uint32_t to, uint32_t limit, std::vector<uint8_t>* out,
+                   uint32_t* next) const;
 
   // Changes. Values are checked (CheckValue) and hold no NODE or BOX slots; containers in them become nodes.
   // Errors of all: kNotFound when the node is not attached; kWrongType when it is not of the right kind
   // (object or array); kInvalid for counts that are out of range; kFull; kTooLarge.
   Status SetMember(NodeId node, const Key& name, const uint8_t* value);
-  Status DeleteMember(NodeId node, const Key& name, bool* was_there);
+  // `use`: of an object that is SHAPED.
+  Status DeleteMember(NodeId node, const Key& name, ShapeUse use, bool* was_there);
   Status SetItem(NodeId node, uint32_t index, const uint8_t* value);
   Status DeleteItem(NodeId node, uint32_t index, bool* was_there);
   Status SetLength(NodeId node, uint32_t length);
-  Status Splice(NodeId node, uint32_t start, uint32_t delete_count, const uint8_t* items);
+  // `held`: where it is given, the items that leave a SEQUENCE are held, and this is the list's number; 0 for
+  // a LIST, whose items go. REQUIRES then: no undo scope is open but the operation's own.
+  Status Splice(NodeId node, uint32_t start, uint32_t delete_count, const uint8_t* items,
+                uint64_t* held = nullptr);
   // REQUIRES: order[0, count) has each index below `count` once.
   Status Permute(NodeId node, const uint32_t* order, uint32_t count);
   // The entry's container becomes nodes, with the map's holder as their parent; kWrongType when it is no
@@ -109,11 +129,25 @@ class Tree {
   // map holds: it is empty afterwards. Without a holder, nothing happens.
   void DropHolder(OrderedMap* map);
 
+  // Emptying units (block_mover.h; tree_move.cc): moves the blocks of nodes, and all that they and the node
+  // table are made of, from where the cursor is until the mover's work is done. True when the whole tree has
+  // been gone over. The tree may have changed in any way since the last step. REQUIRES: no undo scope is
+  // open, and nothing waits to be given back.
+  bool MoveSome(TreeMoveCursor* cursor, BlockMover* mover);
+
   // Gives back about `budget` blocks of what was dropped; true when nothing is left. An operation can drop as
   // much as another one planted: budget that goes with the bytes of values given keeps up. REQUIRES: no undo
   // scope is open, since the node table is shared with what the scope has changed.
   bool Reclaim(uint32_t budget);
-  bool has_garbage() const;
+  bool can_reclaim() const;  // whether something was dropped that has not been given back
+  bool has_garbage() const;  // the same, or something is held
+
+  // Items that are held: HeldItems::Read; read out of the arena; and no longer held. DropHeld() may be called
+  // at any time; what it leaves waits for Reclaim().
+  Status ReadHeld(uint64_t held, uint64_t taken, uint32_t most, std::vector<uint8_t>* out, uint32_t* indexes,
+                  uint32_t* count);
+  bool SpillHeld();  // the oldest list; false when there is none in the arena
+  void DropHeld(uint64_t held);
   // For an undo scope that is taken back, after its bytes are back: forgets what was dropped since `mark`.
   // Nodes that moved have moved back: layout_version() changes.
   struct Mark {
@@ -121,6 +155,9 @@ class Tree {
     uint64_t node_count = 0;
   };
   Mark GarbageMark() const;
+  // About `budget` blocks of what was dropped since `mark`, within the undo scope that has begun there, which
+  // takes them back; false when there are none.
+  bool ReclaimSince(const Mark& mark, uint32_t budget);
   void ForgetGarbageSince(const Mark& mark);
 
  private:

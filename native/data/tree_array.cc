@@ -2,8 +2,9 @@
 // made a SEQUENCE, and a SEQUENCE without items a LIST.
 #include <bit>
 #include <cstring>
+#include <utility>
 
-#include "data/tree_state.h"
+#include "data/tree_cut.h"
 #include "data/value_body.h"
 
 namespace forkstore {
@@ -14,17 +15,6 @@ Status OutOfRange() {
 }
 
 }  // namespace
-
-// However many items go, what they give back at once is bounded.
-struct Tree::State::Dropping {
-  TreeGarbage* garbage;
-  uint32_t budget = TreeGarbage::kAtOnce;
-};
-
-void Tree::State::ReleaseItem(void* context, uint64_t item) {
-  auto* dropping = static_cast<Dropping*>(context);
-  dropping->garbage->DropSlot(std::bit_cast<Slot>(item), &dropping->budget);
-}
 
 Status Tree::SetItem(NodeId node, uint32_t index, const uint8_t* value) {
   State& s = *state_;
@@ -98,10 +88,11 @@ Status Tree::SetLength(NodeId node, uint32_t length) {
     if (Status status = s.MakeSequence(node, &block); !status.ok()) return status;
   }
   if (length == 0) {
-    s.EmptySequence(node, block);
+    s.EmptySequence(node, block, nullptr);
   } else {
-    State::Dropping dropping{&s.garbage};
-    ItemSequence(s.heap, block).SetLength(length, &State::ReleaseItem, &dropping);
+    State::Cut cut(&s, node, block, length, Length(block));
+    ItemSequence(s.heap, block).SetLength(length, &State::Cut::Release, &cut, cut.detach());
+    cut.Drop();
   }
   return Status::Ok();
 }
@@ -119,8 +110,10 @@ Status Tree::State::PlantItems(NodeId node, const uint8_t* items, uint32_t count
   return Status::Ok();
 }
 
-Status Tree::Splice(NodeId node, uint32_t start, uint32_t delete_count, const uint8_t* items) {
+Status Tree::Splice(NodeId node, uint32_t start, uint32_t delete_count, const uint8_t* items,
+                    uint64_t* held) {
   State& s = *state_;
+  if (held != nullptr) *held = 0;
   Offset block = kNone;
   if (Status status = s.Find(node, true, &block); !status.ok()) return status;
   const Slot root = ReadSlot(items);
@@ -140,17 +133,20 @@ Status Tree::Splice(NodeId node, uint32_t start, uint32_t delete_count, const ui
     if (Status status = s.MakeSequence(node, &block); !status.ok()) return status;
   }
   if (new_length == 0) {
-    s.EmptySequence(node, block);
+    s.EmptySequence(node, block, held);
     return Status::Ok();
   }
+  State::Cut cut(&s, node, block, start, uint64_t{start} + delete_count, held);
   if (Status status = s.PlantItems(node, items, count, 0); !status.ok()) return status;
   std::vector<uint64_t> slots;
   slots.reserve(count);
   for (const Piece& piece : s.planted) slots.push_back(std::bit_cast<uint64_t>(piece.slot));
   std::vector<Piece>().swap(s.planted);
-  State::Dropping dropping{&s.garbage};
-  return ItemSequence(s.heap, block)
-      .Splice(start, delete_count, slots.data(), count, &State::ReleaseItem, &dropping);
+  Status status =
+      ItemSequence(s.heap, block)
+          .Splice(start, delete_count, slots.data(), count, &State::Cut::Release, &cut, cut.detach());
+  if (status.ok()) cut.Drop();
+  return status;
 }
 
 // Puts what is planted in place of `delete_count` items.
@@ -176,7 +172,7 @@ Status Tree::State::MakeSequence(NodeId node, Offset* block) {
 }
 
 // The items go in bounded steps, however many there are.
-void Tree::State::EmptySequence(NodeId node, Offset block) {
+void Tree::State::EmptySequence(NodeId node, Offset block, uint64_t* held) {
   const SequenceBlock sequence = heap.Read<SequenceBlock>(block);
   small.Clear(NodeHead{HeadAt(block).parent, NodeKind::kList, 0});
   const Offset list = planter.NewBlock(small);
@@ -187,7 +183,14 @@ void Tree::State::EmptySequence(NodeId node, Offset block) {
     const SequenceBlock empty = ItemSequence::Empty(sequence.head);
     std::memcpy(heap.Write(block, sizeof(empty)), &empty, sizeof(empty));
   }
-  garbage.DropItems(node, sequence.items, sequence.items_height);
+  TreeGarbage::Parts parts;
+  if (sequence.items != kNone) parts.push_back({0, sequence.items, sequence.items_height});
+  ItemCut cut{.sequence = node, .lists_kept = true, .end = nodes.table().next(), .listed = {}};
+  if (held != nullptr) {
+    *held = garbage.HoldItems(std::move(parts), std::move(cut), sequence.origin);
+  } else {
+    garbage.DropItems(parts, std::move(cut));
+  }
 }
 
 Status Tree::Permute(NodeId node, const uint32_t* order, uint32_t count) {

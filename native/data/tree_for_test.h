@@ -78,7 +78,8 @@ class TreeForTest {
     return Apply([&] { return tree->SetMember(node, NameForTest(name).key(), bytes.data()); });
   }
   Status DeleteMember(NodeId node, const std::u16string& name, bool* was_there) {
-    return Apply([&] { return tree->DeleteMember(node, NameForTest(name).key(), was_there); });
+    return Apply(
+        [&] { return tree->DeleteMember(node, NameForTest(name).key(), ShapeUse::kDefine, was_there); });
   }
   Status SetItem(NodeId node, uint32_t index, const oracle::Tree& value) {
     AlignedBytes bytes(Encode(value));

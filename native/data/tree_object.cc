@@ -18,7 +18,7 @@ Status Tree::SetMember(NodeId node, const Key& name, const uint8_t* value) {
   return s.ReplaceSlot(node, block, static_cast<uint32_t>((slot - first) / 8), value);
 }
 
-Status Tree::DeleteMember(NodeId node, const Key& name, bool* was_there) {
+Status Tree::DeleteMember(NodeId node, const Key& name, ShapeUse use, bool* was_there) {
   State& s = *state_;
   Offset block = kNone;
   *was_there = false;
@@ -36,8 +36,8 @@ Status Tree::DeleteMember(NodeId node, const Key& name, bool* was_there) {
     SmallObject members(s.shapes, &s.small);
     members.SpellOut();
     members.Remove(static_cast<uint32_t>(distance / (kind == NodeKind::kShaped ? 8 : 16)));
-    const bool may_have_shape = kind == NodeKind::kShaped;
-    if (Status status = s.StoreMembers(node, block, may_have_shape); !status.ok()) return status;
+    if (kind != NodeKind::kShaped) use = ShapeUse::kWithout;
+    if (Status status = s.StoreMembers(node, block, use); !status.ok()) return status;
   }
   s.garbage.DropSlot(before);
   return Status::Ok();
@@ -53,12 +53,12 @@ Status Tree::State::AddMember(NodeId node, Offset block, const Key& name, const 
   const bool may_have_shape = small.head.kind == NodeKind::kShaped || small.members() == 0;
   members.SpellOut();
   members.Add(StringOf(name), piece);
-  return StoreMembers(node, block, may_have_shape);
+  return StoreMembers(node, block, may_have_shape ? ShapeUse::kDefine : ShapeUse::kWithout);
 }
 
-Status Tree::State::StoreMembers(NodeId node, Offset block, bool may_have_shape) {
+Status Tree::State::StoreMembers(NodeId node, Offset block, ShapeUse use) {
   SmallObject members(shapes, &small);
-  if (may_have_shape) members.TryShape(planter.name_list());
+  if (Status status = members.TryShape(use, planter.name_list()); !status.ok()) return status;
   if (!members.NeedsTable()) return Store(node, block, small);
   const Offset table = planter.NewTable(NodeHead{small.head.parent, NodeKind::kTable, 0});
   if (table == kNone) return Status(Code::kFull, "no memory for a node");

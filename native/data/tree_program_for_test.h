@@ -356,8 +356,9 @@ class Program {
     }
     if (gone_.empty()) return;
     bool was_there = false;
-    ASSERT_EQ(test_.tree->DeleteMember(gone_.back(), NameForTest(u"x").key(), &was_there).code(),
-              Code::kNotFound);
+    ASSERT_EQ(
+        test_.tree->DeleteMember(gone_.back(), NameForTest(u"x").key(), ShapeUse::kDefine, &was_there).code(),
+        Code::kNotFound);
     ASSERT_EQ(test_.tree->SetLength(gone_.back(), 1).code(), Code::kNotFound);
   }
 

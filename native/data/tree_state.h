@@ -52,7 +52,7 @@ struct Tree::State {
   // tree_object.cc
   Status AddMember(NodeId node, Offset block, const Key& name, const uint8_t* value);
   // From `small`, spelled out; SHAPED where that is allowed and possible.
-  Status StoreMembers(NodeId node, Offset block, bool may_have_shape);
+  Status StoreMembers(NodeId node, Offset block, ShapeUse use);
   Status SetTableMember(NodeId node, Offset block, const Key& name, const uint8_t* value);
 
   // tree_array.cc
@@ -63,9 +63,17 @@ struct Tree::State {
   Status SpliceList(NodeId node, Offset block, uint32_t start, uint32_t delete_count);
   // A LIST becomes a SEQUENCE, in *block; other arrays stay as they are.
   Status MakeSequence(NodeId node, Offset* block);
-  void EmptySequence(NodeId node, Offset block);
-  struct Dropping;
-  static void ReleaseItem(void* dropping, uint64_t item);
+  void EmptySequence(NodeId node, Offset block, uint64_t* held);
+  class Cut;  // tree_cut.h
+
+  // tree_move.cc
+  struct Moving;
+  static void MoveNode(void* moving, NodeId node, Offset field);
+  static void MoveItem(void* mover, uint64_t position, Offset field);
+  // Moves what is in a block of its own for the slot there.
+  void MoveBox(Offset slot, BlockMover* mover);
+  // One step inside of a TABLE or SEQUENCE; true when it has been gone over.
+  bool MoveInside(NodeId node, MapMoveCursor* cursor, BlockMover* mover);
 
   Heap heap;
   ShapeTable* shapes;
@@ -79,6 +87,7 @@ struct Tree::State {
   std::vector<Piece> planted;        // by PlantItems
   std::vector<uint8_t> image;        // of a small node that is rewritten in place
   std::vector<NodeId> unreferenced;  // between Restore() and RemoveUnreferenced()
+  uint64_t listed_items = 0;         // by cuts
 };
 
 }  // namespace forkstore

@@ -76,8 +76,9 @@ inline std::string NameList(const std::vector<std::u16string>& names) {
 
 class Encoder {
  public:
-  // An object becomes a dictionary when the format says so, or when the tree already says it is one.
-  explicit Encoder(ShapeTable* shapes) : shapes_(shapes) {}
+  // An object becomes a dictionary when the format says so, or when the tree already says it is one; also
+  // where its shape is not there and nothing `defines` it.
+  explicit Encoder(ShapeTable* shapes, bool defines = true) : shapes_(shapes), defines_(defines) {}
 
   std::string Encode(const Tree& tree) {
     out_.assign(8, '\0');
@@ -141,6 +142,7 @@ class Encoder {
     }
     const std::string list = NameList(tree.names);
     const auto* bytes = reinterpret_cast<const uint8_t*>(list.data());
+    if (!defines_) return shapes_->Find({bytes, list.size()}, shape);
     return shapes_->Define({bytes, list.size()}, static_cast<uint32_t>(tree.names.size()), shape).ok();
   }
 
@@ -209,6 +211,7 @@ class Encoder {
   }
 
   ShapeTable* shapes_;
+  bool defines_;
   std::string out_;
 };
 

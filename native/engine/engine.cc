@@ -16,31 +16,74 @@ constexpr uint32_t kReclaimAtOnce = 1 << 16;
 // Pages given back to the kernel in one step; a few tens of microseconds.
 constexpr uint64_t kReleaseBytesPerStep = 4 * kHugePageBytes;
 
+// How much of what a transaction has deleted an operation that finds no room is given at first.
+constexpr uint64_t kFirstSpillBytes = 64 << 10;
+constexpr uint64_t kBytesPerBlock = 64;  // about
+
 // What merging keeps for its next use.
 constexpr uint64_t kKeptWorkspaceBytes = 1 << 20;
 
 }  // namespace
 
-Engine::~Engine() = default;
-
-Status Engine::StartPageKeeper() {
-  if (Status status = PageKeeper::Start(state_->arena.get(), &state_->keeper); !status.ok()) return status;
-  state_->keeper->Wake();
-  return Status::Ok();
+bool IsIdle(const uint8_t* operation, const ApplyResult& result) {
+  switch (static_cast<OperationCode>(operation[0])) {
+    case OperationCode::kDelete:
+    case OperationCode::kDeleteMember:
+    case OperationCode::kDeleteMemberUnshaped:
+    case OperationCode::kDeleteItem:
+      return !result.changed;
+    default:
+      return false;
+  }
 }
 
-Status Engine::Apply(const uint8_t* bytes, uint64_t size, ApplyResult* result) {
+Engine::~Engine() = default;
+
+Status Engine::ReadHeld(uint64_t held, uint64_t taken, uint32_t most, std::vector<uint8_t>* out,
+                        uint32_t* indexes, uint32_t* count) {
+  return state_->tree.ReadHeld(held, taken, most, out, indexes, count);
+}
+
+void Engine::DropHeld(uint64_t held) {
+  state_->tree.DropHeld(held);
+}
+
+void Engine::StartPageKeeper() {
+  state_->keeper = std::make_unique<PageKeeper>(state_->arena.get());
+  if (state_->arena->WantsPopulating()) state_->keeper->Wake();
+}
+
+Status Engine::Apply(const uint8_t* bytes, uint64_t size, ApplyResult* result, RemovedItems removed) {
   State& state = *state_;
+  state.removed_items = removed;
   *result = ApplyResult{};
   Operation operation;
   if (Status status = ParseOperation(bytes, size, &operation); !status.ok()) return status;
   const uint64_t blocks = state.allocator->stats().live_blocks;
+  state.allocator->ForgetRefusal();
   Status status = state.Dispatch(operation, result);
   // Only now, when memory has run out, is it worth waiting for all of what was left behind.
   if (status.code() == Code::kFull && state.ReclaimAll()) {
     *result = ApplyResult{};
     status = state.Dispatch(operation, result);
   }
+  while (status.code() == Code::kFull && state.ReclaimHeld()) {
+    *result = ApplyResult{};
+    status = state.Dispatch(operation, result);
+  }
+  // In a transaction what was deleted is kept back: as little of it as will do is given to others.
+  uint64_t spill_bytes = kFirstSpillBytes;
+  while (status.code() == Code::kFull && state.transactions.is_open() && state.LendDeleted(spill_bytes)) {
+    *result = ApplyResult{};
+    // In a scope of its own: what an attempt that fails leaves behind would else be lent to the next one, for
+    // ever.
+    const Savepoint before = state.transactions.Open();
+    status = state.Dispatch(operation, result);
+    state.Close(before, status);
+    spill_bytes *= 2;
+  }
+  if (status.code() == Code::kFull && state.allocator->refused_bytes() != 0) status = state.Full();
+  if (status.code() == Code::kFull) state.compaction.is_wanted = true;
   state.ReleaseWorkspace();
   if (!status.ok()) *result = ApplyResult{};
   state.ReclaimSome(blocks);
@@ -48,9 +91,7 @@ Status Engine::Apply(const uint8_t* bytes, uint64_t size, ApplyResult* result) {
       (result->changed || operation.code == OperationCode::kSet || operation.code == OperationCode::kClear)) {
     state.heap.Mutate<uint64_t>(kRootOffset + offsetof(RootBlock, writes)) += 1;
   }
-  if (state.keeper && state.arena->populated() < state.arena->frontier() + state.arena->AheadBytes() / 2) {
-    state.keeper->Wake();
-  }
+  if (state.keeper && state.arena->WantsPopulating()) state.keeper->Wake();
   return status;
 }
 
@@ -68,6 +109,7 @@ Status Engine::State::Dispatch(const Operation& operation, ApplyResult* result) 
     case OperationCode::kPatch:
     case OperationCode::kIncrement:
     case OperationCode::kAdopt:
+    case OperationCode::kDropMap:
       return DispatchToMap(operation, result);
     default:
       return DispatchToNode(operation, result);
@@ -79,6 +121,19 @@ Status Engine::State::CheckWhole(const uint8_t* value, uint64_t bytes) {
   if (Status status = CheckValue(value, bytes, shapes, &scratch, &length); !status.ok()) return status;
   if (length != bytes) return Status(Code::kInvalid, "operation: bytes behind the value");
   return Status::Ok();
+}
+
+Status Engine::State::Full() const {
+  const AllocatorStats stats = allocator->stats();
+  return Status(Code::kFull,
+                "the store is full: no room for " + std::to_string(allocator->refused_bytes()) +
+                    " bytes; of " + std::to_string(arena->max_bytes()) + " bytes (maxBytes) " +
+                    std::to_string(stats.live_bytes) + " are in use. " +
+                    (arena->max_bytes() < arena->wanted_bytes()
+                         ? "No more could be reserved of the " + std::to_string(arena->wanted_bytes()) +
+                               " that are the default (ulimit -v, ulimit -d, overcommit_memory). "
+                               "Delete something, or let the process have more addresses"
+                         : "Delete something, or open it with a larger maxBytes"));
 }
 
 void Engine::State::Close(const Savepoint& before, const Status& status) {
@@ -95,7 +150,7 @@ void Engine::State::ReclaimSome(uint64_t blocks_before) {
   const uint64_t blocks = allocator->stats().live_blocks;
   if (blocks > blocks_before) taken_blocks += blocks - blocks_before;
   if (transactions.is_open()) return;
-  if (!graveyard.empty() || tree.has_garbage()) {
+  if (!graveyard.empty() || tree.can_reclaim()) {
     const uint64_t budget = kReclaimPerWrite + 2 * taken_blocks;
     const auto step = static_cast<uint32_t>(std::min<uint64_t>(budget, std::numeric_limits<uint32_t>::max()));
     graveyard.Reclaim(step);
@@ -115,12 +170,30 @@ bool Engine::State::ReclaimAll() {
     }
     return true;
   }
-  if (graveyard.empty() && !tree.has_garbage()) return false;
+  if (graveyard.empty() && !tree.can_reclaim()) return false;
   while (!graveyard.Reclaim(kReclaimAtOnce)) {
   }
   while (!tree.Reclaim(kReclaimAtOnce)) {
   }
   return true;
+}
+
+bool Engine::State::ReclaimHeld() {
+  if (transactions.is_open() || !tree.SpillHeld()) return false;
+  ReclaimAll();
+  return true;
+}
+
+// Subtrees and cleared maps that the innermost transaction has dropped are given back within its undo scope,
+// so that a rollback brings them back as all else. Those of the transactions around it cannot be: their lists
+// know of no scope inside.
+bool Engine::State::LendDeleted(uint64_t bytes) {
+  for (;;) {
+    if (undo.SpillFreed(bytes)) return true;
+    const Savepoint& mark = transactions.innermost();
+    const auto blocks = static_cast<uint32_t>(std::min<uint64_t>(bytes / kBytesPerBlock, kReclaimAtOnce));
+    if (!tree.ReclaimSince(mark.tree, blocks) && !graveyard.ReclaimSince(mark.buried, blocks)) return false;
+  }
 }
 
 void Engine::State::ReleaseWorkspace() {
@@ -130,6 +203,7 @@ void Engine::State::ReleaseWorkspace() {
 }
 
 void Engine::Begin() {
+  state_->maps.Begin();
   state_->transactions.Begin(map_count());
 }
 
@@ -137,6 +211,7 @@ Status Engine::Commit() {
   State& state = *state_;
   if (!state.transactions.is_open()) return Status(Code::kInvalid, "no transaction is open");
   state.transactions.Commit();
+  state.maps.Commit();
   state.ran_full = state.ran_full && state.transactions.is_open();
   state.ReclaimSome(state.allocator->stats().live_blocks);
   return Status::Ok();
@@ -151,6 +226,8 @@ Status Engine::Rollback() {
   // Perhaps for want of the memory that the tree's garbage takes: so that another try can succeed.
   state.ran_full = false;
   state.ReclaimAll();
+  while (state.ReclaimHeld()) {
+  }
   return Status::Ok();
 }
 
@@ -163,34 +240,41 @@ std::vector<std::vector<uint8_t>> Engine::TakeSurvivors() {
 }
 
 OrderedMap* Engine::map(uint32_t id) {
-  return state_->Find(id);
+  return state_->maps.Find(id);
 }
 
 uint32_t Engine::FindMap(const Key& name) const {
-  const auto found = state_->names.find(State::NameOf(name));
-  return found == state_->names.end() ? 0 : found->second;
+  return state_->maps.FindName(name);
 }
 
-Key Engine::State::NameOfMap(uint32_t id) const {
-  const Offset header = maps[id - 1].header();
-  const auto& fields = heap.Read<MapHeader>(header);
-  return Key{static_cast<KeyKind>(fields.name_kind), heap.At(header + sizeof(MapHeader)), fields.name_bytes};
+Key Engine::MapName(uint32_t id) const {
+  return state_->maps.NameOf(id);
 }
 
-std::vector<std::pair<uint32_t, Key>> Engine::maps() const {
-  std::vector<std::pair<uint32_t, Key>> list;
-  for (uint32_t id = 1; id <= map_count(); ++id) list.emplace_back(id, state_->NameOfMap(id));
-  return list;
+uint32_t Engine::ScanMaps(uint64_t from, uint32_t limit, uint32_t* ids) const {
+  return state_->maps.Scan(from, limit, ids);
+}
+
+uint64_t Engine::live_maps() const {
+  return state_->maps.size();
+}
+
+uint64_t Engine::maps_version() const {
+  return state_->maps.version();
 }
 
 uint32_t Engine::map_count() const {
-  return static_cast<uint32_t>(state_->maps.size());
+  return state_->root().map_count;
 }
 
 bool Engine::Reclaim(uint32_t budget) {
   State& state = *state_;
   if (state.transactions.is_open()) return false;
   if (!state.graveyard.Reclaim(budget) || !state.tree.Reclaim(budget)) return false;
+  if (state.CanCompact() && state.compaction.IsDue(*state.allocator)) {
+    state.CompactSome(budget);
+    return false;
+  }
   if (!state.keeper) return true;
   // A snapshot has asked for the pause and tries again on its next turn: resuming would put it off.
   if (state.keeper->paused()) return false;
@@ -200,6 +284,9 @@ bool Engine::Reclaim(uint32_t budget) {
   return done;
 }
 
+EngineCounts Engine::counts() const {
+  return {state_->shapes.count(), state_->root().map_count, state_->tree.next_node()};
+}
 ShapeTable& Engine::shapes() {
   return state_->shapes;
 }

@@ -51,16 +51,18 @@ class EngineForTest {
   Engine* operator->() { return engine_.get(); }
   Engine& operator*() { return *engine_; }
 
-  Status Apply(const Bytes& operation, ApplyResult* result = nullptr) {
+  Status Apply(const Bytes& operation, ApplyResult* result = nullptr,
+               RemovedItems removed = RemovedItems::kGo) {
     ApplyResult ignored;
-    return engine_->Apply(operation.data(), operation.size(), result ? result : &ignored);
+    return engine_->Apply(operation.data(), operation.size(), result ? result : &ignored, removed);
   }
 
   // A value as operations carry it; the shapes that it needs are defined by operations, which are appended to
   // *log.
   Bytes Encode(const oracle::Tree& tree, std::vector<Bytes>* log = nullptr) {
     DefineShapes(tree, log);
-    const std::string bytes = oracle::Encoder(&engine_->shapes()).Encode(tree);
+    // What could not be defined by an operation is not defined: a log would not tell of it.
+    const std::string bytes = oracle::Encoder(&engine_->shapes(), /*defines=*/false).Encode(tree);
     return Bytes(bytes.begin(), bytes.end());
   }
 
@@ -81,11 +83,13 @@ class EngineForTest {
     number(engine_->tree().next_node());
     number(engine_->shapes().count());
     AppendNode(kRootNode, &all);
-    for (const auto& [id, name] : engine_->maps()) {
+    uint32_t id = 0;
+    for (uint64_t next = 1; engine_->ScanMaps(next, 1, &id) == 1; next = uint64_t{id} + 1) {
+      const Key name = engine_->MapName(id);
       all += "\nmap " + std::string(reinterpret_cast<const char*>(name.data), name.bytes) + " ";
       number(engine_->map(id)->size());
       Offset record = kNone;
-      for (uint64_t from = 1; engine_->map(id)->Scan(from, 1, &record) == 1;) {
+      for (uint64_t sequence = 1; engine_->map(id)->Scan(sequence, 1, &record) == 1;) {
         const Heap heap{*engine_->arena(), *engine_->allocator()};
         const RecordView view = ReadRecord(heap, record);
         // Not its sequence number: a log does not tell of those that a rollback used up.
@@ -99,16 +103,18 @@ class EngineForTest {
           all.append(reinterpret_cast<const char*>(heap.At(value)),
                      CheckedValueBytes(heap.At(value), engine_->shapes()));
         }
-        from = view.sequence + 1;
+        sequence = view.sequence + 1;
       }
     }
     return all;
   }
 
-  // The store as a restart would find it.
-  Status Twin(std::unique_ptr<Engine>* twin) {
+  // The store as a restart would find it, with as much room or, when `max_bytes` is given, another.
+  Status Twin(std::unique_ptr<Engine>* twin, uint64_t max_bytes = 0) {
+    ArenaOptions options = options_;
+    if (max_bytes != 0) options.max_bytes = max_bytes;
     std::unique_ptr<Arena> arena;
-    if (!Arena::Create(options_, &arena).ok()) std::abort();
+    if (!Arena::Create(options, &arena).ok()) std::abort();
     std::memcpy(arena->base(), engine_->arena()->base(), engine_->arena()->frontier());
     const std::vector<uint32_t> table(engine_->allocator()->table(),
                                       engine_->allocator()->table() + engine_->allocator()->units());

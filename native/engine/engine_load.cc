@@ -36,18 +36,13 @@ Engine::State::State(std::unique_ptr<Arena> arena_in, std::unique_ptr<Allocator>
       undo(arena.get(), allocator.get()),
       heap{*arena, *allocator},
       shapes(heap, kRootOffset + offsetof(RootBlock, shapes), kRootOffset + offsetof(RootBlock, shape_count)),
+      maps(heap, &undo),
       graveyard(heap),
       tree(heap,
            TreeFields{kRootOffset + offsetof(RootBlock, next_node), kRootOffset + offsetof(RootBlock, nodes),
                       kRootOffset + offsetof(RootBlock, nodes_height)},
            &shapes, seed(), &scratch),
       transactions(&undo, &tree, &graveyard, &shapes, &entries) {}
-
-std::string Engine::State::NameOf(const Key& key) {
-  std::string name(1, static_cast<char>(key.kind));
-  name.append(reinterpret_cast<const char*>(key.data), key.bytes);
-  return name;
-}
 
 Status Engine::CreateEmpty(const ArenaOptions& options, std::unique_ptr<Engine>* engine) {
   std::unique_ptr<Arena> arena;
@@ -103,37 +98,36 @@ Status Engine::Load(std::unique_ptr<Arena> arena, const std::vector<uint32_t>& t
 
 Status Engine::State::RestoreMaps(std::vector<Tree::RestoredMap>* restored) {
   const bool has_tree = root().next_node != 0;
-  const uint32_t count = root().map_count;
-  // Headers are listed newest first; ids count down, so a list that is too long or short shows.
+  // Headers are listed newest first. Ids fall, so that no header comes twice; those of dropped maps are
+  // missing.
+  uint64_t above = uint64_t{root().map_count} + 1;
   std::vector<Offset> headers;
   Offset next = root().maps;
   while (next != kNone) {
     const uint64_t capacity = allocator->CapacityIfBlock(next);
-    if (capacity < sizeof(MapHeader) || headers.size() >= count)
-      return Corrupt("the list of maps is damaged");
+    if (capacity < sizeof(MapHeader)) return Corrupt("the list of maps is damaged");
     const MapHeader header = heap.Read<MapHeader>(next);
-    if (header.id != count - headers.size() || header.name_bytes > capacity - sizeof(MapHeader) ||
+    if (header.id == 0 || header.id >= above || header.name_bytes > capacity - sizeof(MapHeader) ||
         header.name_kind > static_cast<uint32_t>(KeyKind::kUtf16) || (!has_tree && header.holder != 0) ||
         !allocator->MarkLive(next, sizeof(MapHeader) + header.name_bytes)) {
       return Corrupt("a map's header is damaged");
     }
     headers.push_back(next);
+    above = header.id;
     next = header.next;
   }
-  if (headers.size() != count) return Corrupt("the list of maps is too short");
   for (auto header = headers.rbegin(); header != headers.rend(); ++header) {
     const MapHeader& fields = heap.Read<MapHeader>(*header);
     const Key name{static_cast<KeyKind>(fields.name_kind), heap.At(*header + sizeof(MapHeader)),
                    fields.name_bytes};
     if (!CheckKey(name).ok()) return Corrupt("a map's name is not canonical");
-    if (!names.emplace(NameOf(name), fields.id).second) return Corrupt("two maps have one name");
-    maps.emplace_back(heap, *header, seed());
-    Tree::RestoredMap& map = restored->emplace_back(Tree::RestoredMap{&maps.back(), {}});
-    if (Status status = maps.back().Restore(shapes, &scratch, has_tree ? &map.nodes : nullptr);
-        !status.ok()) {
+    OrderedMap* map = maps.Add(*header, seed());
+    if (map == nullptr) return Corrupt("two maps have one name");
+    Tree::RestoredMap& nodes = restored->emplace_back(Tree::RestoredMap{map, {}});
+    if (Status status = map->Restore(shapes, &scratch, has_tree ? &nodes.nodes : nullptr); !status.ok()) {
       return status;
     }
-    entries += maps.back().size();
+    entries += map->size();
   }
   return Status::Ok();
 }

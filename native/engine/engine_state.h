@@ -2,14 +2,13 @@
 #pragma once
 
 #include <cstring>
-#include <deque>
 #include <memory>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "data/tree.h"
+#include "engine/compaction.h"
 #include "engine/engine.h"
+#include "engine/map_table.h"
 #include "engine/root.h"
 #include "engine/transaction.h"
 #include "memory/undo.h"
@@ -21,9 +20,6 @@ struct Engine::State {
 
   const RootBlock& root() const { return heap.Read<RootBlock>(kRootOffset); }
   HashSeed seed() const { return {root().seed[0], root().seed[1]}; }
-  OrderedMap* Find(uint32_t id) { return id >= 1 && id <= maps.size() ? &maps[id - 1] : nullptr; }
-  static std::string NameOf(const Key& key);
-  Key NameOfMap(uint32_t id) const;  // REQUIRES: there is one
 
   // engine.cc
   Status Dispatch(const Operation& operation, ApplyResult* result);
@@ -32,6 +28,21 @@ struct Engine::State {
   void ReclaimSome(uint64_t blocks_before);
   // All that can be given back at once; whether there was any.
   bool ReclaimAll();
+  // Reads items that are held out of the arena, one list, and gives back what they were made of; false when
+  // there is none, or a transaction is open: it shares the node table with them.
+  bool ReclaimHeld();
+  // Lets others have about so many bytes of what the open transactions have deleted; false when there is no
+  // more.
+  bool LendDeleted(uint64_t bytes);
+  // Why there is no room: how much there is, and how much was asked for.
+  Status Full() const;
+  // compaction.cc
+  // Not while a snapshot's child shares the pages: each block that moves would have two of them copied.
+  bool CanCompact() const;
+  // One step, of about `budget` blocks; true when the pass, which it begins if need be, is through. REQUIRES:
+  // CanCompact().
+  bool CompactSome(uint32_t budget);
+
   // One huge patch must not hold on to its memory for ever.
   void ReleaseWorkspace();
   // That the bytes are one value, and nothing else.
@@ -44,6 +55,8 @@ struct Engine::State {
 
   // map_operations.cc
   Status CreateMap(const Operation& operation, ApplyResult* result);
+  Status DropMap(OrderedMap* map, const Operation& operation, ApplyResult* result);
+  void Empty(OrderedMap* map);
   Status DefineShape(const Operation& operation, ApplyResult* result);
   Status DispatchToMap(const Operation& operation, ApplyResult* result);
   Status Set(OrderedMap* map, const Operation& operation, ApplyResult* result);
@@ -84,16 +97,17 @@ struct Engine::State {
   Undo undo;
   mutable Heap heap;
   ShapeTable shapes;
-  std::deque<OrderedMap> maps;  // by id - 1; a deque, so that map() pointers stay valid
-  std::unordered_map<std::string, uint32_t> names;
+  MapTable maps;
   Graveyard graveyard;
+  Compaction compaction;
   ValueScratch scratch;
   Tree tree;
   uint64_t entries = 0;
   TransactionStack transactions;
   std::vector<std::vector<uint8_t>> survivors;
-  uint64_t taken_blocks = 0;  // by operations that have not given any back in return
-  bool ran_full = false;      // in the transaction that is open
+  uint64_t taken_blocks = 0;                       // by operations that have not given any back in return
+  bool ran_full = false;                           // in the transaction that is open
+  RemovedItems removed_items = RemovedItems::kGo;  // by the operation that is applied
   std::vector<uint8_t> merged;
   // Words, so that the value in it is 8-aligned.
   std::vector<uint64_t> one_field;

@@ -1,5 +1,7 @@
 // The operations on maps and shapes.
 
+#include <limits>
+
 #include "data/value_body.h"
 #include "engine/engine_state.h"
 
@@ -14,10 +16,15 @@ bool IsUndefined(Slot slot) {
 }  // namespace
 
 Status Engine::State::CreateMap(const Operation& operation, ApplyResult* result) {
-  if (operation.collection != maps.size() + 1)
-    return Status(Code::kInvalid, "operation: wrong id for a new map");
-  std::string name = NameOf(operation.key);
-  if (names.contains(name)) return Status(Code::kInvalid, "operation: the map is there already");
+  const uint32_t count = root().map_count;
+  if (count == std::numeric_limits<uint32_t>::max()) {
+    return Status(Code::kFull, "the numbers of maps are used up");
+  }
+  if (operation.collection != count + 1) return Status(Code::kInvalid, "operation: wrong id for a new map");
+  if (maps.FindName(operation.key) != 0) {
+    return Status(Code::kInvalid, "operation: the map is there already");
+  }
+  if (undo.spilled()) return Status(Code::kFull, std::string("no room for a new map: ") + Undo::kWhySpilled);
   // JavaScript keeps what it has of a map, so a rollback does not take it away.
   const Undo::Suspended suspended(&undo);
   const uint64_t bytes = sizeof(MapHeader) + operation.key.bytes;
@@ -34,8 +41,7 @@ Status Engine::State::CreateMap(const Operation& operation, ApplyResult* result)
   if (operation.key.bytes != 0) std::memcpy(out + sizeof(fields), operation.key.data, operation.key.bytes);
   heap.Mutate<uint64_t>(kRootOffset + offsetof(RootBlock, maps)) = header;
   heap.Mutate<uint32_t>(kRootOffset + offsetof(RootBlock, map_count)) = operation.collection;
-  maps.emplace_back(heap, header, seed());
-  names.emplace(std::move(name), operation.collection);
+  maps.Add(header, seed());
   result->changed = true;
   result->number = operation.collection;
   return Status::Ok();
@@ -73,7 +79,7 @@ Status Engine::State::DefineShape(const Operation& operation, ApplyResult* resul
 }
 
 Status Engine::State::DispatchToMap(const Operation& operation, ApplyResult* result) {
-  OrderedMap* map = Find(operation.collection);
+  OrderedMap* map = maps.Find(operation.collection);
   if (map == nullptr) return Status(Code::kInvalid, "operation: there is no such map");
   switch (operation.code) {
     case OperationCode::kSet:
@@ -86,13 +92,26 @@ Status Engine::State::DispatchToMap(const Operation& operation, ApplyResult* res
       return Increment(map, operation, result);
     case OperationCode::kAdopt:
       return Adopt(map, operation, result);
+    case OperationCode::kDropMap:
+      return DropMap(map, operation, result);
     default:  // kClear
-      entries -= map->size();
       result->changed = map->size() != 0;
-      tree.DropHolder(map);
-      map->Clear(&graveyard);
+      Empty(map);
       return Status::Ok();
   }
+}
+
+Status Engine::State::DropMap(OrderedMap* map, const Operation& operation, ApplyResult* result) {
+  Empty(map);
+  maps.Drop(operation.collection);
+  result->changed = true;
+  return Status::Ok();
+}
+
+void Engine::State::Empty(OrderedMap* map) {
+  entries -= map->size();
+  tree.DropHolder(map);
+  map->Clear(&graveyard);
 }
 
 Status Engine::State::Set(OrderedMap* map, const Operation& operation, ApplyResult* result) {
@@ -107,7 +126,10 @@ Status Engine::State::Set(OrderedMap* map, const Operation& operation, ApplyResu
     status = map->Set(operation.key, operation.value, operation.value_bytes, &result->changed);
     Close(before, status);
   }
-  if (status.ok() && result->changed) ++entries;
+  if (status.ok() && result->changed) {
+    ++entries;
+    maps.NoteInsertion(operation.collection);
+  }
   return status;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/operation.h"
 
 #include <cstring>
+#include <string>
 
 #include "memory/layout.h"
 
@@ -58,12 +59,14 @@ bool FormOf(uint8_t code, Form* form) {
       *form = {Target::kMap, Numbers::kNone, Rest::kNone, KeyForm::kAny};
       return true;
     case OperationCode::kClear:
+    case OperationCode::kDropMap:
       *form = {Target::kMap, Numbers::kNone, Rest::kNone, KeyForm::kNone};
       return true;
     case OperationCode::kSetMember:
       *form = {Target::kNode, Numbers::kNone, Rest::kSome, KeyForm::kName};
       return true;
     case OperationCode::kDeleteMember:
+    case OperationCode::kDeleteMemberUnshaped:
       *form = {Target::kNode, Numbers::kNone, Rest::kNone, KeyForm::kName};
       return true;
     case OperationCode::kSetItem:
@@ -139,12 +142,22 @@ Status ParseKey(const uint8_t* bytes, const OperationHead& head, KeyForm form, O
 
 }  // namespace
 
+bool DoWithoutShape(uint8_t* operation) {
+  if (operation[0] != static_cast<uint8_t>(OperationCode::kDeleteMember)) return false;
+  operation[0] = static_cast<uint8_t>(OperationCode::kDeleteMemberUnshaped);
+  return true;
+}
+
 Status ParseOperation(const uint8_t* bytes, uint64_t size, Operation* out) {
   if (size < kOperationHeadBytes) return Invalid("operation: shorter than its head");
   OperationHead head;
   std::memcpy(&head, bytes, sizeof(head));
   Form form;
-  if (!FormOf(head.code, &form)) return Invalid("operation: unknown code");
+  // Whoever wrote it knew what it means.
+  if (!FormOf(head.code, &form)) {
+    return Status(Code::kVersion,
+                  "operation: code " + std::to_string(head.code) + " is of a newer version of this library");
+  }
   if (size != kOperationHeadBytes + uint64_t{head.value_bytes} + head.key_bytes) {
     return Invalid("operation: its length is not what its head says");
   }

@@ -26,6 +26,8 @@ enum class OperationCode : uint8_t {
   kPermute = 14,
   kAdopt = 15,
   kSkipNodes = 16,
+  kDropMap = 17,
+  kDeleteMemberUnshaped = 18,
 };
 
 inline constexpr uint64_t kOperationHeadBytes = 16;
@@ -42,9 +44,13 @@ struct Operation {
   Key key;
 };
 
+// For whoever was refused kFull: makes a DELETE_MEMBER one that does without a new shape, so that deleting
+// works in a full store, and is what the log then holds. False, and nothing changed, for other operations.
+bool DoWithoutShape(uint8_t* operation);
+
 // Splits bytes[0, size), which must be one whole operation with a known code, a possible node or collection,
 // and a canonical key that is a string where names are asked for. The value is not judged here. `bytes` is
-// 8-aligned. Errors: kInvalid, kTooLarge.
+// 8-aligned. Errors: kInvalid, kTooLarge; kVersion for a code that is not known.
 Status ParseOperation(const uint8_t* bytes, uint64_t size, Operation* out);
 
 }  // namespace forkstore

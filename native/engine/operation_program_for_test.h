@@ -2,7 +2,7 @@
 // always the same one, with a check after each step.
 //
 //   program: steps of u8 what, then for an operation u16 length and as many bytes (fewer at the end)
-//   what % 8: 0 begin, 1 commit, 2 rollback, 3 reclaim, else an operation
+//   what % 8: 0 begin, 1 commit, 2 rollback, 3 reclaim and compact, else an operation
 #pragma once
 
 #include <cstdio>
@@ -47,6 +47,7 @@ class OperationProgram {
           break;
         case 3:
           engine_->Reclaim(program[at - 1]);
+          engine_->Compact(program[at - 1]);
           Require(engine_.Contents() == contents_, "reclaiming changes nothing that can be seen");
           break;
         default: {
@@ -161,8 +162,11 @@ class OperationProgram {
     Require(engine_->Rollback().ok(), "an open transaction can be rolled back");
     contents_ = engine_.Contents();
     const std::vector<Bytes> survivors = engine_->TakeSurvivors();
-    const size_t expected = engine_->shapes().count() - scope.shapes + engine_->map_count() - scope.maps +
-                            (engine_->tree().next_node() != scope.next_node);
+    size_t expected =
+        engine_->shapes().count() - scope.shapes + (engine_->tree().next_node() != scope.next_node);
+    for (uint32_t id = scope.maps + 1; id <= engine_->map_count(); ++id) {
+      expected += engine_->map(id) == nullptr ? 2 : 1;
+    }
     Require(survivors.size() == expected, "what survives is what cannot be taken back");
     if (survivors.empty()) Require(contents_ == scope.contents, "a rollback takes everything back");
   }
@@ -170,6 +174,8 @@ class OperationProgram {
   void Finish() {
     while (!scopes_.empty()) Rollback();
     engine_.ReclaimAll();
+    while (!engine_->Compact(100)) {
+    }
     Require(engine_.Contents() == contents_, "reclaiming changes nothing that can be seen");
     std::unique_ptr<Engine> loaded;
     Require(engine_.Twin(&loaded).ok(), "the store can be loaded");

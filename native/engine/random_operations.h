@@ -37,18 +37,24 @@ class RandomOperations {
  private:
   Bytes NextOfStore(EngineForTest* engine) {
     const uint32_t maps = (*engine)->map_count();
-    if (Below(4) != 0 || maps >= 5) {
+    const uint64_t live = (*engine)->live_maps();
+    if (live > 0 && Below(live > 4 ? 3 : 12) == 0) {
+      return MakeOperation(OperationCode::kDropMap, static_cast<uint32_t>(1 + Below(maps)));
+    }
+    if (Below(4) != 0 || live >= 5) {
       const uint64_t next = (*engine)->tree().next_node() + Below(100);
       Bytes value(8);
       std::memcpy(value.data(), &next, 8);
       return MakeOperation(OperationCode::kSkipNodes, 0, value);
     }
-    name_ = "map " + std::to_string(maps);
+    name_ = "map " + std::to_string(Below(8));
     return MakeOperation(OperationCode::kCreateMap, maps + 1, {}, StringKey(name_));
   }
 
   Bytes NextOfMap(EngineForTest* engine, std::vector<Bytes>* log) {
-    const uint32_t map = static_cast<uint32_t>(Below((*engine)->map_count() + (Below(30) == 0 ? 2 : 1)));
+    uint32_t map = static_cast<uint32_t>(Below((*engine)->map_count() + (Below(30) == 0 ? 2 : 1)));
+    // Mostly one that is still there.
+    if (Below(30) != 0) (*engine)->ScanMaps(map, 1, &map);
     name_ = "key " + std::to_string(Below(30));
     const Key key = StringKey(name_);
     switch (Below(12)) {
@@ -105,7 +111,7 @@ class RandomOperations {
   }
 
   Bytes OfArray(EngineForTest* engine, std::vector<Bytes>* log, NodeId node, uint32_t length) {
-    const uint32_t beyond = static_cast<uint32_t>(Below(10) == 0 ? Below(200) : 1);
+    const uint32_t beyond = static_cast<uint32_t>(1 + (Below(10) == 0 ? Below(200) : 0));
     const uint32_t index = static_cast<uint32_t>(Below(uint64_t{length} + beyond));
     switch (Below(8)) {
       case 0:

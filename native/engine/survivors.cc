@@ -32,18 +32,21 @@ std::vector<uint8_t> ShapeDefinition(const ShapeTable& shapes, uint32_t shape) {
 
 void Engine::State::RollBack() {
   const NodeId highest = tree.next_node();
-  // Iterations go by sequence numbers, and may have come past those that are taken back: no others get them
-  // again.
-  std::vector<uint64_t> sequences;
-  for (const OrderedMap& map : maps) sequences.push_back(map.next_sequence());
+  maps.BeforeRollback();
   const Savepoint savepoint = transactions.Rollback();
-  for (size_t at = 0; at < maps.size(); ++at) maps[at].SkipSequences(sequences[at]);
+  maps.AfterRollback();
   survivors.clear();
   for (uint32_t shape = savepoint.shapes; shape < shapes.count(); ++shape) {
     survivors.push_back(ShapeDefinition(shapes, shape));
   }
-  for (uint32_t id = savepoint.maps + 1; id <= maps.size(); ++id) {
-    survivors.push_back(BuildOperation(OperationCode::kCreateMap, id, {}, NameOfMap(id)));
+  for (uint64_t id = uint64_t{savepoint.maps} + 1; id <= root().map_count; ++id) {
+    const auto map = static_cast<uint32_t>(id);
+    const bool is_there = maps.Find(map) != nullptr;
+    // Of one that has gone the id stays used up. Its name may be another map's again; no map of a user has
+    // none.
+    const Key name = is_there ? maps.NameOf(map) : Key{};
+    survivors.push_back(BuildOperation(OperationCode::kCreateMap, map, {}, name));
+    if (!is_there) survivors.push_back(BuildOperation(OperationCode::kDropMap, map, {}, Key{}));
   }
   if (highest != savepoint.next_node) {
     tree.SkipNodes(highest);

@@ -41,6 +41,7 @@ class TransactionStack {
   bool is_open() const { return !savepoints_.empty(); }
   // REQUIRES: is_open().
   const Savepoint& outermost() const { return savepoints_.front(); }
+  const Savepoint& innermost() const { return savepoints_.back(); }
   void Commit();
   // Ends the innermost one; returns where it began.
   Savepoint Rollback();

@@ -71,7 +71,9 @@ Status Engine::State::ChangeNode(const Operation& operation, ApplyResult* result
     case OperationCode::kSetMember:
       return tree.SetMember(operation.node, operation.key, operation.value);
     case OperationCode::kDeleteMember:
-      return tree.DeleteMember(operation.node, operation.key, &result->changed);
+      return tree.DeleteMember(operation.node, operation.key, ShapeUse::kDefine, &result->changed);
+    case OperationCode::kDeleteMemberUnshaped:
+      return tree.DeleteMember(operation.node, operation.key, ShapeUse::kFind, &result->changed);
     case OperationCode::kSetItem:
       return tree.SetItem(operation.node, operation.first, operation.value);
     case OperationCode::kDeleteItem:
@@ -79,7 +81,8 @@ Status Engine::State::ChangeNode(const Operation& operation, ApplyResult* result
     case OperationCode::kSetLength:
       return tree.SetLength(operation.node, operation.first);
     case OperationCode::kSplice:
-      return tree.Splice(operation.node, operation.first, operation.second, operation.value);
+      return tree.Splice(operation.node, operation.first, operation.second, operation.value,
+                         removed_items == RemovedItems::kHeld ? &result->held : nullptr);
     default:  // kPermute
       return tree.Permute(operation.node, reinterpret_cast<const uint32_t*>(operation.value),
                           operation.first);

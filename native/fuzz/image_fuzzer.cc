@@ -51,7 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!forkstore::Engine::Load(std::move(arena), info.table, info.entries, info.writes, &engine).ok())
     return 0;
   uint64_t entries = 0;
-  for (uint32_t id = 1; id <= engine->map_count(); ++id) {
+  uint32_t id = 0;
+  for (uint64_t next = 1; engine->ScanMaps(next, 1, &id) == 1; next = uint64_t{id} + 1) {
     forkstore::Offset records[64];
     uint64_t from = 1;
     for (uint32_t got; (got = engine->map(id)->Scan(from, 64, records)) > 0;) {

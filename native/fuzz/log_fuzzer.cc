@@ -3,7 +3,8 @@
 //   bit 0  says that all bytes stay as they are. Else headers, identities and checksums are made good first,
 //          without which almost no input would come past them;
 //   bit 1  that there is a chain, cut out of the rest by ReadChain(). Else the rest is one segment, behind a
-//          base that names it.
+//          base that names it;
+//   bit 2  that segments made good are of version 2 (else of version 1, whose records have no counts).
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -78,21 +79,22 @@ class MemoryFiles final : public forkstore::LogFileSystem {
   const Files& files_;
 };
 
-void RepairRecords(uint64_t identity, Bytes* file) {
-  for (uint64_t at = kLogHeaderBytes; at + sizeof(LogRecordHeader) <= file->size();) {
-    LogRecordHeader record;
-    memcpy(&record, file->data() + at, sizeof(record));
-    if (record.length > file->size() - at - sizeof(record)) return;
+void RepairRecords(uint64_t identity, uint32_t version, Bytes* file) {
+  const uint64_t header_bytes = forkstore::LogRecordHeaderBytes(version);
+  for (uint64_t at = kLogHeaderBytes; at + header_bytes <= file->size();) {
+    LogRecordHeader record{};
+    memcpy(&record, file->data() + at, header_bytes);
+    if (record.length > file->size() - at - header_bytes) return;
     record.identity = identity;
-    record.crc = LogRecordCrc(record, file->data() + at + sizeof(record));
-    memcpy(file->data() + at, &record, sizeof(record));
-    at += sizeof(record) + forkstore::RoundUp(record.length, 8);
+    record.crc = LogRecordCrc(record, file->data() + at + header_bytes, header_bytes);
+    memcpy(file->data() + at, &record, header_bytes);
+    at += header_bytes + forkstore::RoundUp(record.length, 8);
   }
 }
 
 // `records` behind a header, which would be most of an input.
-Bytes MakeSegment(uint64_t segment, uint64_t first_sequence, uint32_t first_fragment, uint32_t flags,
-                  Bytes records) {
+Bytes MakeSegment(uint32_t version, uint64_t segment, uint64_t first_sequence, uint32_t first_fragment,
+                  uint32_t flags, Bytes records) {
   LogSegmentHeader header{};
   header.segment = segment;
   header.identity = IdentityOf(segment);
@@ -101,9 +103,12 @@ Bytes MakeSegment(uint64_t segment, uint64_t first_sequence, uint32_t first_frag
   header.flags = flags;
   header.base_generation = segment;
   SealSegmentHeader(&header);
+  header.version = version;
+  header.crc = 0;
+  header.crc = forkstore::Crc32c(&header, sizeof(header));
   const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
   records.insert(records.begin(), bytes, bytes + sizeof(header));
-  RepairRecords(header.identity, &records);
+  RepairRecords(header.identity, version, &records);
   return records;
 }
 
@@ -111,7 +116,7 @@ Bytes MakeSegment(uint64_t segment, uint64_t first_sequence, uint32_t first_frag
 Bytes MakeManifest(const Bytes& entries) {
   Bytes manifest(64);
   memcpy(manifest.data(), forkstore::kManifestMagic, sizeof(forkstore::kManifestMagic));
-  manifest[8] = static_cast<uint8_t>(forkstore::kLogVersion);
+  manifest[8] = static_cast<uint8_t>(forkstore::kManifestVersion);
   manifest[32] = static_cast<uint8_t>(entries.size() / 3);
   uint64_t generation = 0;
   for (size_t i = 0; i + 3 <= entries.size(); i += 3) {
@@ -153,7 +158,7 @@ class Input {
 
 // The manifest's piece; then for each segment: by how much more than one its number rises, its first sequence
 // and fragment, flags (bit 0: AFTER_FAILURE; bit 1: the header is spoiled), its piece.
-Files ReadChain(Input input, bool as_it_is) {
+Files ReadChain(Input input, bool as_it_is, uint32_t version) {
   Files files;
   const Bytes manifest = input.Piece();
   files[forkstore::kManifestName] = as_it_is ? manifest : MakeManifest(manifest);
@@ -166,7 +171,7 @@ Files ReadChain(Input input, bool as_it_is) {
     Bytes& file = files[forkstore::LogSegmentName(segment)];
     file = input.Piece();
     if (as_it_is) continue;
-    file = MakeSegment(segment, first_sequence, first_fragment, flags & 1, std::move(file));
+    file = MakeSegment(version, segment, first_sequence, first_fragment, flags & 1, std::move(file));
     if ((flags & 2) != 0) file[20] ^= 2;
   }
   return files;
@@ -234,13 +239,14 @@ void ReadAll(const Files& files) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const bool as_it_is = data[0] % 2 != 0;
+  const uint32_t version = (data[0] & 4) != 0 ? 2 : 1;
   if ((data[0] & 2) != 0) {
-    ReadAll(ReadChain({data + 1, size - 1}, as_it_is));
+    ReadAll(ReadChain({data + 1, size - 1}, as_it_is, version));
     return 0;
   }
   Bytes rest(data + 1, data + size);
   const Files files = {
-      {forkstore::LogSegmentName(1), as_it_is ? rest : MakeSegment(1, 1, 0, 0, std::move(rest))}};
+      {forkstore::LogSegmentName(1), as_it_is ? rest : MakeSegment(version, 1, 1, 0, 0, std::move(rest))}};
   forkstore::LogScan scan;
   ReadFrom(files, {1, 1, IdentityOf(1), 1}, &scan);
   return 0;

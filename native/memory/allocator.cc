@@ -20,6 +20,10 @@ namespace {
   abort();
 }
 
+// What data leaves to the structures that find it: one unit in 64, within bounds.
+constexpr uint64_t kLeastReservedUnits = 2;
+constexpr uint64_t kMostReservedUnits = 64;
+
 }  // namespace
 
 Allocator::~Allocator() = default;
@@ -45,6 +49,7 @@ Status Allocator::Create(Arena* arena, std::unique_ptr<Allocator>* allocator) {
     State::SizeClass& c = s.classes[i];
     c.bytes = SizeClassBytes(i);
     c.blocks = SizeClassBlocks(i);
+    c.sparse_from = (c.blocks + 1) / 2;
     c.reciprocal = static_cast<uint32_t>(((uint64_t{1} << 32) + c.bytes - 1) / c.bytes);
     c.open = UnitSet(s.open_memory.As<uint64_t>() + i * set_bytes / 8, units);
   }
@@ -60,10 +65,24 @@ bool Allocator::State::IsEmpty(uint64_t unit) const {
          states[unit].free_blocks == classes[UnitRest(table[unit])].blocks;
 }
 
+uint64_t Allocator::State::limit_bytes() const {
+  if (!is_for_data) return arena->max_bytes();
+  const uint64_t units = arena->max_bytes() / kUnitBytes;
+  return (units - std::clamp(units / 64, kLeastReservedUnits, kMostReservedUnits)) * kUnitBytes;
+}
+
+Allocator::State::SizeClass* Allocator::State::RoomierClass(uint32_t size_class, uint64_t bytes) {
+  for (uint32_t i = size_class + 1; i < SizeClassCount(); ++i) {
+    if (classes[i].bytes > bytes * (is_for_data ? kMostWasteForData : kMostWaste)) break;
+    if (classes[i].lowest != UnitSet::kNone) return &classes[i];
+  }
+  return nullptr;
+}
+
 // The lowest run there is: where it goes beyond the limit, all others do.
 uint64_t Allocator::State::TakeWithinLimit(uint64_t count) {
   const uint64_t first = runs->Take(count);
-  if (first == UnitMap::kNoRun || (first + count) * kUnitBytes <= arena->max_bytes()) return first;
+  if (first == UnitMap::kNoRun || (first + count) * kUnitBytes <= limit_bytes()) return first;
   runs->Give(first, count);
   return UnitMap::kNoRun;
 }
@@ -100,6 +119,7 @@ void Allocator::State::LowerFrontier() {
     SizeClass& c = classes[UnitRest(table[top])];
     c.open.Erase(top);
     c.lowest = c.open.First();
+    --c.sparse;
     table[top] = kUnitFree;
     runs->Give(top, 1);
   }
@@ -109,6 +129,7 @@ void Allocator::State::CutUnit(uint64_t unit, uint32_t size_class) {
   SizeClass& c = classes[size_class];
   table[unit] = UnitEntry(kUnitSmall, size_class);
   states[unit] = {static_cast<uint16_t>(c.blocks), 0};
+  ++c.sparse;
   uint64_t* bitmap = BitmapOf(unit);
   const uint32_t whole_words = c.blocks / 64;
   memset(bitmap, 0xFF, whole_words * 8);
@@ -119,7 +140,18 @@ void Allocator::State::ReleaseSmallUnit(uint64_t unit) {
   SizeClass& c = classes[UnitRest(table[unit])];
   c.open.Erase(unit);
   c.lowest = c.open.First();
+  --c.sparse;
   GiveUnits(unit, 1);
+}
+
+bool Allocator::State::OpenFreshUnit(uint32_t size_class) {
+  SizeClass& c = classes[size_class];
+  const uint64_t fresh = TakeUnits(1);
+  if (fresh == UnitMap::kNoRun) return false;
+  CutUnit(fresh, size_class);
+  c.open.Insert(fresh);
+  c.lowest = c.open.First();
+  return true;
 }
 
 // A full unit has got a free block. An empty unit of the class is no longer needed.
@@ -145,13 +177,17 @@ void Allocator::State::UnitEmptied(uint64_t unit, SizeClass* c) {
 Offset Allocator::State::AllocateLarge(uint64_t bytes) {
   const uint64_t count = (bytes + kUnitBytes - 1) / kUnitBytes;
   const uint64_t first = TakeUnits(count);
-  if (first == UnitMap::kNoRun) return kNone;
+  if (first == UnitMap::kNoRun) return Refuse(bytes);
+  CutLarge(first, count);
+  if (undo != nullptr) undo->RecordAllocation(first * kUnitBytes, count * kUnitBytes);
+  return first * kUnitBytes;
+}
+
+void Allocator::State::CutLarge(uint64_t first, uint64_t count) {
   table[first] = UnitEntry(kUnitLargeFirst, count);
   std::fill(table + first + 1, table + first + count, kUnitLargeFurther);
   live_bytes += count * kUnitBytes;
   ++live_blocks;
-  if (undo != nullptr) undo->RecordAllocation(first * kUnitBytes, count * kUnitBytes);
-  return first * kUnitBytes;
 }
 
 void Allocator::State::FreeLarge(Offset block) {
@@ -166,17 +202,15 @@ void Allocator::State::FreeLarge(Offset block) {
 Offset Allocator::Allocate(uint64_t bytes) {
   State& s = *state_;
   if (bytes - 1 >= kMaxSmallBytes) {
-    return bytes == 0 || bytes > kSegmentBytes ? kNone : s.AllocateLarge(bytes);
+    return bytes == 0 || bytes > kSegmentBytes ? s.Refuse(bytes) : s.AllocateLarge(bytes);
   }
   const uint32_t size_class = SizeClassFor(bytes);
-  State::SizeClass& c = s.classes[size_class];
-  if (c.lowest == UnitSet::kNone) [[unlikely]] {
-    const uint64_t fresh = s.TakeUnits(1);
-    if (fresh == UnitMap::kNoRun) return kNone;
-    s.CutUnit(fresh, size_class);
-    c.open.Insert(fresh);
-    c.lowest = fresh;
+  State::SizeClass* chosen = &s.classes[size_class];
+  if (chosen->lowest == UnitSet::kNone && !s.OpenFreshUnit(size_class)) [[unlikely]] {
+    chosen = s.RoomierClass(size_class, bytes);
+    if (chosen == nullptr) return s.Refuse(bytes);
   }
+  State::SizeClass& c = *chosen;
   const uint64_t unit = c.lowest;
   State::Unit& state = s.states[unit];
   uint64_t* bitmap = s.BitmapOf(unit);
@@ -185,6 +219,7 @@ Offset Allocator::Allocate(uint64_t bytes) {
   state.hint = static_cast<uint16_t>(word);
   const uint32_t block = word * 64 + static_cast<uint32_t>(std::countr_zero(bitmap[word]));
   bitmap[word] &= bitmap[word] - 1;
+  c.sparse -= state.free_blocks == c.sparse_from;
   if (--state.free_blocks == 0) [[unlikely]] {
     c.open.Erase(unit);
     c.lowest = c.open.First();
@@ -195,6 +230,13 @@ Offset Allocator::Allocate(uint64_t bytes) {
   if (s.undo != nullptr) [[unlikely]]
     s.undo->RecordAllocation(allocated, c.bytes);
   return allocated;
+}
+
+Offset Allocator::AllocateData(uint64_t bytes) {
+  state_->is_for_data = true;
+  const Offset block = Allocate(bytes);
+  state_->is_for_data = false;
+  return block;
 }
 
 void Allocator::SetUndo(Undo* undo) {
@@ -222,11 +264,56 @@ void Allocator::Free(Offset block) {
   State::Unit& state = s.states[unit];
   if (word < state.hint) state.hint = static_cast<uint16_t>(word);
   ++state.free_blocks;
+  c.sparse += state.free_blocks == c.sparse_from;
   if (state.free_blocks == 1) [[unlikely]] {
     s.OpenUnit(unit, &c);
   } else if (state.free_blocks == c.blocks) [[unlikely]] {
     s.UnitEmptied(unit, &c);
   }
+}
+
+void Allocator::Claim(Offset block, uint64_t capacity) {
+  State& s = *state_;
+  const uint64_t unit = block / kUnitBytes;
+  const bool is_large = capacity > kMaxSmallBytes;
+  const uint64_t count = is_large ? capacity / kUnitBytes : 1;
+  const uint32_t size_class = is_large ? 0 : SizeClassFor(capacity);
+  const bool is_cut = !is_large && s.table[unit] == UnitEntry(kUnitSmall, size_class);
+  if (!is_cut) {
+    // A class may have kept one of these, empty, for its next block.
+    for (uint64_t other = unit; other < unit + count; ++other) {
+      if (s.IsEmpty(other)) s.ReleaseSmallUnit(other);
+      if (s.table[other] != kUnitFree) Broken("no place for a block", block);
+    }
+    s.runs->Claim(unit, count);
+    if (unit + count > s.frontier_units()) s.arena->SetFrontier((unit + count) * kUnitBytes);
+    if (is_large) return s.CutLarge(unit, count);
+    s.CutUnit(unit, size_class);
+  }
+  State::SizeClass& c = s.classes[size_class];
+  const uint32_t index = c.BlockOf(block % kUnitBytes);
+  uint64_t& bits = s.BitmapOf(unit)[index / 64];
+  const uint64_t bit = uint64_t{1} << index % 64;
+  if ((bits & bit) == 0) Broken("no place for a block", block);
+  bits &= ~bit;
+  s.live_bytes += c.bytes;
+  ++s.live_blocks;
+  c.sparse -= s.states[unit].free_blocks == c.sparse_from;
+  if (--s.states[unit].free_blocks == 0) {
+    c.open.Erase(unit);
+    c.lowest = c.open.First();
+  } else if (!is_cut) {
+    // Only now: to open it may give an empty unit back, and then all that are empty at the frontier go, too.
+    s.OpenUnit(unit, &c);
+  }
+}
+
+uint64_t Allocator::refused_bytes() const {
+  return state_->refused_bytes;
+}
+
+void Allocator::ForgetRefusal() {
+  state_->refused_bytes = 0;
 }
 
 uint64_t Allocator::Capacity(Offset block) const {
@@ -258,12 +345,34 @@ AllocatorStats Allocator::stats() const {
   return stats;
 }
 
+uint64_t Allocator::sparse_units() const {
+  uint64_t units = 0;
+  for (const State::SizeClass& c : state_->classes) units += State::SparseUnits(c);
+  return units;
+}
+
+Offset Allocator::AllocateBelow(Offset block, uint64_t top) {
+  State& s = *state_;
+  const uint64_t unit = block / kUnitBytes;
+  if (UnitKind(s.table[unit]) != kUnitSmall) return kNone;
+  const uint32_t size_class = UnitRest(s.table[unit]);
+  const State::SizeClass& c = s.classes[size_class];
+  if (s.states[unit].free_blocks < c.sparse_from && unit < top) return kNone;
+  // No unit of the class has room below: a free one that is there does as well.
+  if (c.lowest >= unit && (s.runs->LowestFree() > unit || !s.OpenFreshUnit(size_class))) return kNone;
+  return Allocate(c.bytes);
+}
+
 const uint32_t* Allocator::table() const {
   return state_->table;
 }
 
 uint64_t Allocator::units() const {
   return state_->frontier_units();
+}
+
+uint64_t Allocator::used_units() const {
+  return state_->runs->used();
 }
 
 uint64_t Allocator::CapacityIfBlock(Offset block) const {

@@ -41,11 +41,18 @@ class Allocator {
   Allocator& operator=(const Allocator&) = delete;
 
   // A block of at least `bytes` (1 .. kSegmentBytes), contents undefined; kNone when the arena is
-  // full.
+  // full. Where there is no unit for its size class left, a block of up to kMostWaste times the size will do.
   Offset Allocate(uint64_t bytes);
+  // The same for what users put in, which leaves a few units to the structures that find it again: so that
+  // where something was deleted, something of its size can be stored.
+  Offset AllocateData(uint64_t bytes);
+  static constexpr uint64_t kMostWaste = 8;
+  static constexpr uint64_t kMostWasteForData = 2;
   // REQUIRES: `block` came from Allocate and has not been freed since.
   // In an undo scope the block stays as it is, and counts as live, until the outermost scope ends.
   void Free(Offset block);
+  // Takes the very place of a block that was freed, of this capacity. REQUIRES: nothing live is in it.
+  void Claim(Offset block, uint64_t capacity);
   // The usable size of a live block, >= what was asked for.
   uint64_t Capacity(Offset block) const;
 
@@ -54,6 +61,18 @@ class Allocator {
   uint64_t BytesToBlockEnd(Offset offset) const;
 
   AllocatorStats stats() const;
+  // What the last Allocate() that returned kNone was asked for, in bytes; 0: none since ForgetRefusal().
+  uint64_t refused_bytes() const;
+  void ForgetRefusal();
+
+  // Emptying units. A unit is sparse when at most half of its blocks are live. What those could give back as
+  // whole units: the sparse ones, less one for each size class. O(size classes).
+  uint64_t sparse_units() const;
+  // A block of the same size in a lower unit, for a live block to be moved to whose unit is sparse, or is not
+  // below the unit `top`; kNone: it stays where it is. Large blocks stay. The caller copies it, has all that
+  // refers to it refer to the new one, and frees the old one. Going over all blocks this way once leaves each
+  // class with its sparse units empty, but one, and the others as low as there is room.
+  Offset AllocateBelow(Offset block, uint64_t top);
 
   // What is told of allocations, and keeps blocks that are freed, at present; nullptr: nothing (see undo.h).
   void SetUndo(Undo* undo);
@@ -61,6 +80,8 @@ class Allocator {
   // The unit table as an image stores it: one u32 for each unit below the frontier.
   const uint32_t* table() const;
   uint64_t units() const;  // frontier / kUnitBytes
+  // Those below the frontier that are not free, unit 0 among them.
+  uint64_t used_units() const;
 
   // Loading. Restore() takes over a table read from an image: checks that it tiles (known classes,
   // large runs complete and not crossing a segment, unit 0 used by nothing) and fits the arena, sets

@@ -67,11 +67,13 @@ bool Allocator::MarkLive(Offset block, uint64_t bytes) {
   const uint64_t unit = block / kUnitBytes;
   State::Unit& state = s.states[unit];
   if (UnitKind(s.table[unit]) == kUnitSmall) {
-    const uint32_t index = s.classes[UnitRest(s.table[unit])].BlockOf(block % kUnitBytes);
+    State::SizeClass& c = s.classes[UnitRest(s.table[unit])];
+    const uint32_t index = c.BlockOf(block % kUnitBytes);
     uint64_t& bits = s.BitmapOf(unit)[index / 64];
     const uint64_t bit = uint64_t{1} << index % 64;
     if ((bits & bit) == 0) return false;
     bits &= ~bit;
+    c.sparse -= state.free_blocks == c.sparse_from;
   } else if (state.free_blocks == 0) {
     return false;
   }
@@ -92,6 +94,7 @@ void Allocator::FinishRestore() {
       s.classes[UnitRest(entry)].open.Insert(unit);
       continue;
     }
+    if (UnitKind(entry) == kUnitSmall) --s.classes[UnitRest(entry)].sparse;
     std::fill(s.table + unit, s.table + next, kUnitFree);
     s.runs->Give(unit, next - unit);
   }

@@ -36,6 +36,8 @@ struct Allocator::State {
   struct SizeClass {
     uint32_t bytes = 0;
     uint32_t blocks = 0;
+    uint32_t sparse_from = 0;          // free blocks of a unit that make it sparse: half of all or more
+    uint64_t sparse = 0;               // units that are
     uint32_t reciprocal = 0;           // 2^32 / bytes, rounded up: exact for distances within a unit
     uint64_t lowest = UnitSet::kNone;  // of `open`
     UnitSet open;
@@ -50,26 +52,41 @@ struct Allocator::State {
   uint64_t* bitmaps = nullptr;
   uint64_t live_bytes = 0;
   uint64_t live_blocks = 0;
+  uint64_t refused_bytes = 0;
+  bool is_for_data = false;  // what is being allocated
   std::array<SizeClass, kClassLimit> classes;
   std::unique_ptr<UnitMap> runs;
   ScratchMapping table_memory, state_memory, bitmap_memory, open_memory;
 
   uint64_t reserved_units() const { return arena->reserved_bytes() / kUnitBytes; }
+  // Beyond this no unit is taken.
+  uint64_t limit_bytes() const;
+  // An open class of blocks of at least `bytes`, when that of its size is not and cannot be; or nullptr.
+  SizeClass* RoomierClass(uint32_t size_class, uint64_t bytes);
   uint64_t frontier_units() const { return arena->frontier() / kUnitBytes; }
   uint64_t* BitmapOf(uint64_t unit) { return bitmaps + unit * kBitmapWords; }
   const uint64_t* BitmapOf(uint64_t unit) const { return bitmaps + unit * kBitmapWords; }
   bool IsEmpty(uint64_t unit) const;
+  // Beside the one that is allocated from, which may be.
+  static uint64_t SparseUnits(const SizeClass& c) { return c.sparse == 0 ? 0 : c.sparse - 1; }
 
   uint64_t TakeUnits(uint64_t count);
   uint64_t TakeWithinLimit(uint64_t count);
   void GiveUnits(uint64_t first, uint64_t count);
   void LowerFrontier();
+  // Of a unit that nothing is live in.
   void CutUnit(uint64_t unit, uint32_t size_class);
+  bool OpenFreshUnit(uint32_t size_class);
   void ReleaseSmallUnit(uint64_t unit);
   void OpenUnit(uint64_t unit, SizeClass* c);
   void UnitEmptied(uint64_t unit, SizeClass* c);
   Offset AllocateLarge(uint64_t bytes);
+  void CutLarge(uint64_t first, uint64_t count);
   void FreeLarge(Offset block);
+  Offset Refuse(uint64_t bytes) {
+    refused_bytes = bytes;
+    return kNone;
+  }
 };
 
 }  // namespace forkstore

@@ -17,7 +17,8 @@
 //     which the application spawns do not pay for it.
 //
 // Thread safety: one thread (the "owner") calls everything; a PageKeeper thread may only read
-// frontier() and touch memory at or beyond it, or collapse pages (contents unchanged).
+// frontier() and touch memory at or beyond it, collapse pages (contents unchanged), and say how far it got
+// (SetPopulated, SetPopulateRefused, EndSmall); the watcher of a snapshot may end the save.
 #pragma once
 
 #include <atomic>
@@ -37,11 +38,14 @@ struct ArenaOptions {
   uint64_t max_bytes = uint64_t{64} << 30;  // rounded up to 2 MiB, at most kMaxArenaBytes
   bool huge_pages = true;
   uint64_t reserved_bytes = 0;  // likewise; less than max_bytes: as many
+  // Where so many cannot be had: half as many, and so on, down to this. 0: they must be had.
+  uint64_t least_bytes = 0;
 };
 
 class Arena {
  public:
-  // Errors: kInvalid for a size out of range, kIo when the kernel refuses the reservation.
+  // Errors: kInvalid for a size out of range, kIo when the kernel refuses the reservation. With least_bytes
+  // the arena may have less than max_bytes, and leaves half as many addresses as it takes to others.
   static Status Create(const ArenaOptions& options, std::unique_ptr<Arena>* arena);
   ~Arena();
   Arena(const Arena&) = delete;
@@ -49,6 +53,8 @@ class Arena {
 
   // Beyond it the allocator takes no unit; what lies there already stays.
   uint64_t max_bytes() const { return max_bytes_; }
+  // What was asked for; more than max_bytes() where so many addresses could not be had.
+  uint64_t wanted_bytes() const { return wanted_bytes_; }
   // REQUIRES: at most reserved_bytes(). Before a PageKeeper runs.
   void SetMaxBytes(uint64_t bytes) { max_bytes_ = RoundUp(bytes, kHugePageBytes); }
   uint64_t reserved_bytes() const { return reserved_bytes_; }
@@ -67,7 +73,7 @@ class Arena {
     uint64_t first = offset / kPageBytes;
     const uint64_t last = (offset + bytes - 1) / kPageBytes;
     do {
-      dirty_[first] = 1;
+      if (!IsDirty(first)) MarkDirty(first);
     } while (++first <= last);
     return base_ + offset;
   }
@@ -85,7 +91,9 @@ class Arena {
   uint64_t frontier() const { return frontier_.load(std::memory_order_acquire); }
   void SetFrontier(uint64_t frontier) {
     frontier_.store(frontier, std::memory_order_release);
-    if (frontier > highest_frontier_) highest_frontier_ = frontier;
+    if (frontier > highest_frontier_.load(std::memory_order_relaxed)) {
+      highest_frontier_.store(frontier, std::memory_order_relaxed);
+    }
     if (frontier > resident_) resident_ = frontier;
   }
 
@@ -94,6 +102,22 @@ class Arena {
   void SetPopulated(uint64_t populated) { populated_.store(populated, std::memory_order_release); }
   // How much to keep populated beyond the frontier: a share of the store's size, within bounds.
   uint64_t AheadBytes() const;
+  // Up to where memory is to be populated; 0 while the store is small (see kSmallBytes).
+  uint64_t PopulateTarget() const;
+  // Whether the PageKeeper has something to populate, and enough of it to be woken for. False where the end
+  // of the addresses is populated, and where the kernel has refused until the frontier moves on. Cheap.
+  bool WantsPopulating() const;
+  // The kernel has no memory for what begins at `start`.
+  void SetPopulateRefused(uint64_t start) { refused_.store(start, std::memory_order_relaxed); }
+  uint64_t populate_refused() const { return refused_.load(std::memory_order_relaxed); }
+
+  // A store below this frontier has no memory ahead of it and no huge page: it takes the pages it writes to,
+  // and no more.
+  static constexpr uint64_t kSmallBytes = uint64_t{1} << 20;
+  bool is_small() const { return is_small_.load(std::memory_order_relaxed); }
+  // Allows huge pages at the start of the range, too, once the store has grown; it never is small again.
+  // REQUIRES: is_small(). The PageKeeper's step, or the owner while none runs.
+  void EndSmall();
   // Gives memory far beyond the frontier back to the kernel: at most `limit` bytes a call, so that no
   // operation waits long. Returns the bytes given back. Owner only, while no PageKeeper step runs.
   uint64_t ReleaseSurplus(uint64_t limit);
@@ -103,35 +127,58 @@ class Arena {
   Status ExposeToFork();
   Status HideFromFork();
 
-  // Dirty pages, counted and saved up to the highest frontier there ever was. A snapshot takes over the marks
-  // at the fork (BeginSave); when it has become durable they are forgotten, when it failed they are put back
-  // (EndSave). Never nested.
-  uint64_t CountDirtyPages() const;  // since the last durable or running snapshot
-  bool IsDirty(uint64_t page) const { return dirty_[page] != 0; }
+  // Dirty pages. A snapshot takes over the marks at the fork (BeginSave); when it has become durable they are
+  // forgotten, when it failed they are put back (EndSave), and when there was no fork, CancelSave does that
+  // at once. Never nested. Begin and cancel take the same time whatever there is; EndSave and
+  // AppendSplitHugePages go through the marks, 256 KiB for each GiB, and may be called on another thread,
+  // one, while the owner goes on writing.
+  uint64_t dirty_pages() const {  // since the last durable or running snapshot
+    return dirty_pages_ + returned_pages_.load(std::memory_order_relaxed);
+  }
+  bool IsDirty(uint64_t page) const {
+    return std::atomic_ref<uint8_t>(dirty_[page]).load(std::memory_order_relaxed) != 0;
+  }
   void BeginSave();
+  void CancelSave();  // REQUIRES: nothing was written since BeginSave
   void EndSave(bool durable);
+  // Between the two: a child may share the pages, each of which is copied when it is written.
+  bool is_saving() const { return is_saving_.load(std::memory_order_acquire); }
   // 2 MiB page numbers below the frontier with a page written since BeginSave: those that
-  // copy-on-write may have split. REQUIRES: between BeginSave and EndSave. Appends to *pages.
+  // copy-on-write may have split; none while the store is small. REQUIRES: between BeginSave and EndSave.
+  // Appends to *pages.
   void AppendSplitHugePages(std::vector<uint32_t>* pages) const;
 
  private:
+  static constexpr uint64_t kNoRefusal = ~uint64_t{0};
+
   Arena() = default;
+  Status Reserve(uint64_t bytes);
   void RecordWrite(Offset offset, uint64_t bytes);
+  void MarkDirty(uint64_t page);
 
   uint8_t* base_ = nullptr;
   Undo* undo_ = nullptr;
   uint64_t max_bytes_ = 0;
+  uint64_t wanted_bytes_ = 0;
   uint64_t reserved_bytes_ = 0;
   void* mapping_ = nullptr;  // the reservation, before alignment
   uint64_t mapping_bytes_ = 0;
-  uint8_t* dirty_ = nullptr;   // a byte for each 4 KiB page
+  // A byte for each 4 KiB page. Whoever changes one from 0 to 1 counts it: the owner, or EndSave().
+  uint8_t* dirty_ = nullptr;
   uint8_t* saving_ = nullptr;  // the marks a running snapshot has taken over; all 0 when none runs
   ScratchMapping marks_[2];    // what the two point to, in either order
-  uint64_t highest_frontier_ = 0;
-  uint64_t save_frontier_ = 0;  // the frontier at BeginSave
-  uint64_t resident_ = 0;       // nothing at or beyond the larger of this and populated() takes memory
+  uint64_t dirty_pages_ = 0;
+  uint64_t saving_pages_ = 0;                // dirty_pages() at BeginSave
+  uint64_t save_frontier_ = 0;               // the frontier at BeginSave
+  std::atomic<uint64_t> returned_pages_{0};  // dirty again, as the snapshot failed
+  std::atomic<uint64_t> highest_frontier_{0};
+  uint64_t resident_ = 0;  // nothing at or beyond the larger of this and populated() takes memory
+  std::atomic<bool> is_saving_{false};
   std::atomic<uint64_t> frontier_{0};
   std::atomic<uint64_t> populated_{0};
+  std::atomic<uint64_t> refused_{kNoRefusal};
+  std::atomic<bool> is_small_{true};
+  bool huge_pages_ = false;
 };
 
 }  // namespace forkstore

@@ -12,6 +12,8 @@
 #include <random>
 #include <vector>
 
+#include "base/thread.h"
+
 namespace forkstore {
 namespace {
 
@@ -77,6 +79,34 @@ TEST(Arena, ARefusedReservationIsAnErrorWithItsErrno) {
             }),
             1);
 }
+
+TEST(Arena, WhereFewerAddressesWillDoThereAreAsManyAsCanBeHad) {
+  for (const auto resource : {RLIMIT_AS, RLIMIT_DATA}) {
+    EXPECT_EQ(InChild([resource] {
+                const rlimit limit = {uint64_t{4} << 30, uint64_t{4} << 30};
+                setrlimit(resource, &limit);
+                ArenaOptions options;
+                options.least_bytes = 4 * kMiB;
+                std::unique_ptr<Arena> arena;
+                if (!Arena::Create(options, &arena).ok()) return 1;
+                // Half as much again is left to others.
+                if (arena->max_bytes() != 2048 * kMiB || arena->reserved_bytes() != 2048 * kMiB) return 2;
+                if (arena->wanted_bytes() != options.max_bytes) return 3;
+                *arena->Write(arena->max_bytes() - 1, 1) = 9;
+                // What there is to spare for loading goes first.
+                arena.reset();
+                options.max_bytes = 1024 * kMiB;
+                options.reserved_bytes = 4096 * kMiB;
+                if (!Arena::Create(options, &arena).ok()) return 4;
+                if (arena->max_bytes() != 1024 * kMiB || arena->reserved_bytes() != 2048 * kMiB) return 5;
+                if (arena->wanted_bytes() != arena->max_bytes()) return 6;
+                arena.reset();
+                options.max_bytes = options.least_bytes = 4096 * kMiB;
+                return Arena::Create(options, &arena).system_errno() == ENOMEM ? 0 : 7;
+              }),
+              0);
+  }
+}
 #endif
 
 TEST(Arena, WritesAreMarkedPageByPageAndNoFurther) {
@@ -88,7 +118,7 @@ TEST(Arena, WritesAreMarkedPageByPageAndNoFurther) {
   arena->Write(5 * kPageBytes - 1, 2);
   arena->Write(10 * kPageBytes, 2 * kPageBytes);
   arena->Mutate<uint64_t>(20 * kPageBytes - 8) = 1;
-  EXPECT_EQ(arena->CountDirtyPages(), 1u + 2 + 2 + 1);
+  EXPECT_EQ(arena->dirty_pages(), 1u + 2 + 2 + 1);
   EXPECT_TRUE(arena->IsDirty(11));
   EXPECT_FALSE(arena->IsDirty(12));
 }
@@ -97,6 +127,7 @@ TEST(Arena, RandomWritesAndSavesAgreeWithTheOracle) {
   for (const uint64_t seed : {1, 2, 3}) {
     constexpr uint64_t kBytes = 32 * kMiB;
     auto arena = NewArena(kBytes);
+    arena->EndSmall();
     std::mt19937_64 random(seed);
     std::vector<bool> dirty(kBytes / kPageBytes), saving(kBytes / kPageBytes);
     bool is_saving = false;
@@ -119,6 +150,10 @@ TEST(Arena, RandomWritesAndSavesAgreeWithTheOracle) {
             }
           } else {
             arena->BeginSave();
+            if (random() % 4 == 0) {
+              arena->CancelSave();
+              break;
+            }
             std::swap(dirty, saving);
             frontier_at_save = arena->frontier();
           }
@@ -150,11 +185,47 @@ TEST(Arena, RandomWritesAndSavesAgreeWithTheOracle) {
       }
       if (step % 50 == 0) {
         for (uint64_t page = 0; page < dirty.size(); ++page) ASSERT_EQ(arena->IsDirty(page), dirty[page]);
-        ASSERT_EQ(arena->CountDirtyPages(),
-                  static_cast<uint64_t>(std::count(dirty.begin(), dirty.end(), true)));
+        ASSERT_EQ(arena->dirty_pages(), static_cast<uint64_t>(std::count(dirty.begin(), dirty.end(), true)));
       }
     }
     EXPECT_GT(highest, 0u);
+  }
+}
+
+// A snapshot's watcher ends the save while the owner goes on writing: no mark is lost, and none counted
+// twice.
+TEST(Arena, ASaveEndsOnAnotherThread) {
+  constexpr uint64_t kBytes = 16 * kMiB;
+  auto arena = NewArena(kBytes);
+  arena->EndSmall();
+  arena->SetFrontier(kBytes);
+  std::mt19937_64 random(5);
+  std::vector<bool> expected(kBytes / kPageBytes);
+  for (int round = 0; round < 200; ++round) {
+    const bool durable = round % 3 == 0;
+    arena->BeginSave();
+    if (durable) expected.assign(expected.size(), false);
+    Thread watcher;
+    struct Ending {
+      Arena* arena;
+      bool durable;
+      std::vector<uint32_t> split;
+    } ending{arena.get(), durable, {}};
+    const auto end = [](void* argument) {
+      auto* self = static_cast<Ending*>(argument);
+      self->arena->AppendSplitHugePages(&self->split);
+      self->arena->EndSave(self->durable);
+    };
+    ASSERT_TRUE(Thread::Start(end, &ending, "ends-a-save", &watcher).ok());
+    for (int i = 0; i < 300; ++i) {
+      const uint64_t page = random() % expected.size();
+      arena->Mutate<uint64_t>(page * kPageBytes) = page;
+      expected[page] = true;
+    }
+    watcher.Join();
+    for (uint64_t page = 0; page < expected.size(); ++page) ASSERT_EQ(arena->IsDirty(page), expected[page]);
+    ASSERT_EQ(arena->dirty_pages(),
+              static_cast<uint64_t>(std::count(expected.begin(), expected.end(), true)));
   }
 }
 

@@ -11,6 +11,7 @@ struct Heap {
   Allocator& allocator;
 
   Offset Allocate(uint64_t bytes) { return allocator.Allocate(bytes); }
+  Offset AllocateData(uint64_t bytes) { return allocator.AllocateData(bytes); }
   void Free(Offset block) { allocator.Free(block); }
   uint64_t Capacity(Offset block) const { return allocator.Capacity(block); }
   const uint8_t* At(Offset offset) const { return arena.At(offset); }

@@ -47,24 +47,35 @@ struct PageKeeper::State {
   std::atomic<uint32_t> bell{0};
   std::atomic<bool> asleep{false};
   std::atomic<bool> stop{false};
+  std::atomic<bool> child_lives{false};
   std::atomic<Batch*> inbox{nullptr};
   std::atomic<uint64_t> pending{0};
 
   // The thread's own.
-  std::vector<uint32_t> queue;
+  std::vector<uint32_t> queue;  // ascending, each once
   bool populate_by_touch = false;
-  bool out_of_memory = false;  // no more populating until the bell rings
 
-  Thread thread;  // the last member: joined before the others go
+  bool thread_refused = false;  // the owner's
+  Thread thread;                // the last member: joined before the others go
 
+  bool HasThread();
   void Ring();
   void Sleep(uint32_t heard, const timespec* at_most);
   void Run();
   Work TryStep();
   void EmptyInbox();
+  void AddToQueue(const std::vector<uint32_t>& huge_pages);
   bool Populate();
   bool Collapse();
 };
+
+bool PageKeeper::State::HasThread() {
+  if (thread.joinable()) return true;
+  if (thread_refused) return false;
+  const auto run = [](void* argument) { static_cast<State*>(argument)->Run(); };
+  thread_refused = !Thread::Start(run, this, "forkstore-pages", &thread).ok();
+  return !thread_refused;
+}
 
 void PageKeeper::State::Ring() {
   bell.fetch_add(1);
@@ -80,14 +91,11 @@ void PageKeeper::State::Sleep(uint32_t heard, const timespec* at_most) {
 
 void PageKeeper::State::Run() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
-  uint32_t heard = bell.load();
   for (;;) {
     // What ends a pause, brings work or stops the thread rings the bell afterwards. The bell is read first,
     // so that whatever this round misses keeps the thread from sleeping at its end.
-    const uint32_t now = bell.load();
+    const uint32_t heard = bell.load();
     if (stop.load()) return;
-    if (now != heard) out_of_memory = false;
-    heard = now;
     switch (TryStep()) {
       case Work::kPopulated:
         break;
@@ -107,9 +115,14 @@ Work PageKeeper::State::TryStep() {
   EmptyInbox();
   // The event loop stalls for want of populated memory, but merely runs slower for want of huge pages.
   Work work = Work::kNone;
+  if (arena->is_small() && arena->frontier() >= Arena::kSmallBytes) {
+    arena->EndSmall();
+    pending.fetch_add(1);
+    AddToQueue({0});
+  }
   if (Populate()) {
     work = Work::kPopulated;
-  } else if (Collapse()) {
+  } else if (!child_lives.load() && Collapse()) {
     work = Work::kCollapsed;
   }
   phase.fetch_and(~kStepping);
@@ -119,19 +132,26 @@ Work PageKeeper::State::TryStep() {
 void PageKeeper::State::EmptyInbox() {
   Batch* batch = inbox.exchange(nullptr);
   while (batch != nullptr) {
-    queue.insert(queue.end(), batch->huge_pages.begin(), batch->huge_pages.end());
+    AddToQueue(batch->huge_pages);
     Batch* next = batch->next;
     delete batch;
     batch = next;
   }
 }
 
+// Snapshots that follow each other closely list the same pages, and none is collapsed meanwhile.
+void PageKeeper::State::AddToQueue(const std::vector<uint32_t>& huge_pages) {
+  const size_t before = queue.size() + huge_pages.size();
+  queue.insert(queue.end(), huge_pages.begin(), huge_pages.end());
+  std::sort(queue.begin(), queue.end());
+  queue.erase(std::unique(queue.begin(), queue.end()), queue.end());
+  pending.fetch_sub(before - queue.size());
+}
+
 bool PageKeeper::State::Populate() {
-  const uint64_t frontier = arena->frontier();
-  const uint64_t target = std::min(arena->max_bytes(), frontier + arena->AheadBytes());
   // Never below the frontier: there it could copy pages that a snapshot's child shares.
-  const uint64_t start = std::max(frontier, arena->populated());
-  if (out_of_memory || start >= target) return false;
+  const uint64_t start = std::max(arena->frontier(), arena->populated());
+  if (start >= arena->PopulateTarget() || start == arena->populate_refused()) return false;
   const uint64_t end = RoundUp(start + 1, kHugePageBytes);
   if (!populate_by_touch) {
     switch (PopulateByKernel(arena->base() + start, end - start)) {
@@ -141,7 +161,7 @@ bool PageKeeper::State::Populate() {
         populate_by_touch = true;
         break;
       case PopulateResult::kNoMemory:
-        out_of_memory = true;
+        arena->SetPopulateRefused(start);
         return false;
     }
   }
@@ -161,19 +181,11 @@ bool PageKeeper::State::Collapse() {
   return true;
 }
 
-Status PageKeeper::Start(Arena* arena, std::unique_ptr<PageKeeper>* keeper) {
-  std::unique_ptr<PageKeeper> made(new PageKeeper());
-  made->state_ = std::make_unique<State>();
-  State* state = made->state_.get();
-  state->arena = arena;
-  const auto run = [](void* argument) { static_cast<State*>(argument)->Run(); };
-  Status status = Thread::Start(run, state, "forkstore-pages", &state->thread);
-  if (status.ok()) *keeper = std::move(made);
-  return status;
+PageKeeper::PageKeeper(Arena* arena) : state_(std::make_unique<State>()) {
+  state_->arena = arena;
 }
 
 PageKeeper::~PageKeeper() {
-  if (state_ == nullptr) return;
   state_->stop.store(true);
   state_->Ring();
   if (state_->thread.joinable()) state_->thread.Join();
@@ -185,16 +197,23 @@ PageKeeper::~PageKeeper() {
 }
 
 void PageKeeper::Wake() {
-  state_->Ring();
+  if (state_->HasThread()) state_->Ring();
 }
 
 void PageKeeper::Collapse(std::vector<uint32_t> huge_pages) {
   if (huge_pages.empty()) return;
+  state_->thread_refused = false;  // once for each snapshot it is worth another try
+  if (!state_->HasThread()) return;
   state_->pending.fetch_add(huge_pages.size());
   auto* batch = new Batch{std::move(huge_pages), state_->inbox.load()};
   while (!state_->inbox.compare_exchange_weak(batch->next, batch)) {
   }
   state_->Ring();
+}
+
+void PageKeeper::SetChildLives(bool lives) {
+  state_->child_lives.store(lives);
+  if (!lives) state_->Ring();
 }
 
 bool PageKeeper::TryPause() {
@@ -212,6 +231,14 @@ bool PageKeeper::paused() const {
 
 uint64_t PageKeeper::pending() const {
   return state_->pending.load();
+}
+
+bool PageKeeper::has_thread() const {
+  return state_->thread.joinable();
+}
+
+uint64_t PageKeeper::rings() const {
+  return state_->bell.load();
 }
 
 }  // namespace forkstore

@@ -1,6 +1,7 @@
 // PageKeeper: a helper thread that does to the arena's pages what would stall the event loop:
 // touches memory ahead of the frontier, and puts together (MADV_COLLAPSE) the huge pages that
-// copy-on-write has split during a snapshot.
+// copy-on-write has split during a snapshot. Its thread is started when there is something to do for the
+// first time: a small store has none.
 //
 // It works in steps of one huge page. fork() and the thread's page-table work exclude each other in
 // the kernel, so the owner pauses it first, without waiting: TryPause() is called once a turn until
@@ -17,16 +18,19 @@ namespace forkstore {
 
 class PageKeeper {
  public:
-  // The arena must outlive the keeper. Errors: kIo when no thread can be had.
-  static Status Start(Arena* arena, std::unique_ptr<PageKeeper>* keeper);
+  // The arena must outlive the keeper.
+  explicit PageKeeper(Arena* arena);
   ~PageKeeper();  // joins the thread; waits for at most one step
   PageKeeper(const PageKeeper&) = delete;
   PageKeeper& operator=(const PageKeeper&) = delete;
 
-  // The frontier has come near the end of what is populated. Cheap; any number of times.
+  // The arena WantsPopulating(). Where no thread can be had, memory is touched by those who write to it.
   void Wake();
-  // Queues 2 MiB pages (by number) for collapsing.
+  // Queues 2 MiB pages (by number) for collapsing; those that wait already count once.
   void Collapse(std::vector<uint32_t> huge_pages);
+  // While a child shares the arena's pages none is collapsed: that would copy what nobody has written.
+  // REQUIRES of `true`: paused, so that no step is under way.
+  void SetChildLives(bool lives);
   // Asks the thread to rest; true when it does, false while it finishes a step. Never waits. Resume()
   // lets it go on, after either answer.
   bool TryPause();
@@ -35,9 +39,10 @@ class PageKeeper {
   bool paused() const;
   // Collapsing that has not been done yet, in huge pages; for tests and stats.
   uint64_t pending() const;
+  bool has_thread() const;
+  uint64_t rings() const;  // how often the thread was asked to look for work; for tests
 
  private:
-  PageKeeper() = default;
   struct State;
   std::unique_ptr<State> state_;
 };

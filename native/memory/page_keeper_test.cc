@@ -63,25 +63,112 @@ TEST(PageWork, EachWayOfPopulatingGivesEveryPageMemoryAndKeepsContents) {
   }
 }
 
+TEST(PageKeeper, ASmallStoreHasNoThreadAndNothingAhead) {
+  auto arena = NewArena(64 << 20);
+  PageKeeper keeper(arena.get());
+  arena->SetFrontier(Arena::kSmallBytes - kUnitBytes);
+  for (uint64_t at = 0; at < arena->frontier(); at += kPageBytes) arena->Mutate<uint64_t>(at) = at;
+  EXPECT_FALSE(arena->WantsPopulating());
+  arena->BeginSave();
+  arena->Mutate<uint64_t>(0) = 1;
+  std::vector<uint32_t> split;
+  arena->AppendSplitHugePages(&split);
+  arena->EndSave(true);
+  keeper.Collapse(split);
+  keeper.SetChildLives(false);
+  EXPECT_FALSE(keeper.has_thread());
+  EXPECT_EQ(arena->populated(), 0u);
+  EXPECT_EQ(ResidentPages(arena->base(), arena->max_bytes()), arena->frontier() / kPageBytes);
+
+  arena->SetFrontier(Arena::kSmallBytes);
+  ASSERT_TRUE(arena->WantsPopulating());
+  keeper.Wake();
+  EXPECT_TRUE(keeper.has_thread());
+  ASSERT_TRUE(Eventually([&] { return !arena->WantsPopulating() && keeper.pending() == 0; }));
+  EXPECT_FALSE(arena->is_small());
+}
+
 TEST(PageKeeper, PopulatesAheadOfTheFrontierAndNotBeyond) {
   auto arena = NewArena(64 << 20);
-  std::unique_ptr<PageKeeper> keeper;
-  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
-  arena->SetFrontier(3 * kUnitBytes);
-  keeper->Wake();
+  PageKeeper keeper(arena.get());
+  arena->SetFrontier(3 * kHugePageBytes);
+  keeper.Wake();
   const uint64_t target = RoundUp(arena->frontier() + arena->AheadBytes(), kHugePageBytes);
   ASSERT_TRUE(Eventually([&] { return arena->populated() == target; }));
   SleepMs(20);
   EXPECT_EQ(arena->populated(), target);
-  EXPECT_EQ(ResidentPages(arena->base(), target), target / kPageBytes);
+  EXPECT_FALSE(arena->WantsPopulating());
+  EXPECT_EQ(ResidentPages(arena->base(), target), (target - arena->frontier()) / kPageBytes);
   EXPECT_EQ(ResidentPages(arena->base() + target, arena->max_bytes() - target), 0u);
-  EXPECT_LE(target, uint64_t{6} << 20) << "an empty store stays small";
+}
+
+// Else each write near the end would wake the thread, for nothing.
+TEST(PageKeeper, IsNotWantedAtTheEndOfTheAddresses) {
+  auto arena = NewArena(16 << 20);
+  arena->EndSmall();
+  for (uint64_t frontier = Arena::kSmallBytes; frontier <= arena->max_bytes(); frontier += kUnitBytes) {
+    arena->SetFrontier(frontier);
+    arena->SetPopulated(0);
+    EXPECT_EQ(arena->WantsPopulating(), frontier < arena->max_bytes());
+    arena->SetPopulated(arena->PopulateTarget());
+    EXPECT_FALSE(arena->WantsPopulating()) << frontier;
+    arena->SetPopulated(arena->max_bytes());
+    EXPECT_FALSE(arena->WantsPopulating()) << frontier;
+  }
+  // A store that lies beyond what it may grow to.
+  arena->SetMaxBytes(8 << 20);
+  arena->SetPopulated(4 << 20);
+  EXPECT_FALSE(arena->WantsPopulating());
+}
+
+TEST(PageKeeper, WhatTheKernelRefusesIsTriedAgainOnlyWhenTheFrontierHasMovedOn) {
+  constexpr uint64_t kRoom = 8 << 20;
+  auto arena = NewArena(64 << 20);
+  // A file of no bytes behind the addresses: no page of it can be had.
+  const int nothing = memfd_create("nothing", MFD_CLOEXEC);
+  ASSERT_GE(nothing, 0);
+  ASSERT_NE(mmap(arena->base() + kRoom, arena->max_bytes() - kRoom, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, nothing, 0),
+            MAP_FAILED);
+  close(nothing);
+  if (PopulateByKernel(arena->base() + kRoom, kPageBytes) == PopulateResult::kUnsupported) return;
+
+  PageKeeper keeper(arena.get());
+  arena->SetFrontier(6 << 20);
+  keeper.Wake();
+  ASSERT_TRUE(Eventually([&] { return arena->populate_refused() == kRoom; }));
+  EXPECT_EQ(arena->populated(), kRoom);
+  EXPECT_FALSE(arena->WantsPopulating()) << "no write shall wake the thread for what it has been refused";
+  arena->SetFrontier(kRoom + kUnitBytes);
+  EXPECT_TRUE(arena->WantsPopulating());
+  keeper.Wake();
+  ASSERT_TRUE(Eventually([&] { return arena->populate_refused() == kRoom + kUnitBytes; }));
+  EXPECT_FALSE(arena->WantsPopulating());
+}
+
+TEST(PageKeeper, CollapsesNothingWhileAChildLives) {
+  auto arena = NewArena(64 << 20);
+  arena->SetFrontier(32 << 20);
+  PageKeeper keeper(arena.get());
+  ASSERT_TRUE(Eventually([&] { return keeper.TryPause(); }));
+  keeper.SetChildLives(true);
+  keeper.Resume();
+  // Each page waits once, however many snapshots list it.
+  for (int snapshot = 0; snapshot < 5; ++snapshot) keeper.Collapse({1, 2, 3, 5});
+  keeper.Collapse({4});
+  keeper.Wake();
+  // With the first 2 MiB, which come once the store is not small any more.
+  ASSERT_TRUE(Eventually([&] { return keeper.pending() == 6; }));
+  SleepMs(20);
+  EXPECT_EQ(keeper.pending(), 6u);
+  EXPECT_GT(arena->populated(), arena->frontier()) << "populating goes on";
+  keeper.SetChildLives(false);
+  EXPECT_TRUE(Eventually([&] { return keeper.pending() == 0; }));
 }
 
 TEST(PageKeeper, StopsAtTheEndOfTheArena) {
   auto arena = NewArena(8 << 20);
-  std::unique_ptr<PageKeeper> keeper;
-  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  auto keeper = std::make_unique<PageKeeper>(arena.get());
   arena->SetFrontier(arena->max_bytes() - kUnitBytes);
   keeper->Wake();
   ASSERT_TRUE(Eventually([&] { return arena->populated() == arena->max_bytes(); }));
@@ -94,9 +181,8 @@ TEST(PageKeeper, StopsAtTheEndOfTheArena) {
 // Behind the frontier pages may be shared with a child: touching them would copy them.
 TEST(PageKeeper, LeavesWhatLiesBelowTheFrontierAlone) {
   auto arena = NewArena(64 << 20);
-  std::unique_ptr<PageKeeper> keeper;
   arena->SetFrontier(16 << 20);
-  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  auto keeper = std::make_unique<PageKeeper>(arena.get());
   keeper->Wake();
   ASSERT_TRUE(Eventually([&] { return arena->populated() >= (16 << 20) + arena->AheadBytes(); }));
   EXPECT_EQ(ResidentPages(arena->base(), 16 << 20), 0u);
@@ -104,8 +190,7 @@ TEST(PageKeeper, LeavesWhatLiesBelowTheFrontierAlone) {
 
 TEST(PageKeeper, RestsBetweenTryPauseAndResume) {
   auto arena = NewArena(64 << 20);
-  std::unique_ptr<PageKeeper> keeper;
-  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  auto keeper = std::make_unique<PageKeeper>(arena.get());
   for (uint64_t frontier = kHugePageBytes; frontier <= arena->max_bytes() / 2; frontier += kHugePageBytes) {
     ASSERT_TRUE(Eventually([&] { return keeper->TryPause(); }));
     const uint64_t before = arena->populated();
@@ -126,8 +211,7 @@ TEST(PageKeeper, MayBeDestroyedPausedOrWithWorkLeft) {
   for (int round = 0; round < 50; ++round) {
     auto arena = NewArena(64 << 20);
     arena->SetFrontier(32 << 20);
-    std::unique_ptr<PageKeeper> keeper;
-    ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+    auto keeper = std::make_unique<PageKeeper>(arena.get());
     if (round % 2 == 0) keeper->TryPause();
     keeper->Collapse({0, 1, 2, 3});
     keeper->Collapse({4});
@@ -140,10 +224,11 @@ TEST(PageKeeper, MayBeDestroyedPausedOrWithWorkLeft) {
 // A stop that falls between two looks of the thread must not be slept through.
 TEST(PageKeeper, StopsAtWhateverMoment) {
   auto arena = NewArena(4 << 20);
+  arena->SetFrontier(2 << 20);
   std::mt19937 random(3);
   for (int round = 0; round < 3000; ++round) {
-    std::unique_ptr<PageKeeper> keeper;
-    ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+    PageKeeper keeper(arena.get());
+    keeper.Wake();
     for (uint32_t wait = random() % 20000; wait > 0; --wait) {
       asm volatile("");  // some microseconds, as the thread gets going
     }
@@ -158,8 +243,9 @@ TEST(PageKeeper, CollapsesWithoutChangingContents) {
   std::vector<uint64_t> expected(kBytes / 8);
   for (uint64_t i = 0; i < expected.size(); ++i) expected[i] = arena->Mutate<uint64_t>(i * 8) = random();
 
-  std::unique_ptr<PageKeeper> keeper;
-  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  auto keeper = std::make_unique<PageKeeper>(arena.get());
+  keeper->Wake();
+  ASSERT_TRUE(Eventually([&] { return !arena->is_small(); }));
   for (int round = 0; round < 5; ++round) {
     ASSERT_TRUE(Eventually([&] { return keeper->TryPause(); }));
     int pipe_ends[2];
@@ -201,8 +287,7 @@ TEST(PageKeeper, CollapsesWithoutChangingContents) {
 // The owner allocates, writes, shrinks, releases and pauses while the thread works.
 TEST(PageKeeper, RandomProgram) {
   auto arena = NewArena(128 << 20);
-  std::unique_ptr<PageKeeper> keeper;
-  ASSERT_TRUE(PageKeeper::Start(arena.get(), &keeper).ok());
+  auto keeper = std::make_unique<PageKeeper>(arena.get());
   std::mt19937_64 random(3);
   for (int i = 0; i < 3000; ++i) {
     const uint64_t frontier = arena->frontier();

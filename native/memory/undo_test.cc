@@ -84,7 +84,9 @@ void RunProgram(uint32_t seed) {
       const Offset block = some_block()->first;
       f.allocator->Free(block);
       blocks.erase(block);
-    } else if (dice < 83) {
+    } else if (dice < 82 && !scopes.empty()) {
+      f.undo->SpillFreed(1 + random() % 5000);
+    } else if (dice < 83 && !f.undo->spilled()) {
       // What outlives every rollback.
       Undo::Suspended suspended(f.undo.get());
       const Bytes bytes = RandomBytes(&random, some_size());
@@ -198,6 +200,54 @@ TEST(Undo, WritesToTheNewestBlockCostNothing) {
   f.undo->Commit();
 }
 
+// Also when each write has a scope of its own within the outer one.
+TEST(Undo, AScopeSavesTheSameBytesOnce) {
+  for (const bool nested : {false, true}) {
+    Fixture f;
+    const Offset block = f.New(Bytes(512, 1));
+    f.New(Bytes(16, 1));
+    const Undo::Position position = f.undo->Begin();
+    std::mt19937_64 random(7);
+    uint64_t after_some = 0;
+    for (uint32_t i = 0; i < 20'000; i++) {
+      if (i == 10'000) after_some = f.undo->recorded_bytes();
+      if (nested) f.undo->Begin();
+      const uint64_t first = random() % 64 * 8;
+      f.Put(block + first, Bytes(512 - first, static_cast<uint8_t>(i)));
+      if (nested) f.undo->Commit();
+    }
+    EXPECT_EQ(f.undo->recorded_bytes(), after_some);
+    f.undo->Rollback(position);
+    EXPECT_EQ(f.Get(block, 512), Bytes(512, 1));
+  }
+}
+
+// A block that was given to others comes back where it was, with the bytes it had.
+TEST(Undo, SpilledBlocksComeBack) {
+  Fixture f(kMinArenaBytes);
+  std::vector<Offset> blocks;
+  for (Offset block = 0; (block = f.allocator->Allocate(1000)) != kNone;) {
+    f.Put(block, Bytes(1000, static_cast<uint8_t>(blocks.size())));
+    blocks.push_back(block);
+  }
+  const uint64_t live = f.live_bytes();
+  const Undo::Position position = f.undo->Begin();
+  for (const Offset block : blocks) f.allocator->Free(block);
+  EXPECT_EQ(f.allocator->Allocate(uint64_t{1} << 20), kNone);
+  EXPECT_FALSE(f.undo->spilled());
+  EXPECT_TRUE(f.undo->SpillFreed(f.live_bytes()));
+  EXPECT_FALSE(f.undo->SpillFreed(1));
+  const Offset large = f.allocator->Allocate(uint64_t{1} << 20);
+  ASSERT_NE(large, kNone);
+  f.Put(large, Bytes(uint64_t{1} << 20, 0xAA));
+  f.undo->Rollback(position);
+  EXPECT_FALSE(f.undo->spilled());
+  EXPECT_EQ(f.live_bytes(), live);
+  for (size_t i = 0; i < blocks.size(); i++) {
+    ASSERT_EQ(f.Get(blocks[i], 1000), Bytes(1000, static_cast<uint8_t>(i)));
+  }
+}
+
 TEST(Undo, LargeListsAreGivenBack) {
   Fixture f;
   const Offset block = f.New(Bytes(uint64_t{8} << 20, 1));
@@ -234,8 +284,17 @@ TEST(Undo, AFullArenaIsTakenBack) {
       if (random() % 2 == 0) f.Put(block, Bytes(bytes.size(), 0xEE));
       if (random() % 2 == 0) f.allocator->Free(block);
     }
-    while (f.allocator->Allocate(1 + random() % 2000) != kNone) {
-    }
+    uint64_t spilled = 0;
+    do {
+      while (true) {
+        const uint64_t bytes = 1 + random() % (round % 2 == 0 ? 2000 : 200'000);
+        const Offset block = f.allocator->Allocate(bytes);
+        if (block == kNone) break;
+        f.Put(block, Bytes(bytes, 0xDD));
+      }
+      spilled += f.undo->spilled();
+    } while (f.undo->SpillFreed(uint64_t{16} << 10));
+    EXPECT_GT(spilled, 0u);
     f.undo->Rollback(position);
     EXPECT_EQ(f.allocator->stats().live_blocks, before.live_blocks);
     EXPECT_EQ(f.allocator->stats().live_bytes, before.live_bytes);
@@ -251,9 +310,9 @@ TEST(Undo, RollbackMarksPagesDirty) {
   f.Put(block, Bytes(16, 2));
   f.arena->BeginSave();
   f.arena->EndSave(true);
-  EXPECT_EQ(f.arena->CountDirtyPages(), 0u);
+  EXPECT_EQ(f.arena->dirty_pages(), 0u);
   f.undo->Rollback(position);
-  EXPECT_EQ(f.arena->CountDirtyPages(), 1u);
+  EXPECT_EQ(f.arena->dirty_pages(), 1u);
 }
 
 }  // namespace

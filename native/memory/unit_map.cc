@@ -106,6 +106,7 @@ void UnitMap::Give(uint64_t first, uint64_t count) {
 }
 
 void UnitMap::Set(uint64_t first, uint64_t count, bool used) {
+  used_ = used ? used_ + count : used_ - count;
   const uint64_t index = first / kSegmentUnits;
   Segment* segment = Touch(index);
   uint64_t unit = first % kSegmentUnits;

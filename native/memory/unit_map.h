@@ -36,6 +36,8 @@ class UnitMap {
   void Give(uint64_t first, uint64_t count);
 
   bool InUse(uint64_t unit) const;
+  // How many are.
+  uint64_t used() const { return used_; }
   // kNoRun when all are in use.
   uint64_t LowestFree() const;
   // One more than the highest unit in use below `limit`; 0 when there is none.
@@ -62,6 +64,7 @@ class UnitMap {
   std::vector<std::unique_ptr<Segment>> segments_;
   std::vector<uint16_t> best_;  // for each segment its longest run
   uint64_t units_;
+  uint64_t used_ = 0;
 };
 
 }  // namespace forkstore

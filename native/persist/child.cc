@@ -21,16 +21,18 @@ namespace forkstore {
 
 namespace {
 
-// Handlers are the application's, and may not run here. What a terminal or a process manager sends to a
-// whole group is for the application to answer: it decides what becomes of a running snapshot.
+// Handlers are the application's, and may not run here. What is sent to a whole group (by a terminal, or a
+// service manager that stops it) is for the application to answer: it decides what becomes of a running
+// snapshot, and SIGKILL is how. Ignored at a limit (SIGXFSZ), a write fails and says why. What is left is how
+// faults of the child's own end it.
 void SetUpSignals() {
   struct sigaction action;
   memset(&action, 0, sizeof(action));
-  action.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &action, nullptr);
   action.sa_handler = SIG_IGN;
-  for (const int signal :
-       {SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGUSR1, SIGUSR2, SIGWINCH}) {
+  // Those that cannot be ignored, or are the C library's own, are refused. SIGCONT goes on all the same.
+  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &action, nullptr);
+  action.sa_handler = SIG_DFL;
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT}) {
     sigaction(signal, &action, nullptr);
   }
   sigset_t none;
@@ -82,14 +84,18 @@ bool SendLast(int progress, const ChildMessage& message) {
 
 // Nobody will publish the file. By now another process may have opened the directory and begun a file of
 // the same name, which must stay.
-void RemoveOwnFile(const ChildTask& task) {
-  struct statx own, named;
-  if (statx(task.file, "", AT_EMPTY_PATH, STATX_INO, &own) != 0) return;
-  if (statx(task.directory, task.temporary_name, AT_SYMLINK_NOFOLLOW, STATX_INO, &named) != 0) return;
-  if (own.stx_ino == named.stx_ino && own.stx_dev_major == named.stx_dev_major &&
-      own.stx_dev_minor == named.stx_dev_minor) {
+void RemoveOwnFile(const ChildTask& task, int file) {
+  if (FindAgain(task.directory, task.temporary_name, file) == 0) {
     unlinkat(task.directory, task.temporary_name, 0);
   }
+}
+
+// Only a new file: what has this name already may be another process's that has opened the directory since
+// this one's parent was killed. A file that a failed snapshot could not remove makes this one fail, too; the
+// parent then removes it, and tries again later.
+int OpenFile(const ChildTask& task) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  return OpenRetrying(task.directory, task.temporary_name, kFlags, 0666);
 }
 
 }  // namespace
@@ -97,13 +103,20 @@ void RemoveOwnFile(const ChildTask& task) {
 void RunSnapshotChild(const ChildTask& task) {
   // At once: a client's socket that stays open here keeps its connection open after the parent has closed it,
   // and the directory's lock would outlive the parent.
-  const int keep[] = {task.file, task.directory, task.progress};
-  CloseAllDescriptorsBut(keep, 3);
+  const int keep[] = {task.directory, task.progress};
+  CloseAllDescriptorsBut(keep, 2);
   SetUpSignals();
   StandBack();
+  if (ParentIsGone(task.progress)) _exit(1);
 
-  const ImageWriteResult result =
-      WriteImage(task.source, task.file, task.space, SendProgress, const_cast<ChildTask*>(&task));
+  const int file = OpenFile(task);
+  ImageWriteResult result;
+  if (file >= 0) {
+    result = WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task));
+  } else {
+    result.error = errno;
+    result.call = "open";
+  }
 
   ChildMessage message;
   memset(&message, 0, sizeof(message));
@@ -117,7 +130,8 @@ void RunSnapshotChild(const ChildTask& task) {
                                                  ImageWriterSpace::kStagingBytes, &message.copied_bytes);
     if (message.copied_bytes_known == 0) message.copied_bytes = 0;
   }
-  if (ParentIsGone(task.progress) || !SendLast(task.progress, message)) RemoveOwnFile(task);
+  const bool unheard = ParentIsGone(task.progress) || !SendLast(task.progress, message);
+  if (unheard && file >= 0) RemoveOwnFile(task, file);
   _exit(result.error == 0 ? 0 : 1);
 }
 

@@ -23,10 +23,9 @@ static_assert(sizeof(ChildMessage) == 64);
 struct ChildTask {
   ImageSource source;
   ImageWriterSpace* space;
-  int file;                 // to write the image to
-  int directory;            // where the file is, to remove it when the parent is gone
+  int directory;            // where the image is written
   int progress;             // the pipe's end for writing, O_NONBLOCK
-  char temporary_name[64];  // of the file
+  char temporary_name[64];  // of the file, which the child makes; one that is there is removed
 };
 
 // REQUIRES: all signals are blocked.

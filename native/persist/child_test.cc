@@ -15,7 +15,7 @@
 namespace forkstore {
 namespace {
 
-// An application in a process of its own, with a snapshot whose child is stopped as soon as it is there.
+// An application in a process of its own, with a snapshot whose child is stopped when it has begun its file.
 class ChildTest : public testing::Test {
  protected:
   static constexpr uint64_t kGeneration = 7;
@@ -27,7 +27,7 @@ class ChildTest : public testing::Test {
 
   // `run` after the snapshot has started; its result is the application's exit code.
   template <typename Run>
-  void StartApplication(uint32_t watchdog_ms, Run run) {
+  void StartApplication(uint32_t watchdog_ms, Run run, bool begun = true) {
     int told[2];
     ASSERT_EQ(pipe(told), 0);
     application_ = fork();
@@ -45,6 +45,8 @@ class ChildTest : public testing::Test {
           [](void*, SnapshotOutcome&& outcome) { result = outcome.status.ok() ? 1 : 2; }, nullptr, &process);
       if (!started.ok()) _exit(91);
       const pid_t pid = static_cast<pid_t>(process->child_pid());
+      // Then it has far more left to write than it can before it is stopped.
+      while (begun && !Exists(".tmp") && result == 0) usleep(50);
       kill(pid, SIGSTOP);
       if (write(told[1], &pid, sizeof(pid)) != sizeof(pid)) _exit(92);
       const int code = run(&result);
@@ -98,12 +100,20 @@ TEST_F(ChildTest, LeavesAndTidiesUpWhenTheParentIsKilled) {
   EXPECT_FALSE(Exists(".image"));
 }
 
+TEST_F(ChildTest, BeginsNoFileWhenTheParentIsKilledBefore) {
+  StartApplication(30000, WaitForever, /*begun=*/false);
+  KillApplication();
+  // The next owner of the directory begins the same generation; unless this child was quicker than the
+  // signal.
+  const bool next = !Exists(".tmp");
+  if (next) WriteFileBytes(path_ + "/snapshot-00000000000000000007.tmp", {1, 2, 3});
+  kill(child_, SIGCONT);
+  EXPECT_TRUE(ChildLeaves());
+  EXPECT_EQ(Exists(".tmp"), next);
+}
+
 TEST_F(ChildTest, DoesNotHoldTheLockWhenTheParentIsKilled) {
   StartApplication(30000, WaitForever);
-  // It may have been stopped before it came to close what it inherited.
-  kill(child_, SIGCONT);
-  usleep(5000);
-  kill(child_, SIGSTOP);
   KillApplication();
   std::unique_ptr<Directory> directory;
   const Status status = Directory::Open(path_, &directory);

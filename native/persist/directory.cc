@@ -13,6 +13,7 @@
 #include "base/crc32c.h"
 #include "persist/file_descriptor.h"
 #include "persist/lock.h"
+#include "persist/ownership.h"
 
 namespace forkstore {
 
@@ -83,8 +84,10 @@ Status MakeDirectories(const std::string& path) {
   } else {
     return Failure("cannot create the directory " + path, errno);
   }
-  const std::string parent = path + "/..";
-  FileDescriptor fd(OpenRetrying(AT_FDCWD, parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // By way of what was made: the longest path that can be opened leaves no room for "/..".
+  FileDescriptor made(OpenRetrying(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  FileDescriptor fd;
+  if (made.valid()) fd.Reset(OpenRetrying(made.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) {
     // A parent that may be written and entered, but not listed, cannot be synced; that is the owner's choice.
     return errno == EACCES ? Status::Ok() : Failure("cannot open the directory above " + path, errno);
@@ -131,7 +134,13 @@ Status Directory::Open(const std::string& path, std::unique_ptr<Directory>* dire
   state.path = path;
   while (state.path.size() > 1 && state.path.back() == '/') state.path.pop_back();
   state.fd.Reset(OpenRetrying(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!state.fd.valid()) return Failure("cannot open the directory " + path, errno);
+  if (!state.fd.valid()) {
+    const int error = errno;
+    return Status(Code::kIo,
+                  "cannot open the directory " + path + ": " + ErrorText(error) +
+                      OtherOwner(AT_FDCWD, path.c_str(), state.path, error),
+                  error);
+  }
   if (Status status = DirectoryLock::Take(state.fd.get(), state.path, &state.lock); !status.ok())
     return status;
   *directory = std::move(opened);
@@ -145,6 +154,14 @@ const std::string& Directory::path() const {
 }
 int Directory::fd() const {
   return state_->fd.get();
+}
+const DirectoryLock& Directory::lock() const {
+  return *state_->lock;
+}
+
+Status Directory::Check() const {
+  if (IsRemoved(fd())) return Status(Code::kIo, "the directory " + path() + " has been removed", ENOENT);
+  return lock().Check();
 }
 
 Status Directory::ListGenerations(std::vector<uint64_t>* generations) const {
@@ -168,11 +185,15 @@ Status Directory::HighestNumber(uint64_t* highest) const {
 }
 
 std::string Directory::ImagePath(uint64_t generation) const {
-  return state_->path + "/" + FileName(generation, kImageSuffix);
+  return state_->path + "/" + ImageName(generation);
 }
 
 std::string Directory::TemporaryPath(uint64_t generation) const {
-  return state_->path + "/" + FileName(generation, kTemporarySuffix);
+  return state_->path + "/" + TemporaryName(generation);
+}
+
+std::string Directory::ImageName(uint64_t generation) {
+  return FileName(generation, kImageSuffix);
 }
 
 std::string Directory::TemporaryName(uint64_t generation) {
@@ -181,7 +202,7 @@ std::string Directory::TemporaryName(uint64_t generation) {
 
 Status Directory::ReadIdentity(StoreId* id, bool* found) const {
   *found = false;
-  FileDescriptor file(OpenRetrying(fd(), kIdentityName, O_RDONLY | O_CLOEXEC));
+  FileDescriptor file(OpenRegular(fd(), kIdentityName, O_RDONLY));
   if (!file.valid()) {
     return errno == ENOENT ? Status::Ok() : Failure("cannot open identity in " + path(), errno);
   }
@@ -237,6 +258,7 @@ Status Directory::CreateTemporary(uint64_t generation, int* fd_out) {
   if (generation == 0 || generation > kMaxGeneration) {
     return Failure("there is no generation " + std::to_string(generation), EOVERFLOW);
   }
+  if (Status status = Check(); !status.ok()) return status;
   const std::string name = TemporaryName(generation);
   unlinkat(fd(), name.c_str(), 0);
   *fd_out = OpenRetrying(fd(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -258,35 +280,41 @@ void Directory::RemoveTemporaries() {
 }
 
 Status Directory::Publish(uint64_t generation) {
-  const std::string image = FileName(generation, kImageSuffix);
+  if (Status status = Check(); !status.ok()) return status;
+  const std::string image = ImageName(generation);
+  Status status;
   if (renameat(fd(), TemporaryName(generation).c_str(), fd(), image.c_str()) != 0) {
-    return Failure("cannot rename the new snapshot to " + ImagePath(generation), errno);
+    status = Failure("cannot rename the new snapshot to " + ImagePath(generation), errno);
+  } else if (!SyncRetrying(fd())) {
+    status = Failure("cannot sync the directory " + path(), errno);
   }
-  if (!SyncRetrying(fd())) return Failure("cannot sync the directory " + path(), errno);
-  return Status::Ok();
+  // Also after a rename that failed: a network file system may say so of one that it has done.
+  if (!status.ok()) unlinkat(fd(), image.c_str(), 0);
+  return status;
 }
 
 void Directory::SetAside(uint64_t generation) {
   const std::string damaged = FileName(generation, kDamagedSuffix);
   if (faccessat(fd(), damaged.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return;
-  renameat(fd(), FileName(generation, kImageSuffix).c_str(), fd(), damaged.c_str());
+  renameat(fd(), ImageName(generation).c_str(), fd(), damaged.c_str());
 }
 
 void Directory::RemoveGenerationsAbove(uint64_t newest) {
   std::vector<uint64_t> generations;
   if (!ListGenerations(&generations).ok()) return;
   for (const uint64_t generation : generations) {
-    if (generation > newest) unlinkat(fd(), FileName(generation, kImageSuffix).c_str(), 0);
+    if (generation > newest) unlinkat(fd(), ImageName(generation).c_str(), 0);
   }
 }
 
-void Directory::RemoveOldGenerations(uint64_t newest, uint32_t keep) {
+void Directory::RemoveOldGenerations(uint64_t newest, uint32_t keep, const std::vector<uint64_t>& named) {
   std::vector<uint64_t> generations;
   if (!ListGenerations(&generations).ok()) return;
   uint32_t kept = 0;
   for (const uint64_t generation : generations) {
     if (generation > newest || kept++ < keep) continue;
-    unlinkat(fd(), FileName(generation, kImageSuffix).c_str(), 0);
+    if (std::find(named.begin(), named.end(), generation) != named.end()) continue;
+    unlinkat(fd(), ImageName(generation).c_str(), 0);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "persist/image_reader.h"
 #include "persist/persist_test_support.h"
 
 namespace forkstore {
@@ -39,6 +40,71 @@ TEST_F(DirectoryTest, UnusablePathsAreErrors) {
   EXPECT_EQ(Directory::Open("/proc/none/x", &directory).code(), Code::kIo);
   EXPECT_EQ(Directory::Open(temporary_.path() + "/" + std::string(300, 'x'), &directory).system_errno(),
             ENAMETOOLONG);
+}
+
+// The longest path that can be opened leaves no room for the name of a file in it.
+TEST_F(DirectoryTest, ThePathMayBeAsLongAsTheSystemTakes) {
+  for (const size_t length : {4000, 4060, 4090, 4094, 4095, 4096, 5000}) {
+    std::string path = temporary_.path() + "/" + std::to_string(length);
+    while (path.size() + 1 < length) {
+      path += "/" + std::string(std::min<size_t>(200, length - path.size() - 1), 'x');
+    }
+    path.resize(length, 'x');
+    std::unique_ptr<Directory> directory;
+    const Status status = Directory::Open(path, &directory);
+    if (length >= 4096) {
+      EXPECT_EQ(status.system_errno(), ENAMETOOLONG) << length;
+      continue;
+    }
+    ASSERT_TRUE(status.ok()) << length << status.message();
+    int fd = -1;
+    ASSERT_TRUE(directory->CreateTemporary(1, &fd).ok()) << length;
+    close(fd);
+    EXPECT_TRUE(directory->Publish(1).ok()) << length;
+    EXPECT_TRUE(directory->WriteIdentity(StoreId{7}).ok()) << length;
+    std::vector<uint64_t> generations;
+    EXPECT_TRUE(directory->ListGenerations(&generations).ok()) << length;
+    EXPECT_EQ(generations.size(), 1u) << length;
+    std::unique_ptr<ImageFile> file;
+    EXPECT_TRUE(ImageFile::Open(directory->fd(), Directory::ImageName(1), &file).ok()) << length;
+  }
+}
+
+TEST_F(DirectoryTest, AMovedOneIsTheSame) {
+  std::unique_ptr<Directory> directory;
+  ASSERT_TRUE(Open(&directory).ok());
+  ASSERT_TRUE(directory->WriteIdentity(StoreId{7}).ok());
+  const std::string moved = temporary_.path() + "/moved";
+  std::filesystem::rename(path_, moved);
+  std::unique_ptr<Directory> other;
+  ASSERT_TRUE(Open(&other).ok());  // anew, in the old place
+  EXPECT_TRUE(directory->Check().ok());
+  StoreId id{};
+  bool found = false;
+  ASSERT_TRUE(directory->ReadIdentity(&id, &found).ok());
+  EXPECT_TRUE(found);
+  int fd = -1;
+  ASSERT_TRUE(directory->CreateTemporary(3, &fd).ok());
+  close(fd);
+  ASSERT_TRUE(directory->Publish(3).ok());
+  EXPECT_TRUE(std::filesystem::exists(moved + "/" + Directory::ImageName(3)));
+  EXPECT_FALSE(Exists(Directory::ImageName(3)));
+}
+
+TEST_F(DirectoryTest, NothingIsPublishedIntoOneThatWasRemoved) {
+  std::unique_ptr<Directory> directory, other;
+  ASSERT_TRUE(Open(&directory).ok());
+  int fd = -1;
+  ASSERT_TRUE(directory->CreateTemporary(3, &fd).ok());
+  close(fd);
+  std::filesystem::remove_all(path_);
+  ASSERT_TRUE(Open(&other).ok());
+  for (const Status& status :
+       {directory->Check(), directory->Publish(3), directory->CreateTemporary(4, &fd)}) {
+    EXPECT_EQ(status.system_errno(), ENOENT);
+    EXPECT_NE(status.message().find(path_ + " has been removed"), std::string::npos) << status.message();
+  }
+  EXPECT_FALSE(Exists(Directory::ImageName(3)));
 }
 
 TEST_F(DirectoryTest, IsLockedAgainstThisProcessToo) {
@@ -147,10 +213,14 @@ TEST_F(DirectoryTest, RemovesOldGenerationsButNoneAboveTheNewest) {
   ASSERT_TRUE(Open(&directory).ok());
   for (uint64_t generation : {1, 2, 5, 6, 9, 30}) WriteFileBytes(directory->ImagePath(generation), {1});
   std::vector<uint64_t> generations;
-  directory->RemoveOldGenerations(9, 3);
+  directory->RemoveOldGenerations(9, 3, {});
   ASSERT_TRUE(directory->ListGenerations(&generations).ok());
   EXPECT_EQ(generations, (std::vector<uint64_t>{30, 9, 6, 5}));
-  directory->RemoveOldGenerations(9, 1);
+  // What the manifest relies on stays, however many others are newer.
+  directory->RemoveOldGenerations(9, 1, {5, 9});
+  ASSERT_TRUE(directory->ListGenerations(&generations).ok());
+  EXPECT_EQ(generations, (std::vector<uint64_t>{30, 9, 5}));
+  directory->RemoveOldGenerations(9, 1, {});
   ASSERT_TRUE(directory->ListGenerations(&generations).ok());
   EXPECT_EQ(generations, (std::vector<uint64_t>{30, 9}));
   directory->SetAside(30);

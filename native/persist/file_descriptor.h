@@ -29,6 +29,18 @@ class FileDescriptor {
 
 // openat(); -1 and errno on failure.
 int OpenRetrying(int directory_fd, const char* path, int flags, unsigned mode = 0);
+// The same for a regular file that lies in the directory itself, which may hold anything under any name: it
+// waits for no other end of a FIFO and for no device, and follows no link. -1 and errno: ELOOP for a symbolic
+// link, EISDIR for a directory, ENXIO for whatever else is no regular file.
+int OpenRegular(int directory_fd, const char* name, int flags, unsigned mode = 0);
+// The next bytes of a file from `from` on that lie in no hole: [*begin, *end), empty where there are none;
+// holes read as 0, and take no memory unless they are read. False: the file system cannot tell.
+bool FindData(int fd, uint64_t from, uint64_t* begin, uint64_t* end);
+// Whether `name` in the directory is the very file that `fd` is. 0; ENOENT: it is gone, or another; or an
+// errno.
+int FindAgain(int directory_fd, const char* name, int fd);
+// The directory has been removed: nothing that is written into it will ever be found.
+bool IsRemoved(int directory_fd);
 // fsync(); false and errno on failure. Only EINTR is retried: after any other failure the kernel may have
 // dropped what it could not write, and a second fsync would lie.
 bool SyncRetrying(int fd);

@@ -1,6 +1,6 @@
 // The images kept in fuzz/corpus/image: seeds for the fuzzer, and files that every later version has to be
-// able to read. `FORKSTORE_WRITE_CORPUS=1 image_corpus_test` writes those of this version; `version_1` is one
-// of a version that nothing writes any more.
+// able to read. `FORKSTORE_WRITE_CORPUS=1 image_corpus_test` writes those of this version; `version_1` and
+// `version_2` are of versions that nothing writes any more.
 #include <cstdlib>
 #include <filesystem>
 
@@ -78,8 +78,8 @@ void Append(Bytes* bytes, const std::vector<uint32_t>& words) {
   }
 }
 
-// A root, a shape, two maps and their records: lengths chosen so that all but the order's nodes are blocks of
-// 128 bytes, which makes two units.
+// A root, a shape, two maps and their records, and the number of a third map that was dropped: lengths chosen
+// so that all but the order's nodes are blocks of 128 bytes, which makes two units.
 Bytes MakeStore() {
   std::unique_ptr<Engine> engine;
   EXPECT_TRUE(Engine::CreateEmpty({kMinArenaBytes, false}, &engine).ok());
@@ -91,8 +91,12 @@ Bytes MakeStore() {
   shape.insert(shape.end(), 92, 't');
   shape.resize(RoundUp(shape.size(), 8));
   Apply(engine.get(), OperationCode::kDefineShape, 0, shape, "");
-  for (uint32_t map = 1; map <= 2; ++map) {
+  for (uint32_t map = 1; map <= 3; ++map) {
     Apply(engine.get(), OperationCode::kCreateMap, map, {}, std::string(60, static_cast<char>('m' + map)));
+    if (map == 2) {
+      Apply(engine.get(), OperationCode::kDropMap, map, {}, "");
+      continue;
+    }
     for (uint32_t record = 0; record < 4; ++record) {
       Bytes value;
       Append(&value, {8, kObject << 16, record, uint32_t{kInt} << 16, 8, kLatin1 << 16 | 88});
@@ -132,7 +136,7 @@ Bytes Kept(const std::string& name) {
   Bytes kept = ReadBytes(PathOf(name));
   EXPECT_FALSE(kept.empty()) << name;
   // A tree is of many lengths, each of which takes a unit.
-  EXPECT_LT(kept.size(), name == "tree" ? 1000000u : 250000u);
+  EXPECT_LT(kept.size(), name == "tree" || name == "version_2" ? 1000000u : 250000u);
   if (!kept.empty()) kept.erase(kept.begin());
   return kept;
 }
@@ -175,6 +179,25 @@ TEST(ImageCorpus, AStoreOfVersion1GetsItsTree) {
   std::unique_ptr<Engine> twin;
   ASSERT_TRUE(store.Twin(&twin).ok());
   EXPECT_EQ(EngineForTest(std::move(twin)).Packed(kRootNode).names, (std::vector<std::u16string>{u"now"}));
+}
+
+TEST(ImageCorpus, AStoreOfVersion2IsWhatItWas) {
+  const Bytes kept = Kept("version_2");
+  ASSERT_FALSE(kept.empty());
+  EXPECT_EQ(kept[8], 2);
+  std::unique_ptr<Engine> engine;
+  const Status status = LoadStore(kept, &engine);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(EngineForTest(std::move(engine)).Contents(), OperationProgram().engine().Contents());
+}
+
+TEST(ImageCorpus, TheNumberOfADroppedMapStaysUsedUp) {
+  std::unique_ptr<Engine> engine;
+  ASSERT_TRUE(LoadStore(Kept("store"), &engine).ok());
+  EXPECT_EQ(engine->map_count(), 3u);
+  EXPECT_EQ(engine->live_maps(), 2u);
+  EXPECT_EQ(engine->map(2), nullptr);
+  EXPECT_EQ(engine->map(3)->size(), 4u);
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ class Progress {
 struct Reader {
   const ImageData& data;
   Progress progress;
+  uint64_t touched;
 
   void Run() {
     UnitRuns runs(data);
@@ -92,8 +93,11 @@ struct Reader {
       const uint64_t bytes = count * kUnitBytes;
       // Straight to base(), past Arena::Write: pages that equal the newest image are clean, and marking
       // them would make the next incremental save write them all.
-      Status status = data.file->ReadAt(position, data.arena->base() + first * kUnitBytes, bytes);
+      uint64_t read;
+      const uint64_t start = first * kUnitBytes;
+      Status status = data.file->ReadFresh(position, data.arena->base() + start, bytes, &read);
       if (!status.ok()) return progress.Fail(std::move(status));
+      if (read < bytes) touched = std::min(touched, (start + read) / kUnitBytes * kUnitBytes);
       position += bytes;
       if (!progress.Advance(count)) return;
     }
@@ -122,8 +126,8 @@ Status CheckData(const ImageData& data, Progress* progress) {
 
 }  // namespace
 
-Status ReadImageData(const ImageData& data) {
-  Reader reader{data, {}};
+Status ReadImageData(const ImageData& data, uint64_t* touched) {
+  Reader reader{data, {}, data.units * kUnitBytes};
   Thread thread;
   const Status started = Thread::Start([](void* argument) { static_cast<Reader*>(argument)->Run(); }, &reader,
                                        "forkstore-read", &thread);
@@ -131,6 +135,7 @@ Status ReadImageData(const ImageData& data) {
   Status status = CheckData(data, &reader.progress);
   reader.progress.Stop();
   if (thread.joinable()) thread.Join();
+  *touched = reader.touched;
   return status;
 }
 

@@ -20,8 +20,9 @@ struct ImageData {
   const uint32_t* checksums;
 };
 
-// A second thread reads while this one computes; where no thread is to be had, this one does both.
-// Errors: kCorrupt, kIo.
-Status ReadImageData(const ImageData& data);
+// A second thread reads while this one computes; where no thread is to be had, this one does both. *touched:
+// no unit below this offset has memory that was left as it was, since the file has a hole there. Errors:
+// kCorrupt, kIo.
+Status ReadImageData(const ImageData& data, uint64_t* touched);
 
 }  // namespace forkstore

@@ -1,7 +1,7 @@
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -18,8 +18,8 @@ Status TooShort() {
 
 class DiskImageFile : public ImageFile {
  public:
-  DiskImageFile(FileDescriptor fd, uint64_t size, std::string path)
-      : fd_(std::move(fd)), size_(size), path_(std::move(path)) {}
+  DiskImageFile(FileDescriptor fd, uint64_t size, std::string name)
+      : fd_(std::move(fd)), size_(size), name_(std::move(name)) {}
 
   uint64_t size() const override { return size_; }
 
@@ -29,7 +29,7 @@ class DiskImageFile : public ImageFile {
       const ssize_t got = pread(fd_.get(), next, bytes, static_cast<off_t>(position));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0 && errno == EINVAL && StopDirect()) continue;
-      if (got < 0) return Status(Code::kIo, "cannot read " + path_ + ": " + ErrorText(errno), errno);
+      if (got < 0) return Status(Code::kIo, "cannot read " + name_ + ": " + ErrorText(errno), errno);
       if (got == 0) return TooShort();
       next += got;
       position += static_cast<uint64_t>(got);
@@ -38,7 +38,39 @@ class DiskImageFile : public ImageFile {
     return Status::Ok();
   }
 
+  Status ReadFresh(uint64_t position, void* out, uint64_t bytes, uint64_t* touched) override {
+    *touched = bytes;
+    for (uint64_t done = 0; done < bytes;) {
+      const uint64_t from = position + done;
+      if (from < looked_from_ || from >= data_end_) LookForData(from);
+      if (from < data_begin_) {
+        *touched = std::min(*touched, done);
+        done += std::min(data_begin_ - from, bytes - done);
+        continue;
+      }
+      const uint64_t data = std::min(data_end_ - from, bytes - done);
+      Status status = ReadAt(from, static_cast<uint8_t*>(out) + done, data);
+      if (!status.ok()) return status;
+      done += data;
+    }
+    return Status::Ok();
+  }
+
  private:
+  // Sets [data_begin_, data_end_) to the first data from `from` on, or to what follows the end. REQUIRES: a
+  // multiple of 4096 within the file.
+  void LookForData(uint64_t from) {
+    looked_from_ = from;
+    if (!FindData(fd_.get(), from, &data_begin_, &data_end_)) {
+      data_begin_ = from;
+      data_end_ = size_;
+    } else if (data_begin_ == data_end_) {
+      data_begin_ = data_end_ = size_ + kImageBlockBytes;
+    }
+    data_begin_ = data_begin_ / kImageBlockBytes * kImageBlockBytes;
+    data_end_ = RoundUp(data_end_, kImageBlockBytes);
+  }
+
   // True once: some file systems take O_DIRECT at open() and refuse it at the first read.
   bool StopDirect() {
     const int flags = fcntl(fd_.get(), F_GETFL);
@@ -50,7 +82,11 @@ class DiskImageFile : public ImageFile {
 
   FileDescriptor fd_;
   uint64_t size_;
-  std::string path_;
+  std::string name_;
+  // Between the first two is a hole, between the last two is data.
+  uint64_t looked_from_ = 0;
+  uint64_t data_begin_ = 0;
+  uint64_t data_end_ = 0;
 };
 
 class MemoryImageFile : public ImageFile {
@@ -73,19 +109,17 @@ class MemoryImageFile : public ImageFile {
 
 }  // namespace
 
-Status ImageFile::Open(const std::string& path, std::unique_ptr<ImageFile>* file) {
-  // O_NONBLOCK: opening a FIFO of that name must not wait for a writer.
-  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-  FileDescriptor fd(OpenRetrying(AT_FDCWD, path.c_str(), kFlags | O_DIRECT));
-  if (!fd.valid() && errno == EINVAL) fd.Reset(OpenRetrying(AT_FDCWD, path.c_str(), kFlags));
-  if (!fd.valid()) return Status(Code::kIo, "cannot open " + path + ": " + ErrorText(errno), errno);
-  // Not fstat(): programs that call it do not load with C libraries before 2.33.
-  struct statx status;
-  if (statx(fd.get(), "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &status) != 0) {
-    return Status(Code::kIo, "cannot examine " + path + ": " + ErrorText(errno), errno);
+Status ImageFile::Open(int directory_fd, const std::string& name, std::unique_ptr<ImageFile>* file) {
+  FileDescriptor fd(OpenRegular(directory_fd, name.c_str(), O_RDONLY | O_DIRECT));
+  if (!fd.valid() && errno == EINVAL) fd.Reset(OpenRegular(directory_fd, name.c_str(), O_RDONLY));
+  if (!fd.valid()) {
+    // What is no file at all holds no image, and will not.
+    const bool other = errno == ENXIO || errno == EISDIR;
+    return Status(other ? Code::kCorrupt : Code::kIo, "cannot open " + name + ": " + ErrorText(errno), errno);
   }
-  if (!S_ISREG(status.stx_mode)) return Status(Code::kCorrupt, path + " is not a regular file");
-  *file = std::make_unique<DiskImageFile>(std::move(fd), status.stx_size, path);
+  const off_t size = lseek(fd.get(), 0, SEEK_END);
+  if (size < 0) return Status(Code::kIo, "cannot examine " + name + ": " + ErrorText(errno), errno);
+  *file = std::make_unique<DiskImageFile>(std::move(fd), static_cast<uint64_t>(size), name);
   return Status::Ok();
 }
 

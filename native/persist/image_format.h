@@ -10,7 +10,8 @@ namespace forkstore {
 
 using StoreId = std::array<uint8_t, 16>;
 
-inline constexpr uint32_t kFormatVersion = 2;        // version 1 had no tree
+// 1: no tree; 2: no map has ever been dropped.
+inline constexpr uint32_t kFormatVersion = 3;
 inline constexpr uint32_t kOldestFormatVersion = 1;  // that is read
 inline constexpr uint32_t kByteOrderMark = 0x01020304;
 inline constexpr uint64_t kImageBlockBytes = 4096;  // header, footer; alignment of every section

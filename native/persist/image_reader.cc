@@ -85,6 +85,7 @@ Status CheckHeader(const ImageHeader& header) {
       header.chunk_bytes != kChunkBytes || !AllZero(header.zero, sizeof(header.zero))) {
     return Corrupt("header fields that no writer of this version writes");
   }
+  if (header.units > kMaxArenaBytes / kUnitBytes) return Corrupt("more units than a store can have");
   if (header.generation == 0 || header.generation > kMaxGeneration) {
     return Corrupt("a generation that no store counts up to");
   }
@@ -123,11 +124,11 @@ uint64_t Digest(const ImageHeader& header, uint32_t table_crc, const void* check
   return digest.Finish();
 }
 
-// Units up to the first that was not read, and is therefore not populated. Unit 0 does not count as one:
-// nothing is ever kept there.
-uint64_t LeadingUnits(const std::vector<uint32_t>& table) {
+// Units up to the first, or up to `end`, that was not read, and is therefore not populated. Unit 0 does not
+// count as one: nothing is ever kept there.
+uint64_t LeadingUnits(const std::vector<uint32_t>& table, uint64_t end) {
   uint64_t units = 1;
-  while (units < table.size() && UnitHasData(table[units])) ++units;
+  while (units < end && UnitHasData(table[units])) ++units;
   return units == 1 ? 0 : units;
 }
 
@@ -178,13 +179,17 @@ Status ReadImage(ImageFile* file, Arena* arena, ImageInfo* info) {
     return Corrupt("the unit table and the header disagree");
   }
   if (header.units > arena->reserved_bytes() / kUnitBytes) {
-    return Status(Code::kFull, "the image needs " + std::to_string(header.units * kUnitBytes) +
-                                   " bytes of address space; maxBytes leaves it " +
-                                   std::to_string(arena->reserved_bytes()));
+    return Status(Code::kFull,
+                  "the image needs " + std::to_string(header.units * kUnitBytes) +
+                      " bytes of address space; " +
+                      (arena->reserved_bytes() < arena->wanted_bytes() ? "no more could be reserved than "
+                                                                       : "maxBytes leaves it ") +
+                      std::to_string(arena->reserved_bytes()));
   }
   const ImageData data{
       file, arena, entries, header.units, header.data_units, layout.data_position, checksums.As<uint32_t>()};
-  if (Status status = ReadImageData(data); !status.ok()) return status;
+  uint64_t touched;
+  if (Status status = ReadImageData(data, &touched); !status.ok()) return status;
 
   info->store_id = header.store_id;
   info->generation = header.generation;
@@ -193,7 +198,7 @@ Status ReadImage(ImageFile* file, Arena* arena, ImageInfo* info) {
   info->file_bytes = file_bytes;
   info->created_ms = header.created_ms;
   info->table.assign(entries, entries + header.units);
-  const uint64_t populated = LeadingUnits(info->table) * kUnitBytes;
+  const uint64_t populated = LeadingUnits(info->table, touched / kUnitBytes) * kUnitBytes;
   if (arena->populated() < populated) arena->SetPopulated(populated);
   return Status::Ok();
 }

@@ -20,9 +20,17 @@ class ImageFile {
   // Reads exactly `bytes` at `position`; offsets, lengths and `out` are multiples of 4096 (the format
   // allows it: every section is). Errors: kIo; kCorrupt at an early end.
   virtual Status ReadAt(uint64_t position, void* out, uint64_t bytes) = 0;
+  // The same into memory that is 0 and has not been touched, which it stays where the file has holes: a file
+  // takes memory by the blocks that it has, whatever its length. *touched: how much of it there is up to the
+  // first hole.
+  virtual Status ReadFresh(uint64_t position, void* out, uint64_t bytes, uint64_t* touched) {
+    *touched = bytes;
+    return ReadAt(position, out, bytes);
+  }
 
-  // Errors: kIo; kCorrupt when it is not a regular file.
-  static Status Open(const std::string& path, std::unique_ptr<ImageFile>* file);
+  // `name` in the directory. Errors: kIo (a symbolic link, too: ELOOP); kCorrupt when it is not a regular
+  // file.
+  static Status Open(int directory_fd, const std::string& name, std::unique_ptr<ImageFile>* file);
   // For tests and fuzzers. The bytes must outlive it.
   static std::unique_ptr<ImageFile> FromMemory(const void* data, uint64_t bytes);
 };

@@ -15,7 +15,7 @@ Status CreateRoomyArena(ArenaOptions options, std::unique_ptr<Arena>* arena) {
   const ArenaOptions tight = options;
   options.reserved_bytes = std::min(2 * options.max_bytes, kMaxArenaBytes);
   Status status = Arena::Create(options, arena);
-  // Where the process may not reserve as much, it does without.
+  // Where the process may not reserve as much, it does without. (With least_bytes it has tried fewer.)
   if (!status.ok()) status = Arena::Create(tight, arena);
   if (status.ok()) (*arena)->SetMaxBytes((*arena)->reserved_bytes());
   return status;
@@ -31,10 +31,11 @@ bool MayFallBack(const Status& status) {
 
 }  // namespace
 
-Status LoadGeneration(const std::string& path, uint64_t generation, const StoreId* known_id,
-                      const ArenaOptions& options, OpenedStore* store) {
+Status LoadGeneration(uint64_t generation, const StoreId* known_id, const ArenaOptions& options,
+                      OpenedStore* store) {
   std::unique_ptr<ImageFile> file;
-  if (Status status = ImageFile::Open(path, &file); !status.ok()) return status;
+  const std::string name = Directory::ImageName(generation);
+  if (Status status = ImageFile::Open(store->directory->fd(), name, &file); !status.ok()) return status;
   std::unique_ptr<Arena> arena;
   if (Status status = CreateRoomyArena(options, &arena); !status.ok()) return status;
   ImageInfo info;
@@ -57,8 +58,7 @@ Status LoadGeneration(const std::string& path, uint64_t generation, const StoreI
 Status LoadNewest(const std::vector<uint64_t>& generations, const StoreId* known_id,
                   const ArenaOptions& options, OpenedStore* store) {
   for (const uint64_t generation : generations) {
-    const Status status =
-        LoadGeneration(store->directory->ImagePath(generation), generation, known_id, options, store);
+    const Status status = LoadGeneration(generation, known_id, options, store);
     if (status.ok()) return status;
     if (!MayFallBack(status)) return status;
     store->skipped.push_back({generation, status.message(), status.code() == Code::kCorrupt});

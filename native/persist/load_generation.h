@@ -17,9 +17,9 @@ namespace forkstore {
 // holds it to max_bytes afterwards, with SetMaxBytes(). `known_id`: the directory's, or nullptr when it is
 // not known; an image of another store is kCorrupt.
 
-// The image at `path`, as generation `generation`. Errors: kCorrupt, kVersion, kFull, kIo.
-Status LoadGeneration(const std::string& path, uint64_t generation, const StoreId* known_id,
-                      const ArenaOptions& options, OpenedStore* store);
+// The image of `generation` in the store's directory. Errors: kCorrupt, kVersion, kFull, kIo.
+Status LoadGeneration(uint64_t generation, const StoreId* known_id, const ArenaOptions& options,
+                      OpenedStore* store);
 
 // The first of `generations` that verifies, from the store's directory; what was tried before it goes to
 // store->skipped. Passed over is only what is damaged, gone, or not given by the disk (EIO). Errors: kCorrupt

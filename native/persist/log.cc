@@ -51,27 +51,47 @@ Status Log::Start(OnProgress on_progress, void* context) {
                        "forkstore-log", &state_->thread);
 }
 
-void Log::Append(const uint8_t* operation, uint64_t bytes) {
+void Log::Append(const uint8_t* operation, uint64_t bytes, const EngineCounts& after) {
   State& state = *state_;
   state.dirty = true;
+  state.counts = after;
   if (!state.Accepting()) return;
+  state.Copy(operation, bytes);
+  state.OperationsEnd();
+}
+
+void Log::Append(const std::vector<std::vector<uint8_t>>& operations, const EngineCounts& after) {
+  State& state = *state_;
+  if (operations.empty()) return;
+  state.dirty = true;
+  state.counts = after;
+  if (!state.Accepting()) return;
+  for (const auto& operation : operations) state.Copy(operation.data(), operation.size());
+  state.OperationsEnd();
+}
+
+void Log::State::Copy(const uint8_t* operation, uint64_t bytes) {
   const LogOperationHead head{static_cast<uint32_t>(bytes), 0};
-  state.buffer.Append(&head, sizeof(head));
-  state.buffer.Append(operation, bytes);
-  if (bytes % 8 != 0) state.buffer.Append(kZeros, 8 - bytes % 8);
-  state.operations += 1;
-  const uint64_t end = state.buffer.end();
-  const uint64_t begin = state.splits.empty() ? state.fragment_begin : state.splits.back().position;
-  if (end - begin >= state.options.fragment_bytes) {
-    state.splits.push_back({end, state.operations, 0, true});
-    if (state.marks.empty()) state.SealSplits(/*last=*/false);
+  buffer.Append(&head, sizeof(head));
+  buffer.Append(operation, bytes);
+  if (bytes % 8 != 0) buffer.Append(kZeros, 8 - bytes % 8);
+  operations += 1;
+}
+
+void Log::State::OperationsEnd() {
+  const uint64_t end = buffer.end();
+  const uint64_t begin = splits.empty() ? fragment_begin : splits.back().position;
+  if (end - begin >= options.fragment_bytes) {
+    splits.push_back({end, operations, 0, true, counts});
+    if (marks.empty()) SealSplits(/*last=*/false);
   }
-  if (end - state.buffer.released() > state.options.hard_bound_bytes) state.WaitForRoom();
+  if (end - buffer.released() > options.hard_bound_bytes) WaitForRoom();
 }
 
 uint64_t Log::Mark() {
   State& state = *state_;
-  state.marks.push_back({state.buffer.end(), state.operations, state.splits.size(), state.dirty});
+  state.marks.push_back(
+      {state.buffer.end(), state.operations, state.splits.size(), state.dirty, state.counts});
   return state.marks.size() - 1;
 }
 
@@ -83,6 +103,7 @@ void Log::RollbackTo(uint64_t mark) {
   state.operations = point.operations;
   state.splits.resize(point.splits);
   state.dirty = point.dirty;
+  state.counts = point.counts;
 }
 
 void Log::Release(uint64_t mark) {
@@ -93,7 +114,7 @@ void Log::Release(uint64_t mark) {
 
 // Makes records of what lies before each split; with `last`, of the rest too, which ends the batch.
 void Log::State::SealSplits(bool last) {
-  const Point rest{buffer.end(), operations, 0, true};
+  const Point rest{buffer.end(), operations, 0, true, counts};
   uint32_t sealed_operations = 0;
   for (Point split : splits) {
     split.operations -= sealed_operations;
@@ -102,7 +123,7 @@ void Log::State::SealSplits(bool last) {
   }
   splits.clear();
   operations -= sealed_operations;
-  if (last) SealOne({rest.position, operations, 0, true}, /*last=*/true);
+  if (last) SealOne({rest.position, operations, 0, true, counts}, /*last=*/true);
 }
 
 void Log::State::SealOne(const Point& to, bool last) {
@@ -110,8 +131,10 @@ void Log::State::SealOne(const Point& to, bool last) {
   {
     const std::lock_guard<std::mutex> lock(mutex);
     if (Accepting()) {
-      queue.push_back({false, next, fragment_begin, to.position, to.operations, last});
-      ring = !timing || to.position - buffer.released() >= options.write_bytes;
+      queue.push_back({false, next, fragment_begin, to.position, to.operations, last, to.counts});
+      // A batch that has ended is handed to the system at once: then only the system's end can take it.
+      write_wanted = write_wanted || last;
+      ring = last || !timing || to.position - buffer.released() >= options.write_bytes;
       if (!timing) unsynced_since = Clock::now();
       timing = true;
     }
@@ -222,11 +245,11 @@ void Log::SnapshotFailed(uint64_t generation) {
   state.Tell();
 }
 
-Status Log::PublishedHook(void* log, uint64_t generation, uint32_t keep) {
-  return static_cast<Log*>(log)->Published(generation, keep);
+Status Log::PublishedHook(void* log, uint64_t generation, uint32_t keep, std::vector<uint64_t>* named) {
+  return static_cast<Log*>(log)->Published(generation, keep, named);
 }
 
-Status Log::Published(uint64_t generation, uint32_t keep) {
+Status Log::Published(uint64_t generation, uint32_t keep, std::vector<uint64_t>* named) {
   State& state = *state_;
   Manifest manifest;
   manifest.store_id = state.store_id;
@@ -259,6 +282,7 @@ Status Log::Published(uint64_t generation, uint32_t keep) {
   if (manifest.bases.size() > keep) {
     manifest.bases.erase(manifest.bases.begin(), manifest.bases.end() - std::max<uint32_t>(keep, 1));
   }
+  for (const LogBase& base : manifest.bases) named->push_back(base.generation);
   bool may_be_there = false;
   const Status written = WriteManifest(state.files.get(), manifest, &may_be_there);
   {

@@ -16,9 +16,9 @@
 // How the binding uses it, in this order:
 //   1. OpenStore() with OpenOptions::log makes OpenedStore::log (worker thread); then Start(), once.
 //   2. After each Engine::Apply that returned kOk: Append() with the same bytes. (A DELETE that found
-//   nothing, a
-//      CLEAR of an empty map may be left out.) Nothing else may change the engine, and an operation that is
-//      not appended may not be depended on by a later one.
+//      nothing may be left out; not so a CLEAR of an empty map, which takes its holder's number.) Nothing
+//      else may change the engine, and an operation that is not appended may not be depended on by a later
+//      one.
 //   3. At the end of the turn: EndBatch(sync). sync: 'commit' mode, or somebody awaits commit().
 //   4. commit(): `awaited = SequenceToAwait()`; ask for EndBatch(true) at the end of the turn; resolve once
 //      durable_sequence() >= awaited, reject with failure() when state() becomes kFailed or kReadOnly. While
@@ -42,8 +42,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/status.h"
+#include "engine/counts.h"
 #include "persist/log_file_system.h"
 #include "persist/log_format.h"
 #include "persist/log_manifest.h"
@@ -52,11 +54,11 @@
 namespace forkstore {
 
 struct LogOptions {
-  uint64_t segment_bytes = uint64_t{64} << 20;      // preallocated
+  uint64_t segment_bytes = uint64_t{64} << 20;      // more only for a single record
   uint64_t soft_bound_bytes = uint64_t{64} << 20;   // buffered: above it the log says that the disk is behind
   uint64_t hard_bound_bytes = uint64_t{256} << 20;  // buffered: above it Append() waits for the writer
   uint64_t fragment_bytes = uint64_t{4} << 20;      // of a batch that is handed on before it ends
-  uint64_t write_bytes = uint64_t{1} << 20;         // buffered: from here on written before a sync is due
+  uint64_t write_bytes = uint64_t{1} << 20;         // buffered: from here on written before the batch ends
   uint32_t sync_interval_ms = 1000;  // nothing sealed stays unsynced for longer, as far as it is up to us
   // Tests: no thread is started, and the owner calls RunWriter().
   bool own_thread = true;
@@ -114,7 +116,11 @@ class Log {
   // Copies one operation to the end of the batch. Waits for the writer above the hard bound, as long as it
   // has anything to write: what has a mark before it is not handed to it yet, and not waited for. In states
   // other than kHealthy and kHealing the bytes are dropped: the snapshot that heals has their effect.
-  void Append(const uint8_t* operation, uint64_t bytes);
+  // `after`: what the engine counts now.
+  void Append(const uint8_t* operation, uint64_t bytes, const EngineCounts& after);
+  // Several that are taken as one, since what the engine counts is known only after the last of them: what
+  // survives a rollback.
+  void Append(const std::vector<std::vector<uint8_t>>& operations, const EngineCounts& after);
 
   // For transactions, within one turn. RollbackTo() forgets what was appended after the mark; the engine must
   // be as it was then, shapes and maps included (what stays defined is appended again). Each mark ends with
@@ -123,8 +129,9 @@ class Log {
   void RollbackTo(uint64_t mark);
   void Release(uint64_t mark);
 
-  // The turn has ended: what was appended since the last call is one batch. `sync`: as soon as possible (also
-  // what was sealed before, and when nothing was appended); else within sync_interval_ms. REQUIRES: no mark.
+  // The turn has ended: what was appended since the last call is one batch, which the writer hands to the
+  // system at once. `sync`: brought to the disk as soon as possible (also what was sealed before, and when
+  // nothing was appended); else within sync_interval_ms. REQUIRES: no mark.
   void EndBatch(bool sync);
   // For the end of a process: asks for a sync of what is sealed and waits for it, `most_ms` at most.
   void SyncSealed(uint32_t most_ms);
@@ -141,11 +148,12 @@ class Log {
   // Any thread but the owner's and the writer's: the image of the last Cut()'s generation is published. Waits
   // until its segment is on disk, publishes the manifest with the newest `keep` generations, removes segments
   // that none of them needs. Everything up to the cut is then durable, and a log that was healing is healthy.
+  // *named: the generations in the manifest, rising.
   // Errors: kLogFailed (the manifest that was there stays valid; the image must be left where it is, and so
   // must all older ones).
-  Status Published(uint64_t generation, uint32_t keep);
+  Status Published(uint64_t generation, uint32_t keep, std::vector<uint64_t>* named);
   // For SnapshotRequest::published; `log` is a Log*.
-  static Status PublishedHook(void* log, uint64_t generation, uint32_t keep);
+  static Status PublishedHook(void* log, uint64_t generation, uint32_t keep, std::vector<uint64_t>* named);
 
   // Syncs, writes the closing mark, gives back preallocated space; then kClosed (also when
   // that failed: failure() tells).

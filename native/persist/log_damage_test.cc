@@ -53,6 +53,84 @@ TEST_F(LogDamageTest, AnOperationThatTheEngineRefusesIsDamage) {
   EXPECT_EQ(OpenWith(files, /*salvage=*/true).sequence, 3u);
 }
 
+TEST_F(LogDamageTest, AReplayThatHasPartedFromTheWriterIsNoticedAtThatRecord) {
+  Write(/*close=*/true);
+  const auto files = FilesOnDisk();
+  const std::vector<uint64_t> offsets = Offsets(files.at(segment_));
+  for (uint64_t record = 0; record < 6; ++record) {
+    for (int field = 0; field < 3; ++field) {
+      auto changed = files;
+      uint8_t* bytes = changed[segment_].data() + offsets[record];
+      LogRecordHeader header;
+      memcpy(&header, bytes, sizeof(header));
+      header.shapes += field == 0;
+      header.maps += field == 1;
+      header.next_node += field == 2;
+      header.crc = LogRecordCrc(header, bytes + sizeof(header));
+      memcpy(bytes, &header, sizeof(header));
+      const Outcome outcome = OpenWith(changed);
+      EXPECT_EQ(outcome.status.code(), Code::kCorrupt);
+      EXPECT_NE(outcome.status.message().find(segment_ + " at offset " + std::to_string(offsets[record])),
+                std::string::npos)
+          << outcome.status.message();
+      // What is before it is saved, also where that is the snapshot alone.
+      const Outcome salvaged = OpenWith(changed, /*salvage=*/true, /*log=*/field != 0);
+      ASSERT_TRUE(salvaged.status.ok()) << salvaged.status.message();
+      EXPECT_EQ(salvaged.sequence, record);
+      EXPECT_EQ(salvaged.recovered.copied_aside, std::vector<std::string>{segment_ + ".damaged"});
+    }
+  }
+}
+
+TEST_F(LogDamageTest, ARefusedOperationInTheFirstBatchLeavesTheSnapshot) {
+  Write(/*close=*/true);
+  auto files = FilesOnDisk();
+  SimulatedDisk::Bytes& segment = files[segment_];
+  const uint64_t at = Offsets(segment)[0];
+  LogRecordHeader header;
+  memcpy(&header, segment.data() + at, sizeof(header));
+  segment[at + sizeof(header) + sizeof(LogOperationHead) + 4] = 9;  // not the id of the next map
+  header.crc = LogRecordCrc(header, segment.data() + at + sizeof(header));
+  memcpy(segment.data() + at, &header, sizeof(header));
+  EXPECT_EQ(OpenWith(files).status.code(), Code::kCorrupt);
+  for (const bool log : {true, false}) {
+    const Outcome outcome = OpenWith(files, /*salvage=*/true, log);
+    ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+    EXPECT_EQ(outcome.sequence, 0u);
+    EXPECT_EQ(outcome.recovered.copied_aside, std::vector<std::string>{segment_ + ".damaged"});
+  }
+}
+
+// Whoever can read it will come: nothing may be cut there.
+TEST_F(LogDamageTest, AnOperationThatIsNotKnownIsOfANewerVersion) {
+  Write(/*close=*/true);
+  for (const uint64_t record : {0, 3, 5}) {
+    auto files = FilesOnDisk();
+    SimulatedDisk::Bytes& segment = files[segment_];
+    const uint64_t at = Offsets(segment)[record];
+    LogRecordHeader header;
+    memcpy(&header, segment.data() + at, sizeof(header));
+    segment[at + sizeof(header) + sizeof(LogOperationHead)] = 200;
+    header.crc = LogRecordCrc(header, segment.data() + at + sizeof(header));
+    memcpy(segment.data() + at, &header, sizeof(header));
+    for (const bool salvage : {false, true}) {
+      for (const bool log : {false, true}) {
+        SimulatedDisk disk;
+        for (const auto& [name, bytes] : files) disk.Put(name, bytes);
+        OpenOptions options = world_.Options(&disk, log);
+        options.salvage = salvage;
+        OpenedStore store;
+        const Status status = world_.Open(&disk, options, &store);
+        EXPECT_EQ(status.code(), Code::kVersion);
+        EXPECT_NE(status.message().find(segment_ + " at offset " + std::to_string(at)), std::string::npos)
+            << status.message();
+        EXPECT_EQ(*disk.Contents(segment_), segment);
+        EXPECT_FALSE(disk.Has(segment_ + ".damaged"));
+      }
+    }
+  }
+}
+
 TEST_F(LogDamageTest, ARightChecksumOverWhatNoWriterWritesIsDamage) {
   Write(/*close=*/false);
   const auto files = FilesOnDisk();

@@ -248,7 +248,8 @@ TEST_F(LogFailureTest, WhenHealingFailsTheLogIsReadOnlyUntilItSucceeds) {
   EXPECT_EQ(log.state(), LogState::kHealing);
   log.SnapshotFailed(generation);
   EXPECT_EQ(log.state(), LogState::kReadOnly);
-  EXPECT_EQ(log.Published(generation, 2).code(), Code::kLogFailed);
+  std::vector<uint64_t> named;
+  EXPECT_EQ(log.Published(generation, 2, &named).code(), Code::kLogFailed);
   ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
   EXPECT_EQ(log.state(), LogState::kHealthy);
   EXPECT_EQ(log.durable_sequence(), 1u);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +18,7 @@ namespace {
 class PosixFile final : public LogFile {
  public:
   explicit PosixFile(int fd) : fd_(fd) {}
+  int fd() const { return fd_.get(); }
 
   int WriteAt(uint64_t position, const void* data, size_t bytes, size_t* written) override {
     const ssize_t result = pwrite(fd_.get(), data, bytes, static_cast<off_t>(position));
@@ -35,7 +37,13 @@ class PosixFile final : public LogFile {
     return fallocate(fd_.get(), 0, 0, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
   }
   int Truncate(uint64_t bytes) override {
-    return ftruncate(fd_.get(), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+    uint64_t size = 0;
+    if (const int error = Size(&size); error != 0) return error;
+    const auto end = static_cast<off_t>(bytes);
+    constexpr int kHole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    const int result = bytes < size ? fallocate(fd_.get(), kHole, end, static_cast<off_t>(size - bytes))
+                                    : ftruncate(fd_.get(), end);
+    return result == 0 ? 0 : errno;
   }
   int Size(uint64_t* bytes) override {
     const off_t end = lseek(fd_.get(), 0, SEEK_END);
@@ -45,15 +53,15 @@ class PosixFile final : public LogFile {
   }
   int DataEnd(uint64_t* bytes) override {
     uint64_t end = 0;
-    for (;;) {
-      const off_t data = lseek(fd_.get(), static_cast<off_t>(end), SEEK_DATA);
-      if (data < 0 && errno == ENXIO) break;
-      const off_t hole = data < 0 ? data : lseek(fd_.get(), data, SEEK_HOLE);
-      if (hole < 0) return Size(bytes);  // a file system that cannot tell
-      end = static_cast<uint64_t>(hole);
-    }
-    *bytes = end;
+    uint64_t begin = 0;
+    do {
+      *bytes = end;
+      if (!FindData(fd_.get(), *bytes, &begin, &end)) return Size(bytes);
+    } while (begin < end);
     return 0;
+  }
+  int NextData(uint64_t from, uint64_t* begin, uint64_t* end) override {
+    return FindData(fd_.get(), from, begin, end) ? 0 : LogFile::NextData(from, begin, end);
   }
   void DropCache() override { posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
 
@@ -63,17 +71,15 @@ class PosixFile final : public LogFile {
 
 class PosixFileSystem final : public LogFileSystem {
  public:
-  explicit PosixFileSystem(int directory) : directory_(directory) {}
+  PosixFileSystem(int directory, const DirectoryLock* lock) : directory_(directory), lock_(lock) {}
 
   int Create(const std::string& name, std::unique_ptr<LogFile>* file) override {
     return Opened(openat(directory_, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666),
                   file);
   }
   int Open(const std::string& name, std::unique_ptr<LogFile>* file) override {
-    int fd = openat(directory_, name.c_str(), O_RDWR | O_CLOEXEC);
-    if (fd < 0 && (errno == EACCES || errno == EROFS)) {
-      fd = openat(directory_, name.c_str(), O_RDONLY | O_CLOEXEC);
-    }
+    int fd = OpenRegular(directory_, name.c_str(), O_RDWR);
+    if (fd < 0 && (errno == EACCES || errno == EROFS)) fd = OpenRegular(directory_, name.c_str(), O_RDONLY);
     return Opened(fd, file);
   }
   int Rename(const std::string& from, const std::string& to) override {
@@ -100,6 +106,21 @@ class PosixFileSystem final : public LogFileSystem {
     closedir(stream);
     return error;
   }
+  int FreeBytes(uint64_t* bytes) override {
+    struct statvfs found;
+    if (fstatvfs(directory_, &found) != 0) return errno;
+    *bytes = uint64_t{found.f_bavail} * found.f_frsize;
+    return 0;
+  }
+  Status Confirm(const std::string& name, const LogFile* file) override {
+    const int error = FindAgain(directory_, name.c_str(), static_cast<const PosixFile*>(file)->fd());
+    if (error == 0) return lock_ == nullptr ? Status::Ok() : lock_->Check();
+    if (error != ENOENT) return Status(Code::kIo, "cannot examine " + name + ": " + ErrorText(error), error);
+    return Status(Code::kIo,
+                  IsRemoved(directory_) ? "the directory has been removed"
+                                        : name + " has been removed from the directory",
+                  error);
+  }
 
  private:
   static int Opened(int fd, std::unique_ptr<LogFile>* file) {
@@ -108,6 +129,7 @@ class PosixFileSystem final : public LogFileSystem {
     return 0;
   }
   int directory_;
+  const DirectoryLock* lock_;
 };
 
 // Begins again while a signal interrupts the call.
@@ -122,8 +144,8 @@ int Uninterrupted(Call call) {
 
 }  // namespace
 
-std::unique_ptr<LogFileSystem> LogFileSystem::Posix(int directory_fd) {
-  return std::make_unique<PosixFileSystem>(directory_fd);
+std::unique_ptr<LogFileSystem> LogFileSystem::Posix(int directory_fd, const DirectoryLock* lock) {
+  return std::make_unique<PosixFileSystem>(directory_fd, lock);
 }
 
 int WriteAllAt(LogFile* file, uint64_t position, const void* data, size_t bytes) {

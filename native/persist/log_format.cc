@@ -54,7 +54,7 @@ Status CheckSegmentHeader(const LogSegmentHeader& header, uint64_t segment, cons
   if (header.byte_order != kByteOrderMark) {
     return Status(Code::kVersion, "the segment was written with another byte order");
   }
-  if (header.version != kLogVersion) {
+  if (header.version < kOldestLogVersion || header.version > kLogVersion) {
     return Status(Code::kVersion, "the segment is of format version " + std::to_string(header.version));
   }
   if (header.store_id != store_id) return Status(Code::kCorrupt, "the segment belongs to another store");
@@ -68,9 +68,9 @@ Status CheckSegmentHeader(const LogSegmentHeader& header, uint64_t segment, cons
   return Status::Ok();
 }
 
-uint32_t LogRecordCrc(LogRecordHeader header, const void* payload) {
+uint32_t LogRecordCrc(LogRecordHeader header, const void* payload, uint64_t header_bytes) {
   header.crc = 0;
-  return Crc32c(payload, header.length, Crc32c(&header, sizeof(header)));
+  return Crc32c(payload, header.length, Crc32c(&header, header_bytes));
 }
 
 }  // namespace forkstore

@@ -9,7 +9,10 @@
 
 namespace forkstore {
 
-inline constexpr uint32_t kLogVersion = 1;  // of segments and of the manifest
+inline constexpr uint32_t kLogVersion = 2;  // of segments
+// Records of version 1 have no counts.
+inline constexpr uint32_t kOldestLogVersion = 1;
+inline constexpr uint32_t kManifestVersion = 1;
 
 inline constexpr char kLogHeaderMagic[8] = {'F', 'O', 'R', 'K', 'S', 'L', 'O', 'G'};
 inline constexpr char kManifestMagic[8] = {'F', 'O', 'R', 'K', 'S', 'M', 'A', 'N'};
@@ -49,9 +52,19 @@ struct LogRecordHeader {
   uint32_t fragment;
   uint32_t flags;
   uint32_t operations;
+  // What the engine has counted once the record is applied; 0 in a MARK.
+  uint32_t shapes;
+  uint32_t maps;
   uint32_t zero;
+  uint64_t next_node;
 };
-static_assert(sizeof(LogRecordHeader) == 48);
+static_assert(sizeof(LogRecordHeader) == 64);
+
+// In version 1 the header ends behind the first count, which is 0 there.
+inline constexpr uint64_t kShortLogRecordHeaderBytes = 48;
+inline uint64_t LogRecordHeaderBytes(uint32_t version) {
+  return version == 1 ? kShortLogRecordHeaderBytes : sizeof(LogRecordHeader);
+}
 
 // Before each operation of a payload.
 struct LogOperationHead {
@@ -76,7 +89,8 @@ bool ParseLogSegmentName(const std::string& name, uint64_t* segment);
 void SealSegmentHeader(LogSegmentHeader* header);
 // Checks magic, checksum, byte order, version, reserved bytes, number and store. Errors: kCorrupt, kVersion.
 Status CheckSegmentHeader(const LogSegmentHeader& header, uint64_t segment, const StoreId& store_id);
-// Over header and payload; the header's own field counts as 0.
-uint32_t LogRecordCrc(LogRecordHeader header, const void* payload);
+// Over the first `header_bytes` of the header, and the payload; the header's own field counts as 0.
+uint32_t LogRecordCrc(LogRecordHeader header, const void* payload,
+                      uint64_t header_bytes = sizeof(LogRecordHeader));
 
 }  // namespace forkstore

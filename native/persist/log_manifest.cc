@@ -74,7 +74,7 @@ Status ParseManifest(const std::vector<uint8_t>& bytes, Manifest* manifest) {
     return Corrupt("not a file of this kind");
   }
   if (head.crc != CrcOf(bytes)) return Corrupt("its checksum is wrong");
-  if (head.version != kLogVersion) {
+  if (head.version != kManifestVersion) {
     return Status(Code::kVersion,
                   std::string(kManifestName) + ": format version " + std::to_string(head.version));
   }
@@ -124,7 +124,7 @@ Status WriteManifest(LogFileSystem* files, const Manifest& manifest, bool* may_b
   there = false;
   ManifestHead head{};
   memcpy(head.magic, kManifestMagic, sizeof(kManifestMagic));
-  head.version = kLogVersion;
+  head.version = kManifestVersion;
   head.store_id = manifest.store_id;
   head.entries = static_cast<uint32_t>(manifest.bases.size());
   std::vector<uint8_t> bytes(sizeof(head) + manifest.bases.size() * sizeof(LogBase));

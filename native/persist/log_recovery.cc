@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "engine/operation.h"
 #include "persist/file_descriptor.h"
 #include "persist/log_segment_reader.h"
 
@@ -261,14 +262,43 @@ Status Scanner::ReportTails() {
   return Status::Ok();
 }
 
-// Applies one record; false when the engine refuses.
-bool ApplyRecord(const LogRecord& record, Engine* engine, ReplayResult* result, Status* refusal) {
-  return ForEachOperation(record, [&](const uint8_t* operation, uint64_t bytes) {
+// Whether an operation changes what is stored; the others number what later ones refer to.
+bool IsWrite(OperationCode code) {
+  return code != OperationCode::kDefineShape && code != OperationCode::kAdopt &&
+         code != OperationCode::kSkipNodes;
+}
+
+// Applies one record. Errors: what the engine refuses with; kCorrupt when the engine then counts otherwise
+// than the writer's did: operations behind it would mean other things.
+Status ApplyRecord(const LogRecord& record, bool has_counts, Engine* engine, ReplayResult* result) {
+  Status refusal;
+  ForEachOperation(record, [&](const uint8_t* operation, uint64_t bytes) {
     ApplyResult applied;
-    *refusal = engine->Apply(operation, bytes, &applied);
-    result->operations += refusal->ok();
-    return refusal->ok();
+    refusal = engine->Apply(operation, bytes, &applied);
+    result->operations += refusal.ok();
+    result->writes += refusal.ok() && IsWrite(OperationCode{operation[0]});
+    return refusal.ok();
   });
+  if (!refusal.ok()) {
+    return Status(refusal.code(), "an operation is refused: " + refusal.message(), refusal.system_errno());
+  }
+  const LogRecordHeader& header = record.header;
+  if (!has_counts || engine->counts() == EngineCounts{header.shapes, header.maps, header.next_node}) {
+    return Status::Ok();
+  }
+  const EngineCounts is = engine->counts();
+  const auto counts = [](uint64_t shapes, uint64_t maps, uint64_t next_node) {
+    return std::to_string(shapes) + " shapes, " + std::to_string(maps) + " maps and next node " +
+           std::to_string(next_node);
+  };
+  return Status(Code::kCorrupt, "replaying has come to another state than the one that was logged: " +
+                                    counts(is.shapes, is.maps, is.next_node) + " in place of " +
+                                    counts(header.shapes, header.maps, header.next_node));
+}
+
+// What a later version has written is no damage.
+bool IsDamage(const Status& refusal) {
+  return refusal.code() != Code::kFull && refusal.code() != Code::kIo && refusal.code() != Code::kVersion;
 }
 
 }  // namespace
@@ -295,12 +325,13 @@ Status ReplayLog(LogFileSystem* files, const StoreId& store_id, const LogScan& s
       }
       if (record.header.flags != kLogMark) {
         if (record.header.sequence >= end) return Status::Ok();
-        Status refusal;
-        if (!ApplyRecord(record, engine, result, &refusal)) {
-          if (refusal.code() == Code::kFull || refusal.code() == Code::kIo) return refusal;
+        const Status status = ApplyRecord(record, reader->has_counts(), engine, result);
+        if (!status.ok()) {
+          const std::string what = Place(reader->name(), offset) + status.message();
+          if (!IsDamage(status)) return Status(status.code(), what, status.system_errno());
           result->refused = true;
           result->sequence = record.header.sequence;
-          result->damage = Place(reader->name(), offset) + "an operation is refused: " + refusal.message();
+          result->damage = what;
           result->segment = range.segment;
           return Status::Ok();
         }

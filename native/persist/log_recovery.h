@@ -52,15 +52,19 @@ using ReplayProgress = void (*)(void* context, uint64_t bytes_done, uint64_t byt
 
 struct ReplayResult {
   uint64_t operations = 0;
-  bool refused = false;  // by the engine: batch `sequence`, whose earlier operations have been applied
+  uint64_t writes = 0;  // of these, those that changed what is stored
+  // The engine refused an operation, or counts otherwise than a record says: in batch `sequence`, of which a
+  // part has been applied.
+  bool refused = false;
   uint64_t sequence = 0;
   uint64_t batches = 0;  // applied whole
-  std::string damage;    // file, offset and what the engine says
+  std::string damage;    // file, offset and why
   uint64_t segment = 0;  // where
 };
 
-// Applies the batches before `end`, which is at most scan.next.sequence. Errors: kIo, kFull (the engine's);
-// kCorrupt when the files are no longer what was scanned.
+// Applies the batches before `end`, which is at most scan.next.sequence. Errors: kIo; kFull (the engine's);
+// kVersion (an operation that this version does not know); kCorrupt when the files are no longer what was
+// scanned.
 Status ReplayLog(LogFileSystem* files, const StoreId& store_id, const LogScan& scan, uint64_t end,
                  Engine* engine, ReplayProgress progress, void* context, ReplayResult* result);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "base/crc32c.h"
 #include "engine/operation.h"
@@ -14,17 +15,19 @@ namespace {
 
 constexpr uint64_t kReadBytes = uint64_t{1} << 20;
 
-LogRecordHeader HeaderAt(const uint8_t* bytes) {
-  LogRecordHeader header;
-  memcpy(&header, bytes, sizeof(header));
+LogRecordHeader HeaderAt(const uint8_t* bytes, uint64_t header_bytes) {
+  LogRecordHeader header{};
+  memcpy(&header, bytes, header_bytes);
   return header;
 }
 
 // What every header of this format's writer satisfies; cheap, so that few candidates cost a checksum.
-bool Plausible(const LogRecordHeader& header) {
+bool Plausible(const LogRecordHeader& header, uint64_t header_bytes) {
   if (header.zero != 0 || header.length % 8 != 0 || header.sequence == 0) return false;
+  const bool counts = (header.shapes | header.maps | header.next_node) != 0;
+  if (header_bytes == kShortLogRecordHeaderBytes && counts) return false;
   if (header.flags == kLogMark) {
-    return header.length == 0 && header.fragment == 0 && header.operations == 0 &&
+    return header.length == 0 && header.fragment == 0 && header.operations == 0 && !counts &&
            header.durable == header.sequence;
   }
   return (header.flags & ~kLogLast) == 0 && header.durable < header.sequence;
@@ -60,26 +63,46 @@ Status LogSegmentReader::Failure(const char* what, int error) const {
   return Status(Code::kIo, std::string(what) + " " + name_ + ": " + ErrorText(error), error);
 }
 
+int LogSegmentReader::ReadAll(uint64_t begin, uint64_t bytes, uint8_t* out) {
+  size_t got = 0;
+  const int error = ReadAllAt(file_.get(), begin, out, bytes, &got);
+  return error == 0 && got < bytes ? ENODATA : error;
+}
+
+int LogSegmentReader::ReadData(uint64_t begin, uint64_t bytes) {
+  uint64_t data;
+  uint64_t end = begin;
+  for (;;) {
+    if (const int error = file_->NextData(end, &data, &end); error != 0) return error;
+    data = std::min(data, begin + bytes);
+    end = std::min(end, begin + bytes);
+    if (data >= end) break;
+    if (const int error = ReadAll(data, end - data, buffer_.get() + (data - begin)); error != 0) return error;
+  }
+  const int error = file_->Size(&end);
+  return error == 0 && end < begin + bytes ? ENODATA : error;
+}
+
 Status LogSegmentReader::Window(uint64_t offset, uint64_t bytes, const uint8_t** at) {
   *at = nullptr;
   if (offset > size_ || bytes > size_ - offset) return Status::Ok();
   if (offset < window_begin_ || offset + bytes > window_begin_ + window_bytes_) {
     const uint64_t begin = offset / 8 * 8;
     const uint64_t wanted = std::min(std::max(offset - begin + bytes, kReadBytes), size_ - begin);
-    if (wanted > capacity_) {
-      // Not new: it would end the process when a hostile length asks for more than there is.
-      buffer_.reset(static_cast<uint8_t*>(malloc(wanted)));
+    window_bytes_ = 0;
+    if (wanted > capacity_ || wanted > kReadBytes) {
+      // Not new: it would end the process when a hostile length asks for more than there is. And zeros, so
+      // that what is a hole in the file need not be read: so long a window takes memory by what there is.
+      buffer_.reset();
+      buffer_.reset(static_cast<uint8_t*>(calloc(wanted, 1)));
       capacity_ = buffer_ ? wanted : 0;
-      window_bytes_ = 0;
       if (!buffer_) return Failure("no memory to read", ENOMEM);
     }
-    size_t got = 0;
-    window_bytes_ = 0;
-    const int error = ReadAllAt(file_.get(), begin, buffer_.get(), wanted, &got);
+    const int error = wanted > kReadBytes ? ReadData(begin, wanted) : ReadAll(begin, wanted, buffer_.get());
+    if (error == ENODATA) return Failure("the file has become shorter:", EIO);
     if (error != 0) return Failure("cannot read", error);
     window_begin_ = begin;
-    window_bytes_ = got;
-    if (got < wanted) return Failure("the file has become shorter:", EIO);
+    window_bytes_ = wanted;
   }
   *at = buffer_.get() + (offset - window_begin_);
   return Status::Ok();
@@ -100,15 +123,19 @@ Status LogSegmentReader::ReadHeader(uint64_t segment, const StoreId& store_id) {
 Status LogSegmentReader::Read(uint64_t offset, LogRecord* record, Find* find) {
   *find = Find::kNothing;
   const uint8_t* at = nullptr;
-  if (Status status = Window(offset, sizeof(LogRecordHeader), &at); !status.ok()) return status;
+  const uint64_t header_bytes = LogRecordHeaderBytes(header_.version);
+  if (Status status = Window(offset, header_bytes, &at); !status.ok()) return status;
   if (at == nullptr) return Status::Ok();
-  const LogRecordHeader header = HeaderAt(at);
+  const LogRecordHeader header = HeaderAt(at, header_bytes);
   if (header.identity != header_.identity) return Status::Ok();
-  const uint64_t bytes = sizeof(header) + uint64_t{header.length};
+  const uint64_t bytes = header_bytes + header.length;
   if (Status status = Window(offset, bytes, &at); !status.ok()) return status;
-  if (at == nullptr || LogRecordCrc(header, at + sizeof(header)) != header.crc) return Status::Ok();
-  *record = {header, at + sizeof(header), offset, offset + bytes};
-  *find = Plausible(header) && OperationsFill(header, record->payload) ? Find::kGood : Find::kMalformed;
+  if (at == nullptr || LogRecordCrc(header, at + header_bytes, header_bytes) != header.crc) {
+    return Status::Ok();
+  }
+  *record = {header, at + header_bytes, offset, offset + bytes};
+  const bool good = Plausible(header, header_bytes) && OperationsFill(header, record->payload);
+  *find = good ? Find::kGood : Find::kMalformed;
   return Status::Ok();
 }
 
@@ -118,25 +145,29 @@ Status LogSegmentReader::FindWitness(uint64_t offset, uint64_t missing, bool any
   // A file full of what looks like records must not cost its length squared. No writer leaves such a file, so
   // it is called damaged.
   uint64_t budget = 4 * size_ + kReadBytes;
-  for (offset = RoundUp(offset, 8); offset < data_end_ && offset + sizeof(LogRecordHeader) <= size_;
-       offset += 8) {
-    const uint8_t* at = nullptr;
-    if (Status status = Window(offset, sizeof(LogRecordHeader), &at); !status.ok()) return status;
-    if (at == nullptr) break;  // the loop's condition says that it is not
-    const LogRecordHeader header = HeaderAt(at);
-    if (any_identity ? header.identity == 0 || header.sequence < missing
-                     : header.identity != header_.identity || header.durable < missing) {
-      continue;
+  // Without a good header nobody knows the version.
+  std::vector<uint64_t> lengths = {LogRecordHeaderBytes(header_.version)};
+  if (any_identity) lengths = {kShortLogRecordHeaderBytes, sizeof(LogRecordHeader)};
+  for (offset = RoundUp(offset, 8); offset < data_end_; offset += 8) {
+    for (const uint64_t header_bytes : lengths) {
+      const uint8_t* at = nullptr;
+      if (Status status = Window(offset, header_bytes, &at); !status.ok()) return status;
+      if (at == nullptr) break;  // beyond the file
+      const LogRecordHeader header = HeaderAt(at, header_bytes);
+      if (any_identity ? header.identity == 0 || header.sequence < missing
+                       : header.identity != header_.identity || header.durable < missing) {
+        continue;
+      }
+      if (!Plausible(header, header_bytes) || header.length > size_ - offset - header_bytes) continue;
+      const uint64_t bytes = header_bytes + header.length;
+      *where = offset;
+      *found = bytes > budget;
+      if (*found) return Status::Ok();
+      budget -= bytes;
+      if (Status status = Window(offset, bytes, &at); !status.ok()) return status;
+      *found = LogRecordCrc(header, at + header_bytes, header_bytes) == header.crc;
+      if (*found) return Status::Ok();
     }
-    if (!Plausible(header) || header.length > size_ - offset - sizeof(header)) continue;
-    const uint64_t bytes = sizeof(header) + uint64_t{header.length};
-    *where = offset;
-    *found = bytes > budget;
-    if (*found) return Status::Ok();
-    budget -= bytes;
-    if (Status status = Window(offset, bytes, &at); !status.ok()) return status;
-    *found = LogRecordCrc(header, at + sizeof(header)) == header.crc;
-    if (*found) return Status::Ok();
   }
   return Status::Ok();
 }

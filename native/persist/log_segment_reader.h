@@ -39,6 +39,8 @@ class LogSegmentReader {
   // kCorrupt: no good header; kVersion; kIo.
   Status ReadHeader(uint64_t segment, const StoreId& store_id);
   const LogSegmentHeader& header() const { return header_; }  // as it stands in the file, 0 beyond its end
+  // Whether the records say what the engine has counted after them. REQUIRES: a good header.
+  bool has_counts() const { return header_.version > 1; }
   uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }
   LogFile* file() { return file_.get(); }
@@ -58,6 +60,10 @@ class LogSegmentReader {
   // Bytes [offset, offset + bytes) in memory, with their offset's alignment to 8; nullptr in *at beyond the
   // file.
   Status Window(uint64_t offset, uint64_t bytes, const uint8_t** at);
+  // 0, an errno, or ENODATA where the file has become shorter.
+  int ReadAll(uint64_t begin, uint64_t bytes, uint8_t* out);
+  // Into buffer_, which is 0: only what is in no hole.
+  int ReadData(uint64_t begin, uint64_t bytes);
   Status Failure(const char* what, int error) const;
 
   std::unique_ptr<LogFile> file_;

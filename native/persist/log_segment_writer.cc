@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -14,25 +15,37 @@ namespace {
 
 constexpr uint64_t kGroupBytes = uint64_t{256} << 10;
 constexpr int kTriesForAName = 16;
+constexpr uint64_t kShareOfFree = 8;
 
 Status Failure(const std::string& what, uint64_t number, int error) {
   return Status(Code::kIo, what + " " + LogSegmentName(number) + ": " + ErrorText(error), error);
 }
 
+// What of `bytes` is little enough beside what is free.
+uint64_t Affordable(LogFileSystem* files, uint64_t bytes) {
+  uint64_t free_bytes = 0;
+  if (files->FreeBytes(&free_bytes) != 0) return bytes;
+  return std::min(bytes, free_bytes / kShareOfFree);
+}
+
 }  // namespace
 
-Status CreateSegment(LogFileSystem* files, uint64_t number, uint64_t bytes, LogSegment* segment) {
+Status CreateSegment(LogFileSystem* files, uint64_t number, uint64_t segment_bytes, LogSegment* segment) {
   std::unique_ptr<LogFile> file;
   int error = EEXIST;
   for (int i = 0; error == EEXIST && i < kTriesForAName; ++i) {
     if (i > 0) ++number;
     error = CreateFile(files, LogSegmentName(number), &file);
   }
-  if (error != 0) return Failure("cannot create", number, error);
-  if (file->Allocate(bytes) != 0) {
+  // No other way for a new file to be missing.
+  const char* what = error == ENOENT ? "the directory has been removed: cannot create" : "cannot create";
+  if (error != 0) return Failure(what, number, error);
+  segment->reserved = Affordable(files, std::min(segment_bytes, kFirstReserveBytes));
+  if (segment->reserved > 0 && file->Allocate(segment->reserved) != 0) {
     // Not supported, or not that much space: it does without, until there is really none. What was allocated
     // before it failed is given back.
     file->Truncate(0);
+    segment->reserved = 0;
   }
   error = SyncDirectory(files);
   if (error != 0) {
@@ -63,6 +76,7 @@ Status BeginSegment(LogSegment* segment, LogSegmentHeader header) {
 void LogSegmentWriter::Take(LogSegment segment) {
   segment_ = std::move(segment);
   end_ = kLogHeaderBytes;
+  may_reserve_ = segment_.reserved > 0;
   group_.clear();
   group_.reserve(kGroupBytes);
 }
@@ -115,6 +129,18 @@ int LogSegmentWriter::Append(LogRecordHeader header, const LogBuffer& buffer, ui
 int LogSegmentWriter::Sync() {
   const int error = Flush();
   return error != 0 ? error : DataSync(segment_.file.get());
+}
+
+bool LogSegmentWriter::Reserve(LogFileSystem* files, uint64_t segment_bytes) {
+  const uint64_t step = std::clamp(end(), kFirstReserveBytes, kMostReserveBytes);
+  if (!may_reserve_ || segment_.reserved >= segment_bytes || segment_.reserved >= end() + step / 2) {
+    return false;
+  }
+  const uint64_t more =
+      Affordable(files, std::min(end() + step, segment_bytes) - std::min(end(), segment_bytes));
+  may_reserve_ = more > 0 && segment_.file->Allocate(end() + more) == 0;
+  if (may_reserve_) segment_.reserved = end() + more;
+  return may_reserve_;
 }
 
 void LogSegmentWriter::Trim() {

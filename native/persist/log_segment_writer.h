@@ -18,12 +18,19 @@ struct LogSegment {
   std::unique_ptr<LogFile> file;
   uint64_t number = 0;
   uint64_t identity = 0;
+  uint64_t reserved = 0;  // so many bytes of the file have room on disk, as far as is known
 };
 
-// A new file with this number (or one above it, when the name is taken), with room for `bytes` where the file
-// system makes room; its name is on disk, no header yet. Errors: kIo; no file is left then, if it can be
-// helped.
-Status CreateSegment(LogFileSystem* files, uint64_t number, uint64_t bytes, LogSegment* segment);
+// Room that is made ahead of need: it spares each sync the new length of the file. It is a favour, and little
+// of it is held, so that it never takes the room of something that is needed: in small steps, never more than
+// an eighth of what is free, and while a snapshot is under way no more than the first step.
+inline constexpr uint64_t kFirstReserveBytes = uint64_t{1} << 20;
+inline constexpr uint64_t kMostReserveBytes = uint64_t{16} << 20;
+
+// A new file with this number (or one above it, when the name is taken), with room for the first of
+// `segment_bytes` where the file system makes room; its name is on disk, no header yet. Errors: kIo; no file
+// is left then, if it can be helped.
+Status CreateSegment(LogFileSystem* files, uint64_t number, uint64_t segment_bytes, LogSegment* segment);
 
 // Draws an identity; the header is on disk when it returns kOk. `header`: what is not the segment's own or
 // fixed: flags, store, position, base. Errors: kIo.
@@ -44,6 +51,9 @@ class LogSegmentWriter {
   int Append(LogRecordHeader header, const LogBuffer& buffer, uint64_t begin, uint64_t end);
   int Flush();  // everything to the file system
   int Sync();   // everything to the disk
+  // Makes more room ahead when there is little left, up to `segment_bytes` in all; false when there was
+  // nothing to do, or none can be had.
+  bool Reserve(LogFileSystem* files, uint64_t segment_bytes);
   // Gives back the space behind the last record. Failure is no failure.
   void Trim();
 
@@ -52,6 +62,7 @@ class LogSegmentWriter {
 
   LogSegment segment_;
   uint64_t end_ = 0;
+  bool may_reserve_ = true;
   std::vector<uint8_t> group_;  // small records, to be written by one call
 };
 

@@ -51,7 +51,8 @@ TEST(LogSpaceTest, HoweverOftenHealingFailsTheLogTakesTheSameSpace) {
             LogWorld::PublishImage(&disk, LogWorld::ImageName(generation), world.Image(&store, generation)),
             0);
         failing = tries == 11 ? Call::kSyncDirectory : Call::kSync;
-        EXPECT_FALSE(log.Published(generation, 2).ok());
+        std::vector<uint64_t> named;
+        EXPECT_FALSE(log.Published(generation, 2, &named).ok());
       }
       ASSERT_EQ(log.state(), LogState::kReadOnly);
       log.RunWriter();
@@ -67,6 +68,68 @@ TEST(LogSpaceTest, HoweverOftenHealingFailsTheLogTakesTheSameSpace) {
     ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
     EXPECT_EQ(log.state(), LogState::kHealthy);
     EXPECT_LE(LogBytes(&disk), 2 * world.log_options.segment_bytes);
+  }
+}
+
+// A file system that has so much room left.
+class NearlyFull final : public LogFileSystem {
+ public:
+  explicit NearlyFull(SimulatedDisk* disk) : files_(disk) {}
+  int Create(const std::string& name, std::unique_ptr<LogFile>* file) override {
+    return files_.Create(name, file);
+  }
+  int Open(const std::string& name, std::unique_ptr<LogFile>* file) override {
+    return files_.Open(name, file);
+  }
+  int Rename(const std::string& from, const std::string& to) override { return files_.Rename(from, to); }
+  int Remove(const std::string& name) override { return files_.Remove(name); }
+  int SyncDirectory() override { return files_.SyncDirectory(); }
+  int List(std::vector<std::string>* names) override { return files_.List(names); }
+  int FreeBytes(uint64_t* bytes) override {
+    *bytes = free_bytes;
+    return 0;
+  }
+  uint64_t free_bytes = 0;
+
+ private:
+  SimulatedFileSystem files_;
+};
+
+// Room is made in steps that grow with the segment, and never more than an eighth of what is free.
+TEST(LogSpaceTest, RoomAheadIsMadeInStepsThatTheDiskCanAfford) {
+  constexpr uint64_t kMib = uint64_t{1} << 20;
+  constexpr uint64_t kSegmentBytes = 64 * kMib;
+  for (const uint64_t free_bytes : {uint64_t{0}, 4 * kMib, 800 * kMib}) {
+    SimulatedDisk disk;
+    NearlyFull files(&disk);
+    files.free_bytes = free_bytes;
+    LogSegment segment;
+    ASSERT_TRUE(CreateSegment(&files, 1, kSegmentBytes, &segment).ok());
+    const uint64_t share = free_bytes / 8;
+    const std::string name = LogSegmentName(1);
+    EXPECT_EQ(disk.Contents(name)->size(), std::min(kMib, share));
+    ASSERT_TRUE(BeginSegment(&segment, LogSegmentHeader{}).ok());
+    LogSegmentWriter writer;
+    writer.Take(std::move(segment));
+    LogBuffer buffer;
+    const std::vector<uint8_t> payload(400'000);
+    uint64_t most_ahead = 0;
+    while (writer.end() < kSegmentBytes - 2 * kMib) {
+      buffer.Append(payload.data(), payload.size());
+      ASSERT_EQ(writer.Append({}, buffer, buffer.end() - payload.size(), buffer.end()), 0);
+      ASSERT_EQ(writer.Flush(), 0);
+      buffer.Release(buffer.end());
+      writer.Reserve(&files, kSegmentBytes);
+      const uint64_t size = disk.Contents(name)->size();
+      EXPECT_LE(size, kSegmentBytes);
+      most_ahead = std::max(most_ahead, size - writer.end());
+      if (free_bytes > 100 * kMib) {
+        EXPECT_GE(size, std::min(writer.end() + kMib / 2, kSegmentBytes));
+      }
+    }
+    EXPECT_LE(most_ahead, std::min(share, 16 * kMib));
+    writer.Trim();
+    EXPECT_EQ(disk.Contents(name)->size(), writer.end());
   }
 }
 
@@ -125,7 +188,8 @@ TEST(LogSpaceTest, AnAttemptToHealThatFailsGivesItsUnusedSpaceBackAtOnce) {
       ASSERT_EQ(
           LogWorld::PublishImage(&disk, LogWorld::ImageName(generation), world.Image(&store, generation)), 0);
       fail = true;  // of the manifest
-      EXPECT_FALSE(log.Published(generation, 2).ok());
+      std::vector<uint64_t> named;
+      EXPECT_FALSE(log.Published(generation, 2, &named).ok());
     } else {
       log.SnapshotFailed(generation);
     }

@@ -22,6 +22,7 @@ struct LogOrder {
   uint64_t end = 0;
   uint32_t operations = 0;
   bool last = false;
+  EngineCounts counts;      // once the record is applied
   uint64_t generation = 0;  // of a cut
   bool after_failure = false;
 };
@@ -44,11 +45,13 @@ struct Log::State {
     uint32_t operations;
     size_t splits;
     bool dirty;
+    EngineCounts counts;
   };
   LogPosition next;             // of the next record to be sealed
   uint64_t fragment_begin = 0;  // where its payload begins
   uint32_t operations = 0;      // in it
   bool dirty = false;           // the batch is not empty, though its bytes may have been dropped
+  EngineCounts counts;          // after the last operation
   std::vector<Point> marks;
   std::vector<Point> splits;  // where the open fragment can be cut in two
 
@@ -64,7 +67,7 @@ struct Log::State {
   uint64_t sealed_end = 0;    // in the buffer: before it everything is the writer's
   uint64_t synced = 0;        // what a sync has covered; becomes `durable` at once, or when healed
   uint64_t sync_wanted = 0;   // up to this batch as soon as possible
-  bool write_wanted = false;  // the owner waits for room
+  bool write_wanted = false;  // a batch has ended, or the owner waits for room
   bool timing = false;        // something sealed is unsynced, since:
   Clock::time_point unsynced_since;
   bool closing = false;
@@ -106,6 +109,10 @@ struct Log::State {
   // Owner's side (log.cc).
   void SealSplits(bool last);
   void SealOne(const Point& to, bool last);
+  // One operation to the end of the buffer.
+  void Copy(const uint8_t* operation, uint64_t bytes);
+  // `counts` are those after the last one: a fragment may end here.
+  void OperationsEnd();
   void WaitForRoom();
   void RemoveOldSegments(uint64_t oldest);  // watcher's thread
 
@@ -115,6 +122,7 @@ struct Log::State {
   void Turn(bool deadline_passed);
   Status WriteTaken(uint64_t turn_epoch);
   Status WriteRecord(const LogOrder& order);
+  Status SyncAndConfirm();
   Status SyncSegment(uint64_t turn_epoch);
   Status NewSegment(const LogOrder& order);
   Status BeginCut(const LogOrder& order, uint64_t turn_epoch);

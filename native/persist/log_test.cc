@@ -271,6 +271,20 @@ TEST_F(LogTest, ABatchWithoutItsEndDoesNotCount) {
   EXPECT_EQ(store_->recovered_log.batches, 2u);
 }
 
+TEST_F(LogTest, WhatOnlyNumbersIsNoWrite) {
+  Open();
+  ASSERT_TRUE(LogWorld::Apply(store_.get(), OperationCode::kCreateMap, 1, "", "m").ok());
+  Set("key", "value");
+  const uint64_t next_node = 100;
+  const std::string value(reinterpret_cast<const char*>(&next_node), sizeof next_node);
+  ASSERT_TRUE(LogWorld::Apply(store_.get(), OperationCode::kSkipNodes, 0, value, "").ok());
+  log().EndBatch(true);
+  ASSERT_TRUE(Await(1));
+  ExpectSameAfterReopening();
+  EXPECT_EQ(store_->recovered_log.operations, 3u);
+  EXPECT_EQ(store_->recovered_log.writes, 2u);
+}
+
 TEST_F(LogTest, RollingBackLeavesNoTraceAndATransactionStaysInMemory) {
   options_.fragment_bytes = 4 << 10;
   Open();
@@ -281,7 +295,7 @@ TEST_F(LogTest, RollingBackLeavesNoTraceAndATransactionStaysInMemory) {
   uint64_t bytes = 0;
   const auto words =
       MakeOperation(OperationCode::kSet, 1, StringValueBytes(std::string(3'000'000, 'b')), "wrong", &bytes);
-  log().Append(reinterpret_cast<const uint8_t*>(words.data()), bytes);
+  log().Append(reinterpret_cast<const uint8_t*>(words.data()), bytes, {});
   EXPECT_GT(log().stats().buffered_bytes, 3'000'000u);
   log().RollbackTo(inner);
   EXPECT_LT(log().stats().buffered_bytes, 20000u);
@@ -292,7 +306,7 @@ TEST_F(LogTest, RollingBackLeavesNoTraceAndATransactionStaysInMemory) {
   ASSERT_TRUE(Await(1));
   // A batch that was rolled back as a whole is none.
   const uint64_t all = log().Mark();
-  log().Append(reinterpret_cast<const uint8_t*>(words.data()), bytes);
+  log().Append(reinterpret_cast<const uint8_t*>(words.data()), bytes, {});
   EXPECT_EQ(log().SequenceToAwait(), 2u);
   log().RollbackTo(all);
   EXPECT_EQ(log().SequenceToAwait(), 1u);

@@ -60,7 +60,8 @@ inline std::string StringValueBytes(const std::string& text) {
 inline std::string Dump(Engine* engine) {
   std::string all;
   const Heap heap{*engine->arena(), *engine->allocator()};
-  for (uint32_t id = 1; id <= engine->map_count(); ++id) {
+  uint32_t id = 0;
+  for (uint64_t next = 1; engine->ScanMaps(next, 1, &id) == 1; next = uint64_t{id} + 1) {
     all += "map " + std::to_string(id) + "\n";
     Offset records[64];
     uint64_t from = 1;
@@ -127,7 +128,7 @@ class LogWorld {
     const auto* operation = reinterpret_cast<const uint8_t*>(words.data());
     ApplyResult result;
     Status status = store->engine->Apply(operation, bytes, &result);
-    if (status.ok() && store->log) store->log->Append(operation, bytes);
+    if (status.ok() && store->log) store->log->Append(operation, bytes, store->engine->counts());
     return status;
   }
 
@@ -161,7 +162,7 @@ class LogWorld {
         for (uint64_t wrong = random() % 40; wrong > 0; --wrong) {
           const auto words = MakeOperation(
               OperationCode::kSet, 1, StringValueBytes(std::string(random() % 300, 'x')), "wrong", &bytes);
-          store->log->Append(reinterpret_cast<const uint8_t*>(words.data()), bytes);
+          store->log->Append(reinterpret_cast<const uint8_t*>(words.data()), bytes, {9, 9, 9});
         }
         store->log->RollbackTo(mark);
       }
@@ -181,14 +182,7 @@ class LogWorld {
 
   // The image of the state as it is now, which a child would write.
   SimulatedDisk::Bytes Image(OpenedStore* store, uint64_t generation) {
-    ImageSource source{};
-    source.arena_base = store->engine->arena()->base();
-    source.table = store->engine->allocator()->table();
-    source.units = store->engine->allocator()->units();
-    source.store_id = store->store_id;
-    source.generation = generation;
-    source.entries = store->engine->entries();
-    source.writes = store->engine->writes();
+    const ImageSource source = Source(store, generation);
     std::unique_ptr<ImageWriterSpace> space;
     EXPECT_TRUE(ImageWriterSpace::Create(source, &space).ok());
     const std::string name = temporary.path() + "/image";
@@ -198,6 +192,17 @@ class LogWorld {
                   .error,
               0);
     return ReadBytes(name);
+  }
+  static ImageSource Source(OpenedStore* store, uint64_t generation) {
+    ImageSource source{};
+    source.arena_base = store->engine->arena()->base();
+    source.table = store->engine->allocator()->table();
+    source.units = store->engine->allocator()->units();
+    source.store_id = store->store_id;
+    source.generation = generation;
+    source.entries = store->engine->entries();
+    source.writes = store->engine->writes();
+    return source;
   }
 
   // What child and watcher do once the child has the image; 0 or an errno.
@@ -211,6 +216,7 @@ class LogWorld {
     if (error == 0) error = DataSync(file.get());
     if (error == 0) error = files.Rename(temporary_name, name);
     if (error == 0) error = SyncDirectory(&files);
+    if (error != 0) files.Remove(name);
     return error;
   }
   static std::string ImageName(uint64_t generation) {
@@ -224,7 +230,8 @@ class LogWorld {
       store->log->SnapshotFailed(generation);
       return Status(Code::kSnapshotFailed, "the image", error);
     }
-    const Status status = Log::PublishedHook(store->log.get(), generation, keep);
+    std::vector<uint64_t> named;
+    const Status status = Log::PublishedHook(store->log.get(), generation, keep, &named);
     if (!status.ok()) {
       store->log->SnapshotFailed(generation);
       return status;
@@ -234,10 +241,9 @@ class LogWorld {
     for (const std::string& name : disk->List()) {
       if (name.ends_with(".image") && name <= ImageName(generation)) images.push_back(name);
     }
-    while (images.size() > keep) {
-      files.Remove(images.front());
-      images.erase(images.begin());
-    }
+    images.resize(images.size() > keep ? images.size() - keep : 0);
+    for (const uint64_t kept : named) std::erase(images, ImageName(kept));
+    for (const std::string& name : images) files.Remove(name);
     return status;
   }
   Status Snapshot(SimulatedDisk* disk, OpenedStore* store, uint32_t keep = 2) {

@@ -129,16 +129,25 @@ Status Log::State::WriteRecord(const LogOrder& order) {
   header.fragment = order.position.fragment;
   header.flags = order.last ? kLogLast : 0;
   header.operations = order.operations;
+  header.shapes = order.counts.shapes;
+  header.maps = order.counts.maps;
+  header.next_node = order.counts.next_node;
   const int error = segment.Append(header, buffer, order.begin, order.end);
   if (error != 0) return CannotWrite(segment.segment(), "write", error);
   if (order.last) written = order.position.sequence;
   return Status::Ok();
 }
 
+// What the disk has of a file that nobody will find again is not durable, whatever the sync says.
+Status Log::State::SyncAndConfirm() {
+  if (const int error = segment.Sync(); error != 0) return CannotWrite(segment.segment(), "sync", error);
+  return files->Confirm(LogSegmentName(segment.segment().number), segment.segment().file.get());
+}
+
 Status Log::State::SyncSegment(uint64_t turn_epoch) {
   if (!segment.active()) return Status::Ok();
   const auto start = Clock::now();
-  if (const int error = segment.Sync(); error != 0) return CannotWrite(segment.segment(), "sync", error);
+  if (Status status = SyncAndConfirm(); !status.ok()) return status;
   const double took_ms = MillisecondsSince(start);
   bool told = false;
   {
@@ -163,8 +172,8 @@ Status Log::State::NewSegment(const LogOrder& order) {
   if (after_failure) {
     GiveUpSegment();
     RemoveVainAttempt();  // first, as its space may be the room that the disk lacks
-  } else if (const int error = segment.Sync(); error != 0) {
-    return CannotWrite(segment.segment(), "sync", error);
+  } else if (Status status = SyncAndConfirm(); !status.ok()) {
+    return status;
   }
   LogSegment fresh = std::move(prepared);
   if (!fresh.file) {
@@ -250,9 +259,16 @@ void Log::State::Fail(const Status& status, uint64_t turn_epoch) {
   Tell();
 }
 
-// Makes the next segment's file ahead of need; false when there was nothing to do.
+// Makes room and the next segment's file ahead of need; false when there was nothing to do.
 bool Log::State::Prepare() {
-  if (prepared.file || !may_prepare || !Accepting() || !segment.active()) return false;
+  if (!Accepting() || !segment.active()) return false;
+  bool is_saving;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    is_saving = cut.pending;
+  }
+  if (!is_saving && segment.Reserve(files.get(), options.segment_bytes)) return true;
+  if (prepared.file || !may_prepare) return false;
   if (segment.end() < options.segment_bytes / 4) return false;
   // If it fails, whoever needs the segment will see whether it fails still.
   may_prepare =
@@ -268,12 +284,13 @@ void Log::State::DropPrepared() {
 }
 
 void Log::State::Close() {
-  if (segment.active() && state.load() == LogState::kHealthy && written != 0) {
+  if (segment.active() && state.load() == LogState::kHealthy) {
     // All is on disk. What follows only spares the next opening a doubt, and space.
     LogRecordHeader mark{};
     mark.sequence = mark.durable = written;
     mark.flags = kLogMark;
-    if (segment.Append(mark, buffer, 0, 0) == 0 && segment.Flush() == 0) {
+    const bool has_batches = written != 0;
+    if (!has_batches || (segment.Append(mark, buffer, 0, 0) == 0 && segment.Flush() == 0)) {
       segment.Trim();
       segment.Sync();
     }

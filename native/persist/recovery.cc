@@ -225,8 +225,7 @@ Status Opening::Replay() {
     // A part of the batch has been applied: once more, up to the one before.
     const uint64_t end = result.sequence;
     store_.engine.reset();
-    if (Status status = LoadGeneration(directory_.ImagePath(store_.generation), store_.generation,
-                                       &store_.store_id, options_.arena, &store_);
+    if (Status status = LoadGeneration(store_.generation, &store_.store_id, options_.arena, &store_);
         !status.ok()) {
       return status;
     }
@@ -238,6 +237,7 @@ Status Opening::Replay() {
   recovered.found = has_manifest_ || base_.segment != 0;
   recovered.batches = result.batches;
   recovered.operations = result.operations;
+  recovered.writes = result.writes;
   recovered.bytes = scan_.bytes;
   recovered.tails = scan_.tails;
   recovered.replay_ms = MillisecondsSince(start);
@@ -346,10 +346,13 @@ Status OpenStore(const std::string& path, const OpenOptions& options, OpenedStor
   const int fd = store->directory->fd();
   Status status =
       Opening(options, store,
-              options.file_system == nullptr ? LogFileSystem::Posix(fd)
+              options.file_system == nullptr ? LogFileSystem::Posix(fd, &store->directory->lock())
                                              : options.file_system(options.file_system_context, fd))
           .Run();
-  if (status.ok()) store->engine->arena()->SetMaxBytes(options.arena.max_bytes);
+  if (status.ok()) {
+    Arena* arena = store->engine->arena();
+    arena->SetMaxBytes(std::min(arena->wanted_bytes(), arena->reserved_bytes()));
+  }
   return status;
 }
 

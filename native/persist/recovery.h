@@ -43,7 +43,8 @@ struct RecoveredLog {
   bool found = false;  // there was a manifest
   uint64_t batches = 0;
   uint64_t operations = 0;
-  uint64_t bytes = 0;  // read
+  uint64_t writes = 0;  // of these, those that changed what is stored
+  uint64_t bytes = 0;   // read
   double replay_ms = 0;
   std::vector<LogTail> tails;             // torn, cut
   std::string salvaged;                   // the damage, when `salvage` has gone over it

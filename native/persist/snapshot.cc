@@ -33,6 +33,15 @@ Status Failed(const std::string& what, int error) {
   return Status(Code::kSnapshotFailed, what + ": " + ErrorText(error), error);
 }
 
+// Not fork(): its handlers belong to the application's own forks, and may allocate. No exit signal, so that
+// no SIGCHLD is sent and no waitpid(-1) of the application finds this child. Where that is refused
+// (qemu-user), one with SIGCHLD: a handler of the application then hears of it, and a wait for any child may
+// take its exit status, which Reap() can do without.
+long CloneProcess() {
+  const long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
+  return pid < 0 && errno == EINVAL ? syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : pid;
+}
+
 // Stores of other threads may fork too: without this, what one has exposed would be copied by the other.
 std::mutex& ForkMutex() {
   static std::mutex* mutex = new std::mutex;  // never destroyed: a thread may still fork at exit
@@ -47,11 +56,14 @@ struct SnapshotProcess::State {
   uint32_t watchdog_ms = 0;
   OnDone on_done = nullptr;
   void* context = nullptr;
-  Status (*published)(void* context, uint64_t generation, uint32_t keep) = nullptr;
+  Status (*published)(void* context, uint64_t generation, uint32_t keep,
+                      std::vector<uint64_t>* named) = nullptr;
   void* published_context = nullptr;
   Clock::time_point start;
   SnapshotOutcome outcome;
   ChildTask task{};
+
+  std::unique_ptr<SnapshotProcess> previous;  // done, but for the end of its thread
 
   FileDescriptor progress;  // the reading end
   pid_t child = -1;
@@ -84,9 +96,7 @@ Status SnapshotProcess::State::Fork(Arena* arena) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   const Clock::time_point fork_start = Clock::now();
-  // Not fork(): its handlers belong to the application's own forks, and may allocate. No exit signal, so
-  // that no SIGCHLD is sent and no waitpid(-1) of the application finds this child.
-  const long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
+  const long pid = CloneProcess();
   if (pid == 0) RunSnapshotChild(task);
   const int error = errno;
   outcome.fork_ms = MillisecondsSince(fork_start);
@@ -141,6 +151,7 @@ bool SnapshotProcess::State::ReadMessages(ChildMessage* last, bool* spoke) {
 }
 
 void SnapshotProcess::State::Watch() {
+  previous.reset();
   // Silence is counted in slices that this thread has lived through, not by the clock: when the whole process
   // group, or the machine, was stopped for an hour, that is one slice, and the child can speak again before
   // the others have passed.
@@ -170,6 +181,7 @@ void SnapshotProcess::State::Watch() {
     Kill(/*cancel=*/false);
   }
   if (!reaped) Reap(0);
+  progress.Reset();
   Finish(last, silent);
 }
 
@@ -200,13 +212,14 @@ void SnapshotProcess::State::Finish(const ChildMessage& last, bool silent) {
       outcome.status = Status(Code::kSnapshotFailed, status.message(), status.system_errno());
     }
   }
+  std::vector<uint64_t> named;
   if (outcome.status.ok() && published != nullptr) {
-    if (Status status = published(published_context, generation, keep); !status.ok()) {
+    if (Status status = published(published_context, generation, keep, &named); !status.ok()) {
       outcome.status = Status(Code::kSnapshotFailed, status.message(), status.system_errno());
     }
   }
   if (outcome.status.ok()) {
-    directory->RemoveOldGenerations(generation, keep);
+    directory->RemoveOldGenerations(generation, keep, named);
     outcome.path = directory->ImagePath(generation);
     outcome.bytes = last.bytes_written;
     outcome.copied_bytes = last.copied_bytes;
@@ -233,6 +246,12 @@ Status SnapshotProcess::Start(Arena* arena, Directory* directory, const Snapshot
   state.published_context = request.published_context;
   state.outcome.generation = request.source.generation;
   state.outcome.entries = request.source.entries;
+  if (state.outcome.generation == 0 || state.outcome.generation > kMaxGeneration) {
+    return Failed("there is no generation " + std::to_string(state.outcome.generation), EOVERFLOW);
+  }
+  if (Status status = directory->Check(); !status.ok()) {
+    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+  }
   Crc32c("", 0);  // its first call chooses an implementation, which the child may not
 
   std::unique_ptr<ImageWriterSpace> space;
@@ -243,26 +262,19 @@ Status SnapshotProcess::Start(Arena* arena, Directory* directory, const Snapshot
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return Failed("pipe", errno);
   state.progress.Reset(ends[0]);
   FileDescriptor child_end(ends[1]);
-  int file_fd;
-  if (Status status = directory->CreateTemporary(request.source.generation, &file_fd); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
-  }
-  FileDescriptor file(file_fd);
   state.task.source = request.source;
   state.task.space = space.get();
-  state.task.file = file.get();
   state.task.directory = directory->fd();
   state.task.progress = child_end.get();
   const std::string name = Directory::TemporaryName(request.source.generation);
   strncpy(state.task.temporary_name, name.c_str(), sizeof(state.task.temporary_name) - 1);
 
-  if (Status status = state.Fork(arena); !status.ok()) {
-    directory->RemoveTemporary(request.source.generation);
-    return status;
-  }
+  if (Status status = state.Fork(arena); !status.ok()) return status;
+  state.previous = std::move(*process);
   const Status watching = Thread::Start([](void* argument) { static_cast<State*>(argument)->Watch(); },
                                         &state, "forkstore-watch", &state.watcher);
   if (!watching.ok()) {
+    *process = std::move(state.previous);
     state.Kill(/*cancel=*/true);
     state.Reap(0);
     directory->RemoveTemporary(request.source.generation);

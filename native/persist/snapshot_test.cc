@@ -292,7 +292,7 @@ TEST_F(SnapshotTest, IsNotSeenByTheApplicationsOwnWaiting) {
   signal(SIGCHLD, before);
 }
 
-TEST_F(SnapshotTest, SurvivesTheTerminalsSignalsAndRunsNoHandlerOfTheApplication) {
+TEST_F(SnapshotTest, SurvivesWhatIsSentToAGroupAndRunsNoHandlerOfTheApplication) {
   static std::atomic<int> handled{0};
   const auto before_int = signal(SIGINT, [](int) { handled.fetch_add(1); });
   RandomArena arena(1, 900, 1);
@@ -301,7 +301,9 @@ TEST_F(SnapshotTest, SurvivesTheTerminalsSignalsAndRunsNoHandlerOfTheApplication
   ASSERT_TRUE(Start(arena, 1, &outcome, &process).ok());
   // At once, too: while the child is still setting itself up, they are blocked.
   for (int i = 0; i < 50; ++i) {
-    for (const int number : {SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPIPE}) {
+    for (const int number :
+         {SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPIPE, SIGTERM, SIGALRM, SIGVTALRM,
+          SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ, SIGRTMIN, SIGRTMAX}) {
       kill(static_cast<pid_t>(process->child_pid()), number);
     }
     usleep(500);

@@ -60,7 +60,7 @@ inline std::vector<uint8_t> ReferenceImage(const ImageSource& source) {
   }
   image.resize(image.size() + ((data_units + 15) / 16 * 4 + 4095) / 4096 * 4096 + 4096);
   memcpy(&image[0], "FORKSTOR", 8);
-  put(8, uint32_t{2});
+  put(8, uint32_t{3});
   put(12, uint32_t{0x01020304});
   put(20, uint32_t{4096});
   put(24, uint32_t{65536});

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { DurabilityMode, OpenOptions, OpenProgress, Store } from '../../lib/index.js'
+import type { DurabilityMode, Key, OpenOptions, OpenProgress, Store } from '../../lib/index.js'
 import { open } from '../../lib/index.js'
 import { damage, generations } from '../support/directory.js'
 import type { EngineName } from '../support/engines.js'
@@ -80,9 +80,11 @@ export function durabilitySuite(engine: EngineName): void {
     await expectRejection('ERR_FORKSTORE_SNAPSHOT_FAILED', () => store.commit())
   })
 
-  test('memory only: nothing to commit to', async () => {
+  test('memory only: nothing to lose', async () => {
     const store = await stores.open()
-    await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => store.commit())
+    store.map('m').set('a', 1)
+    await store.commit()
+    store.commitSync()
     expect(store.stats().log).toBe(undefined)
     for (const durability of logModes) {
       await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open({ engine, durability }))
@@ -96,11 +98,49 @@ export function durabilitySuite(engine: EngineName): void {
     await expectRejection('ERR_FORKSTORE_CLOSED', () => store.commit())
     await closed
     await expectRejection('ERR_FORKSTORE_CLOSED', () => store.commit())
+    expectError('ERR_FORKSTORE_CLOSED', () => store.commitSync())
+  })
+
+  test('commitSync() returns when what was written is on disk', async () => {
+    for (const durability of logModes) {
+      const path = stores.directory()
+      const store = await stores.open(path, { durability, snapshot: false })
+      const map = store.map('m')
+      for (let i = 0; i < 5; i++) {
+        map.set(i, i)
+        // One that is under way, and whose promise is kept as well.
+        const committed = i % 2 === 0 ? store.commit() : undefined
+        map.set('also', i)
+        store.commitSync()
+        expect([...(await openCopy(path)).map('m')].length).toBe(i + 2)
+        await committed
+      }
+      expectError('ERR_FORKSTORE_TRANSACTION', () => store.transaction(() => store.commitSync()))
+      store.commitSync()
+      await store.close()
+    }
+  })
+
+  test('commitSync() where there is no log says so', async () => {
+    const store = await stores.open(stores.directory(), { durability: 'snapshot' })
+    const { message } = expectError('ERR_FORKSTORE_INVALID_ARGUMENT', () => store.commitSync())
+    expect(message).toContain('await commit()')
+  })
+
+  test('commitSync() throws where the log has failed', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: false })
+    store.map('m').set('a', 1)
+    store.commitSync()
+    rmSync(path, { recursive: true })
+    store.map('m').set('b', 1)
+    expectError('ERR_FORKSTORE_LOG_FAILED', () => store.commitSync())
+    expectError('ERR_FORKSTORE_LOG_FAILED', () => store.commitSync())
   })
 
   test('those who wait together share a sync', async () => {
     const store = await stores.open(stores.directory())
-    const map = store.map<number>('a')
+    const map = store.map<Key, number>('a')
     const handler = async (index: number): Promise<void> => {
       await turn()
       map.set(index, index)
@@ -114,7 +154,7 @@ export function durabilitySuite(engine: EngineName): void {
   test('what one turn writes is on disk as a whole or not at all', async () => {
     const path = stores.directory()
     const store = await stores.open(path)
-    const map = store.map<number>('a')
+    const map = store.map<Key, number>('a')
     let isDone = false
     const writing = (async () => {
       for (let round = 1; !isDone; round++) {
@@ -144,14 +184,14 @@ export function durabilitySuite(engine: EngineName): void {
     store.map('emptied').set('a', 1).clear()
     store.map('some').set('a', 1).set('b', 2).set('c', 3).delete('a')
     store.map('some').set('a', 4)
-    const map = store.map<Record<string, unknown>>('fields').set('k', { n: 1 })
+    const map = store.map<Key, Record<string, unknown>>('fields').set('k', { n: 1 })
     map.patch('k', { when: new Date(5), minus: -0, none: undefined, ['__proto__']: 1 })
     map.increment('k', 'n', 0.5)
     map.set('inf', { n: 1 }).increment('inf', 'n', Infinity)
     await store.commit()
     const copy = await openCopy(path)
-    const names = Object.keys(store.stats().collections)
-    expect(Object.keys(copy.stats().collections).sort()).toEqual(names.sort())
+    const names = [...store.maps()].map(({ name }) => name)
+    expect([...copy.maps()].map(({ name }) => name)).toEqual(names)
     for (const name of names) expectEntries(copy.map(name), store.map(name).entries())
     expect(copy.stats().writes).toBe(store.stats().writes)
   })
@@ -166,7 +206,7 @@ export function durabilitySuite(engine: EngineName): void {
     const model = new Map<number, unknown>()
     let store = await stores.open(path)
     for (let round = 0; round < 12; round++) {
-      const map = store.map<unknown, number>('a')
+      const map = store.map<number, unknown>('a')
       expectEntries(map as never, model)
       for (let turns = 0; turns < 15; turns++) {
         for (let count = random(40); count >= 0; count--) {
@@ -244,7 +284,7 @@ export function durabilitySuite(engine: EngineName): void {
   test('commits and snapshots at the same time', async () => {
     const path = stores.directory()
     const store = await stores.open(path)
-    const map = store.map<number>('a')
+    const map = store.map<Key, number>('a')
     for (let round = 0; round < 10; round++) {
       map.set('before', round)
       const snapshot = store.snapshot()
@@ -372,7 +412,7 @@ export function durabilitySuite(engine: EngineName): void {
   test('what is refused is not logged', async () => {
     const path = stores.directory()
     const store = await stores.open(path)
-    const map = store.map<unknown>('a').set('n', 1)
+    const map = store.map<Key, unknown>('a').set('n', 1)
     await store.commit()
     const { appendedBytes } = store.stats().log!
     expectError('ERR_FORKSTORE_UNSUPPORTED_VALUE', () => map.set('x', () => 1))

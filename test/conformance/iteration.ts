@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ForkstoreMap } from '../../lib/index.js'
+import type { ForkstoreMap, Key } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectSame, expectError } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
@@ -7,7 +7,7 @@ import { Stores } from '../support/stores.js'
 /** Iterators behave as those of Map do, whatever happens to the map on the way. */
 export function iterationSuite(engine: EngineName): void {
   const stores = new Stores(engine)
-  const makeMap = async (...entries: [string, unknown][]): Promise<ForkstoreMap> => {
+  const makeMap = async (...entries: [string, unknown][]): Promise<ForkstoreMap<Key, unknown>> => {
     const map = (await stores.open()).map('users')
     for (const [key, value] of entries) map.set(key, value)
     return map

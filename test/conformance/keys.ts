@@ -3,6 +3,7 @@ import type { EngineName } from '../support/engines.js'
 import { expectSame, expectEntries, expectError } from '../support/expect.js'
 import { keys } from '../support/samples.js'
 import { Stores } from '../support/stores.js'
+import type { Key } from '../../lib/index.js'
 
 /** Keys of every kind are kept apart, and compared as Map does. */
 export function keysSuite(engine: EngineName): void {
@@ -20,7 +21,7 @@ export function keysSuite(engine: EngineName): void {
   })
 
   test('every kind of key can be deleted, patched and incremented', async () => {
-    const map = (await stores.open()).map<{ n: number; s?: string }>('keys')
+    const map = (await stores.open()).map<Key, { n: number; s?: string }>('keys')
     for (const key of keys) map.set(key, { n: 1 })
     keys.forEach((key, index) => {
       expect(map.increment(key, 'n', index)).toBe(1 + index)
@@ -75,7 +76,7 @@ export function keysSuite(engine: EngineName): void {
   })
 
   test('100,000 keys that look alike', async () => {
-    const map = (await stores.open()).map<number>('keys')
+    const map = (await stores.open()).map<Key, number>('keys')
     for (let index = 0; index < 50_000; index++) map.set(`user:${index}@example.com`, index).set(index, index)
     expect(map.size).toBe(100_000)
     for (let index = 0; index < 50_000; index += 7) {

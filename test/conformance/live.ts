@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { copy } from '../../lib/index.js'
-import type { AnyRoot, ForkstoreMap } from '../../lib/index.js'
+import type { AnyRoot, ForkstoreMap, Key } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectEntries, expectError, expectRejection, expectSame } from '../support/expect.js'
 import { storable } from '../support/samples.js'
@@ -13,8 +13,8 @@ const user = { name: 'Ada Lovelace', visits: 1, options: { newsletter: false }, 
 /** map.live: views of entries. */
 export function liveSuite(engine: EngineName): void {
   const stores = new Stores(engine)
-  const makeMap = async (): Promise<ForkstoreMap<AnyRoot>> => {
-    const map = (await stores.open()).map<AnyRoot>('users')
+  const makeMap = async (): Promise<ForkstoreMap<Key, AnyRoot>> => {
+    const map = (await stores.open()).map<Key, AnyRoot>('users')
     return map
       .set('first', { n: 0 })
       .set('a@b', user)
@@ -158,14 +158,14 @@ export function liveSuite(engine: EngineName): void {
   test('is saved and loaded', async () => {
     const path = stores.directory()
     const store = await stores.open(path)
-    const map = store.map<AnyRoot>('users').set('a', user).set('b', user).set('c', user)
+    const map = store.map<Key, AnyRoot>('users').set('a', user).set('b', user).set('c', user)
     const live = map.live('a') as AnyRoot
     live['list'] = [1, , -0, NaN, undefined, 5n] // prettier-ignore
     map.live('c')
     await store.close()
     expectError('ERR_FORKSTORE_CLOSED', () => live['list'] as unknown)
     const again = await stores.open(path)
-    const users = again.map<AnyRoot>('users')
+    const users = again.map<Key, AnyRoot>('users')
     expectEntries(users as never, [['a', { ...user, list: [1, , -0, NaN, undefined, 5n] }], ['b', user], ['c', user]]) // prettier-ignore
     const one = users.live('a') as AnyRoot
     one['list'].pop()
@@ -181,7 +181,7 @@ export function liveSuite(engine: EngineName): void {
   })
 
   test('many entries', async () => {
-    const map = (await stores.open()).map<AnyRoot>('users')
+    const map = (await stores.open()).map<Key, AnyRoot>('users')
     for (let n = 0; n < 3000; n++) map.set(n, { n, list: [] })
     for (let n = 0; n < 3000; n += 2) (map.live(n) as AnyRoot)['list'].push({ n })
     for (let n = 0; n < 3000; n += 3) map.delete(n)

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { symlinkSync } from 'node:fs'
+import { chmodSync, chownSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import { Stores } from '../support/stores.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const holder = join(root, 'test', 'support', 'holder.ts')
+const otherUser = join(root, 'test', 'support', 'other-user.ts')
 
 /** One holder of a directory at a time. */
 export function lockSuite(engine: EngineName): void {
@@ -61,6 +62,48 @@ export function lockSuite(engine: EngineName): void {
     const store = await stores.open(path)
     expectEntries(store.map('a'), [['saved', 1]])
     await store.close()
+  })
+
+  // Only root can leave a lock of somebody else.
+  const testAsRoot = (name: string, body: () => Promise<void>): void => {
+    if (process.getuid?.() === 0) test(name, body)
+  }
+  const lockFile = engine === 'js' ? 'lock.json' : 'lock'
+
+  testAsRoot('a lock of another user that is in the way: whose it is, and what to do', async () => {
+    const path = stores.directory()
+    await (await stores.open(path)).close()
+    chmodSync(dirname(path), 0o755)
+    const asUser = (): { code: string; message: string; cause: string } =>
+      JSON.parse(
+        execFileSync(process.execPath, ['--import', 'tsx', otherUser, engine, path, '23456'], {
+          cwd: root,
+          encoding: 'utf8',
+        }),
+      ) as ReturnType<typeof asUser>
+    // In a directory that everybody may write to, but nobody may remove another's files from.
+    writeFileSync(join(path, lockFile), '')
+    utimesSync(join(path, lockFile), 1, 1) // left behind long ago
+    chownSync(join(path, lockFile), 12345, 0)
+    chmodSync(path, 0o1777)
+    const refused = asUser()
+    expect(refused).toMatchObject({
+      code: 'ERR_FORKSTORE_IO',
+      cause: expect.stringMatching(/^(EACCES|EPERM)$/) as string,
+    })
+    expect(refused.message).toContain(join(path, lockFile))
+    expect(refused.message).toContain(
+      `it belongs to user 12345, and this process is user 23456: run it as that user, or give it the store (chown -R 23456 ${path})`,
+    )
+    // In one of another user's.
+    unlinkSync(join(path, lockFile))
+    chmodSync(path, 0o755)
+    chownSync(path, 12345, 0)
+    expect(asUser().message).toContain('the directory belongs to user 12345, and this process is user 23456')
+    chmodSync(path, 0o700)
+    expect(asUser().message).toContain('belongs to user 12345, and this process is user 23456')
+    execFileSync('chown', ['-R', '23456', path])
+    expect(asUser().code).toBe('opened')
   })
 
   test('a process is refused while this one is the holder', async () => {

@@ -82,7 +82,7 @@ export function logCollectionsSuite(engine: EngineName): void {
   test('live entries of maps', async () => {
     const path = stores.directory()
     const store = await stores.open(path)
-    const users = store.map<{ visits: number; tags: string[] }, number | string | bigint>('users')
+    const users = store.map<number | string | bigint, { visits: number; tags: string[] }>('users')
     for (const key of ['ada', 7, 9n, NaN]) users.set(key, { visits: 0, tags: [] })
     for (const key of ['ada', 7, 9n, NaN]) {
       const user = users.live(key) as { visits: number; tags: string[] }

@@ -16,7 +16,7 @@ interface Iteration {
 /** What a program works on: the oracle beside the real thing. */
 interface State {
   model: Map<Key, unknown>
-  real: ForkstoreMap
+  real: ForkstoreMap<Key, unknown>
   iterations: Iteration[]
 }
 
@@ -165,6 +165,62 @@ const command: fc.Arbitrary<Command> = fc.oneof(
             expectSame(real.increment(key, name as never, by), after)
           } else {
             expectFailure(model.has(key) ? 'ERR_FORKSTORE_WRONG_TYPE' : 'ERR_FORKSTORE_NOT_FOUND', () => real.increment(key, name as never, by)) // prettier-ignore
+          }
+        },
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(key, fields, fc.array(fieldName, { maxLength: 4 })).map(
+      ([key, fields, names]): Command =>
+        ({ model, real }) => {
+          const before = model.get(key)
+          const remove = names.filter((name) => !Object.hasOwn(fields, name))
+          const run = (): unknown => real.patch(key, fields, { remove })
+          if (isObject(before)) {
+            const after = withFields(before, fields)
+            for (const name of remove) Reflect.deleteProperty(after, name)
+            model.set(key, after)
+            run()
+          } else {
+            expectFailure(model.has(key) ? 'ERR_FORKSTORE_WRONG_TYPE' : 'ERR_FORKSTORE_NOT_FOUND', run)
+          }
+        },
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(key, fc.double(), fc.option(fc.integer(), { nil: undefined })).map(
+      ([key, by, initial]): Command =>
+        ({ model, real }) => {
+          const before = model.has(key) ? model.get(key) : initial
+          const run = (): number => real.increment(key, by, initial === undefined ? {} : { initial })
+          if (typeof before === 'number') {
+            model.set(key, before + by)
+            expectSame(run(), before + by)
+          } else if (!model.has(key)) {
+            expectFailure('ERR_FORKSTORE_NOT_FOUND', run)
+          } else {
+            expectFailure(
+              isObject(before) ? 'ERR_FORKSTORE_INVALID_ARGUMENT' : 'ERR_FORKSTORE_WRONG_TYPE',
+              run,
+            )
+          }
+        },
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(key, value).map(
+      ([key, value]): Command =>
+        ({ model, real }) => {
+          const before = model.get(key)
+          const run = (): unknown => real.update(key, (given) => (expectSame(given, before), value))
+          if (value === undefined && before !== undefined) {
+            expectFailure('ERR_FORKSTORE_INVALID_ARGUMENT', run)
+          } else {
+            if (value !== undefined) model.set(key, value)
+            expectSame(run(), value)
           }
         },
     ),

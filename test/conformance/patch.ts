@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ForkstoreErrorCode, ForkstoreMap } from '../../lib/index.js'
+import type { ForkstoreErrorCode, ForkstoreMap, Key } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectSame, expectEntries, expectError } from '../support/expect.js'
 import { storable } from '../support/samples.js'
@@ -10,8 +10,8 @@ type Fields = Record<string, unknown>
 /** patch and increment. */
 export function patchSuite(engine: EngineName): void {
   const stores = new Stores(engine)
-  const makeMap = async (value: unknown): Promise<ForkstoreMap<Fields>> => {
-    const map = (await stores.open()).map<Fields>('users')
+  const makeMap = async (value: unknown): Promise<ForkstoreMap<Key, Fields>> => {
+    const map = (await stores.open()).map<Key, Fields>('users')
     return map.set('a', value as Fields)
   }
 
@@ -118,7 +118,7 @@ export function patchSuite(engine: EngineName): void {
   test('a patch that is refused for its key or value writes nothing at all', async () => {
     const store = await stores.open()
     const map = store
-      .map<unknown>('users')
+      .map<Key, unknown>('users')
       .set('text', 'some text')
       .set('wide', { ['n'.repeat(300)]: 1 })
     const { writes } = store.stats()
@@ -135,7 +135,7 @@ export function patchSuite(engine: EngineName): void {
   })
 
   test('refusals name the entry, and the field where it is one', async () => {
-    const map = (await stores.open()).map<unknown>('m').set('i3', { x: 'text' }).set(4, 'text')
+    const map = (await stores.open()).map<Key, unknown>('m').set('i3', { x: 'text' }).set(4, 'text')
     const message = (code: ForkstoreErrorCode, run: () => unknown): string => expectError(code, run).message
     expect(message('ERR_FORKSTORE_WRONG_TYPE', () => map.increment('i3', 'x'))).toBe(
       'm["i3"].x: only a number can be incremented',

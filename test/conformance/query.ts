@@ -1,7 +1,7 @@
 /* eslint-disable @typescript-eslint/no-dynamic-delete -- deleting members of a tree is what is tested */
 import { expect, test } from 'vitest'
 import { copy, query, Query } from '../../lib/index.js'
-import type { AnyRoot, ForkstoreMap, Store } from '../../lib/index.js'
+import type { AnyRoot, ForkstoreMap, Key, Store } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectError, expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
@@ -26,11 +26,11 @@ export function querySuite(engine: EngineName): void {
   const users = Object.fromEntries(Array.from({ length: COUNT }, (_, n) => [`key ${n}`, makeUser(n)]))
   const plain = Object.values(users)
 
-  const make = async (): Promise<{ store: Store; root: AnyRoot; map: ForkstoreMap<User> }> => {
+  const make = async (): Promise<{ store: Store; root: AnyRoot; map: ForkstoreMap<Key, User> }> => {
     const store = await stores.open()
     store.root['users'] = users
     store.root['list'] = plain
-    const map = store.map<User>('users')
+    const map = store.map<Key, User>('users')
     for (const [key, user] of Object.entries(users)) map.set(key, user)
     return { store, root: store.root, map }
   }
@@ -334,7 +334,8 @@ export function querySuite(engine: EngineName): void {
   test('of maps: what callbacks get can be read only, until the store changes', async () => {
     const { map, root } = await make()
     let first: User | undefined
-    map.some((user) => {
+    map.some((row) => {
+      const user = row as User
       first = user
       expect(Object.keys(user)).toEqual(['n', 'name', 'options'])
       expect(user).toEqual(makeUser(0))
@@ -367,8 +368,8 @@ export function querySuite(engine: EngineName): void {
   test('of maps: what comes out is the caller’s', async () => {
     const { map } = await make()
     const found = map.find((user) => user.n === 1) as User
-    const all = map.filter((user) => user.n < 2).toArray()
-    const [option] = map.map((user) => user.options).take(1)
+    const all = map.filter((user) => user.n < 2).toArray() as User[]
+    const [option] = map.map((user) => user.options).take(1) as Iterable<User['options']>
     found.n = 100
     all[0]!.options.depth.push({ n: 5 })
     option!.newsletter = false
@@ -395,7 +396,7 @@ export function querySuite(engine: EngineName): void {
 
   test('of maps: keys of every kind and values that are no objects', async () => {
     const { store } = await make()
-    const map = store.map<unknown>('mixed').set('a', 1).set(1, 'x').set(2n, [1, , 3]).set('d', new Date(5)).set('u', undefined) // prettier-ignore
+    const map = store.map<Key, unknown>('mixed').set('a', 1).set(1, 'x').set(2n, [1, , 3]).set('d', new Date(5)).set('u', undefined) // prettier-ignore
     expectSame(map.map((value, key) => [key, copyOfAny(value)]).toArray(), [['a', 1], [1, 'x'], [2n, [1, , 3]], ['d', new Date(5)], ['u', undefined]]) // prettier-ignore
     expectSame(map.filter((_, key) => key === 2n).toArray(), [[1, , 3]]) // prettier-ignore
   })
@@ -423,15 +424,57 @@ export function querySuite(engine: EngineName): void {
     })
     expectSame(seen, ['ERR_FORKSTORE_DETACHED', 'key 0', 1, 1, 2, 2])
     // A value that is no container has no view: nothing happens.
-    const mixed = map as ForkstoreMap
+    const mixed = map as ForkstoreMap<Key, unknown>
     mixed.set('number', 5)
     let first: User | undefined
-    map.some((user) => (first = user) !== undefined)
+    map.some((user) => (first = user as User) !== undefined)
     expect(mixed.live('number')).toBe(5)
     expect(mixed.live('nobody')).toBeUndefined()
     expect(first?.n).toBe(0)
     map.live('key 2')
     expectError('ERR_FORKSTORE_DETACHED', () => first?.n)
+  })
+
+  for (const size of [5, 64, 65, 700]) {
+    test(`what comes or comes back while a query runs is not visited: ${size} members`, async () => {
+      const { store, root } = await make()
+      const names = Array.from({ length: size }, (_, n) => (n % 3 === 0 ? String(10 * n) : `n${n}`))
+      root['members'] = Object.fromEntries(names.map((name, n) => [name, n]))
+      root['items'] = names
+      const map = store.map<Key, number>('few')
+      names.forEach((name, n) => map.set(name, n))
+      const order = Object.keys(root['members'] as object)
+      const seen: string[] = []
+      query(root['members'] as Record<string, number>).forEach((value, name) => {
+        seen.push(name)
+        for (const again of [name, order.at(-1) as string]) {
+          delete root['members'][again]
+          root['members'][again] = value
+        }
+        root['members'][`new ${name}`] = root['members'][`${10 * value + 5}`] = value
+      })
+      expect(seen).toEqual(order.slice(0, -1))
+      const keys: unknown[] = []
+      map.count((value, key) => {
+        keys.push(key)
+        map.delete(key)
+        return map.set(key, value).set(`new ${String(key)}`, value)
+      })
+      expect(keys).toEqual(names)
+      let items = 0
+      query(root['items'] as string[]).forEach((item) => {
+        items++
+        root['items'].push(item)
+      })
+      expect(items).toBe(size)
+    })
+  }
+
+  test('of maps: what is in a row is the same view each time', async () => {
+    const { map } = await make()
+    const isSame = (one: unknown, other: unknown): boolean => one === other
+    expect(map.every((user) => isSame(user.options, user.options))).toBe(true)
+    expect(map.every((user) => isSame(user.options.depth[0], user.options.depth[0]))).toBe(true)
   })
 
   test('after close', async () => {

@@ -29,15 +29,15 @@ export function rollbackSuite(engine: EngineName): void {
     }
   }
 
-  const make = async (): Promise<{ store: Store; map: ForkstoreMap<AnyRoot, string>; root: AnyRoot }> => {
+  const make = async (): Promise<{ store: Store; map: ForkstoreMap<string, AnyRoot>; root: AnyRoot }> => {
     const store = await stores.open()
-    const map = store.map<AnyRoot, string>('map')
+    const map = store.map<string, AnyRoot>('map')
     for (const [key, value] of entries) map.set(key, value as AnyRoot)
     return { store, map, root: store.root }
   }
 
   /** What a callback does for each key, to be taken back. */
-  const changes: Record<string, (map: ForkstoreMap<AnyRoot, string>, key: string) => unknown> = {
+  const changes: Record<string, (map: ForkstoreMap<string, AnyRoot>, key: string) => unknown> = {
     'the current one deleted': (map, key) => map.delete(key),
     'the current one deleted and set again': (map, key) => map.delete(key) && map.set(key, { again: 1 }),
     'its neighbours deleted': (map, key) => {

@@ -1,7 +1,7 @@
 /* eslint-disable @typescript-eslint/no-dynamic-delete -- deleting members of a tree is what is tested */
 import { expect, test } from 'vitest'
 import { copy } from '../../lib/index.js'
-import type { AnyRoot, ForkstoreMap, Store } from '../../lib/index.js'
+import type { AnyRoot, ForkstoreMap, Key, Store } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectEntries, expectError, expectRejection, expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
@@ -42,7 +42,9 @@ export function transactionSuite(engine: EngineName): void {
     ['d', { big: 'x'.repeat(500) }],
   ]
 
-  const makeStore = async (path?: string): Promise<{ store: Store; root: AnyRoot; map: ForkstoreMap }> => {
+  const makeStore = async (
+    path?: string,
+  ): Promise<{ store: Store; root: AnyRoot; map: ForkstoreMap<Key, unknown> }> => {
     const store = await stores.open(path)
     Object.assign(store.root, data())
     const map = store.map('map')
@@ -50,7 +52,7 @@ export function transactionSuite(engine: EngineName): void {
     return { store, root: store.root, map }
   }
 
-  const changes: Record<string, (root: AnyRoot, map: ForkstoreMap) => unknown> = {
+  const changes: Record<string, (root: AnyRoot, map: ForkstoreMap<Key, unknown>) => unknown> = {
     'a new member': (root) => (root['new'] = { a: [1] }),
     'members replaced': (root) => Object.assign(root, { small: 1, list: {}, text: ['y'] }),
     'members deleted': (root) => ['users', 'small', 'list'].map((name) => delete root[name]),
@@ -289,7 +291,7 @@ export function transactionSuite(engine: EngineName): void {
 
   test('maps that were made stay, empty', async () => {
     const { store } = await makeStore()
-    let map: ForkstoreMap | undefined
+    let map: ForkstoreMap<Key, unknown> | undefined
     fail(store, () => {
       map = store.map('new').set('a', 1)
     })

@@ -7,6 +7,7 @@ import { Stores } from '../support/stores.js'
 import { expectShows } from '../support/views.js'
 
 type List = unknown[]
+type Deep = { deep?: object }
 
 /** Arrays of the live tree. */
 export function treeArraysSuite(engine: EngineName): void {
@@ -443,6 +444,59 @@ export function treeArraysSuite(engine: EngineName): void {
     expect([...query(list).toArray()]).toEqual(['second', 'last', ...far])
     expect(Object.values(list.splice(2, end))).toEqual(far)
   }, 20_000)
+
+  const cuts: Record<string, (list: List) => unknown> = {
+    'all but one': (list) => (list.length = 1),
+    'all behind the first, returned': (list) => list.splice(1),
+    'all before the last': (list) => list.splice(0, list.length - 1),
+    'a half': (list) => (list.length = list.length / 2),
+    'the middle, for others': (list) => list.splice(400, 700, { new: 1 }, 2),
+    'a few of many': (list) => list.splice(100, 300),
+    'in pieces': (list) => [1, 2, 3].map((piece) => list.splice(piece, 300)),
+    'all, and filled again': (list) => [list.splice(0), list.push(...objects(500)), list.splice(7, 400)],
+  }
+
+  test.each(Object.keys(cuts))('very many items go at once: %s', async (name) => {
+    const cut = cuts[name]!
+    const store = await stores.open()
+    const data: List = Array.from({ length: 1600 }, (_, n) =>
+      n % 7 === 3 ? 's'.repeat(n % 400) : n % 11 === 5 ? [n, new Date(n), [{ n }]] : { n, deep: { n } },
+    )
+    delete data[1234]
+    store.root['list'] = data
+    const list = store.root['list'] as List
+    const items = data.slice()
+    const held = list.map((item) => (typeof item === 'object' ? item : undefined)) as (Deep | undefined)[]
+    const deep = held.map((item) => item?.deep)
+
+    const taken = (): void => {
+      cut(list)
+      throw new Error('taken back')
+    }
+    expect(() => store.transaction(taken)).toThrow('taken back')
+    expectSame(copy(list), data)
+    expect(held.every((item, index) => item === undefined || list[index] === item)).toBe(true)
+    expect(held.every((item, index) => item?.deep === deep[index])).toBe(true)
+
+    expectSame(cut(list), cut(data))
+    expectSame(copy(list), data)
+    const left = new Set(data)
+    const stays = (_: unknown, index: number): boolean => left.has(items[index])
+    const isGone = (view: object | undefined): boolean => {
+      try {
+        return view === undefined || Object.keys(view).length < 0
+      } catch (error) {
+        return (error as { code: string }).code === 'ERR_FORKSTORE_DETACHED'
+      }
+    }
+    const kept = held.filter((item, index) => item !== undefined && stays(item, index))
+    const objectsLeft = list.filter((item) => typeof item === 'object')
+    expect(kept.every((item) => objectsLeft.includes(item as object))).toBe(true)
+    expect(held.every((item, index) => stays(item, index) || isGone(item))).toBe(true)
+    expect(deep.every((item, index) => stays(item, index) || isGone(item))).toBe(true)
+    list.push({ last: true })
+    expect(copy(list.at(-1) as object)).toEqual({ last: true })
+  })
 
   test('arrays are saved and loaded', async () => {
     const path = stores.directory()

@@ -10,7 +10,7 @@ import { expectShows } from '../support/views.js'
 const RUNS = Number(process.env['FORKSTORE_TREE_RUNS'] ?? 200)
 
 /** Random programs over the live tree and over plain data, with views kept across them. */
-export function treeModelSuite(engine: EngineName): void {
+export function treeModelSuite(engine: EngineName, isForgetful = false): void {
   const stores = new Stores(engine)
 
   test('random programs', async () => {
@@ -23,6 +23,7 @@ export function treeModelSuite(engine: EngineName): void {
           data: {},
           kept: [],
           transaction: (run) => store.transaction(run),
+          isForgetful,
         }
         for (const run of program) {
           run(state)
@@ -48,6 +49,7 @@ export function treeModelSuite(engine: EngineName): void {
               data,
               kept: [],
               transaction: (run) => store.transaction(run),
+              isForgetful,
             }
             expectSame(copy(state.root), data)
             program.slice(0, 12).forEach((run) => run(state))

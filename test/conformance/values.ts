@@ -146,7 +146,7 @@ export function valuesSuite(engine: EngineName): void {
 
   test.each(refused)('refused: $name', async ({ value, says }) => {
     const store = await stores.open()
-    const map = store.map<unknown>('users')
+    const map = store.map<string, unknown>('users')
     map.set('a@b', { before: true })
     for (const write of [
       () => map.set('a@b', value),

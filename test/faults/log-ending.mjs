@@ -30,6 +30,42 @@ if (how === 'nothing to do') {
   process.exit()
 } else if (how === 'exit') {
   setImmediate(() => setImmediate(() => process.exit()))
+} else if (how === 'exit at once') {
+  process.exit()
+} else if (how === 'exit in a transaction') {
+  map.set('b', 2)
+  store.transaction(() => {
+    map.set('a', 'not this')
+    process.exit()
+  })
+} else if (how === 'writes at exit') {
+  // Before ours and after it.
+  process.prependListener('exit', () => map.set('b', 2))
+  process.on('exit', () => {
+    map.set('c', 3)
+    store.transaction(() => {
+      map.set('d', 4)
+      map.set('e', 5)
+    })
+    map.set('f', 6)
+  })
+  setTimeout(() => process.exit(), 20)
+} else if (how === 'a listener goes on') {
+  process.on('uncaughtException', () => {
+    setTimeout(() => {
+      map.set('b', 2)
+      process.exit()
+    }, 10)
+  })
+  setImmediate(() => {
+    throw new Error('somebody catches this')
+  })
+} else if (how === 'kill after a turn') {
+  // Nothing but the system has it: no sync is due for a second.
+  setTimeout(() => {
+    map.set('b', 2)
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100)
+  }, 1)
 } else if (how === 'an uncaught exception') {
   setImmediate(() =>
     setImmediate(() => {

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { expect } from 'vitest'
 import { ForkstoreError, type ForkstoreErrorCode, type ForkstoreMap } from '../../lib/index.js'
+import type { Key } from '../../lib/index.js'
 
 /** Runs what must fail with this code; returns the error. */
 export function expectError(code: ForkstoreErrorCode, run: () => unknown): ForkstoreError {
@@ -43,11 +44,11 @@ function checkError(code: ForkstoreErrorCode, error: unknown): ForkstoreError {
 
 /** Every entry, in order: -0, NaN, holes and the kind of bytes count. */
 export function expectEntries(
-  map: ForkstoreMap<never, never> | ForkstoreMap,
+  map: ForkstoreMap<never, never> | ForkstoreMap<Key, unknown>,
   expected: Iterable<[unknown, unknown]>,
 ): void {
   const entries = [...expected]
-  expectSame([...(map as ForkstoreMap).entries()], entries)
+  expectSame([...(map as ForkstoreMap<Key, unknown>).entries()], entries)
   expect(map.size).toBe(entries.length)
 }
 

@@ -31,6 +31,7 @@ export function fakeNativeStore(options: FakeOptions = {}): FakeNativeStore {
 
   const fake: Partial<FakeNativeStore> = {
     shapes,
+    result: new Float64Array(6),
     get operationBuffer() {
       return operationBuffer
     },

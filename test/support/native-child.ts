@@ -11,7 +11,7 @@ async function main(): Promise<void> {
     const engine = await nativeEngine({ windows })
     if (process.argv[2] === 'tree') checkTreePrograms(engine, 60)
     else checkMapPrograms(engine, 100)
-    engine.close()
+    await engine.close()
   }
   console.log('same results')
 }

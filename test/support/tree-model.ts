@@ -21,6 +21,8 @@ export interface TreeState {
   data: Plain
   kept: Kept[]
   transaction: (run: () => void) => void
+  /** The cache of views is so small that a view that is held may be another one than that of the next read. */
+  isForgetful?: boolean
 }
 
 export type TreeCommand = (state: TreeState) => void
@@ -71,7 +73,7 @@ export function checkTree(state: TreeState): void {
   const found = reachable(state)
   for (const { view, data } of state.kept) {
     if (found.has(data)) {
-      expect(found.get(data) === view).toBe(true)
+      if (state.isForgetful !== true) expect(found.get(data) === view).toBe(true)
       expectSame(copy(view), data)
     } else {
       expectDetached(view)

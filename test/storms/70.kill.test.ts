@@ -7,12 +7,12 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
-import { open } from '../lib/index.js'
-import { Action, FaultPlan } from './support/shim.js'
+import { open } from '../../lib/index.js'
+import { Action, FaultPlan } from '../support/shim.js'
 // @ts-expect-error: plain JavaScript, shared with the programs that are killed
-import { stateAfter } from './faults/model.mjs'
+import { stateAfter } from '../faults/model.mjs'
 
-const victimPath = fileURLToPath(new URL('./faults/victim.mjs', import.meta.url))
+const victimPath = fileURLToPath(new URL('../faults/victim.mjs', import.meta.url))
 const base = mkdtempSync(join(tmpdir(), 'forkstore-kill-'))
 afterAll(() => {
   rmSync(base, { recursive: true, force: true })

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import type { EngineName } from './support/engines.js'
-import { checkLeftovers, delay, LogVictim, until } from './support/log-victim.js'
+import type { EngineName } from '../support/engines.js'
+import { checkLeftovers, delay, LogVictim, until } from '../support/log-victim.js'
 
 const base = mkdtempSync(join(tmpdir(), 'forkstore-log-kill-'))
 afterAll(() => {

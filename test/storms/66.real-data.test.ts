@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import { copy, open, type OpenOptions } from '../lib/index.js'
-import { engines, type EngineName } from './support/engines.js'
+import { copy, open, type OpenOptions } from '../../lib/index.js'
+import { engines, type EngineName } from '../support/engines.js'
 // @ts-expect-error: plain JavaScript, shared with the program that is killed
-import * as realData from './faults/real-data.mjs'
+import * as realData from '../faults/real-data.mjs'
 
 type Data = Record<string, unknown>
 
@@ -110,7 +110,7 @@ async function runAndKill(
   round: number,
 ): Promise<{ acknowledged: number; requested: number }> {
   const child = fork(
-    fileURLToPath(new URL('./faults/real-data-victim.mjs', import.meta.url)),
+    fileURLToPath(new URL('../faults/real-data-victim.mjs', import.meta.url)),
     [directory, engine],
     {
       execArgv: [],

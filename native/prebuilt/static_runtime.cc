@@ -1,4 +1,5 @@
-// What the statically linked C++ runtime refers to and glibc 2.28 does not have.
+// What the statically linked C++ runtime of the prebuilt addon refers to and glibc 2.28 does not have. No
+// other build has this file, or the flags beside it.
 
 #include <features.h>  // says whether this is glibc
 
@@ -19,8 +20,8 @@ __attribute__((visibility("hidden"))) int _dl_find_object(void* /*address*/,
   return -1;
 }
 
-// Moved into libc.so with glibc 2.34, under new versions. binding.gyp wraps the runtime's references
-// (ld --wrap), and these go to the old versions, which every glibc has.
+// Moved into libc.so with glibc 2.34, under new versions. link_flags_x64 wraps the runtime's
+// references (ld --wrap), and these go to the old versions, which every glibc has.
 int forkstore_pthread_once(pthread_once_t* control, void (*routine)());
 int forkstore_pthread_key_create(pthread_key_t* key, void (*destructor)(void*));
 __asm__(".symver forkstore_pthread_once,pthread_once@GLIBC_2.2.5");

@@ -6,9 +6,9 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { crashCopy, editLog, logEnd, logFiles } from './support/log-files.js'
-import { checkLeftovers, delay, LogVictim, until } from './support/log-victim.js'
-import { Action, FaultPlan } from './support/shim.js'
+import { crashCopy, editLog, logEnd, logFiles } from '../support/log-files.js'
+import { checkLeftovers, delay, LogVictim, until } from '../support/log-victim.js'
+import { Action, FaultPlan } from '../support/shim.js'
 
 const base = mkdtempSync(join(tmpdir(), 'forkstore-log-kill-calls-'))
 afterAll(() => {
@@ -27,14 +27,16 @@ const calls = [
   'pwritev',
   'ftruncate',
 ]
+// A log that goes on, and one that is closed, never shortens a file.
+const callsWhileWriting = calls.filter((call) => call !== 'ftruncate')
 
 test('writing: killed at the first four of every instrumented call after a commit', async () => {
   const directory = join(base, 'instrumented')
   let held = 0
   const struck = new Set<string>()
-  for (let round = 0; round < calls.length * 4; round++) {
-    const call = calls[round % calls.length]!
-    const nth = 1 + Math.floor(round / calls.length)
+  for (let round = 0; round < callsWhileWriting.length * 4; round++) {
+    const call = callsWhileWriting[round % callsWhileWriting.length]!
+    const nth = 1 + Math.floor(round / callsWhileWriting.length)
     const plan = new FaultPlan()
     const victim = new LogVictim('write', 'native', directory, round, plan.environment)
     await until(() => victim.acknowledged > held || !victim.isRunning, 'a first commit')
@@ -49,7 +51,7 @@ test('writing: killed at the first four of every instrumented call after a commi
     held = await checkLeftovers('native', directory, atLeast, Math.max(victim.requested, held))
     plan.close()
   }
-  expect([...struck].sort()).toEqual([...calls].sort())
+  expect([...struck].sort()).toEqual([...callsWhileWriting].sort())
 }, 600_000)
 
 /** A store whose process was killed, twice; without preallocated space, since it will be copied. */
@@ -129,7 +131,7 @@ test('closing: killed at every instrumented call', async () => {
   const struck = await killEverywhere('close', directory, async (left) => {
     await checkLeftovers('native', left, holds + 25, holds + 25)
   })
-  expect(struck).toEqual([...calls].sort())
+  expect(struck).toEqual([...callsWhileWriting].sort())
 }, 600_000)
 
 test('giving up the log: killed at every instrumented call', async () => {

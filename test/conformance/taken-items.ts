@@ -1,0 +1,607 @@
+import assert from 'node:assert'
+import { inspect, isDeepStrictEqual, types } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { copy, query, type Store } from '../../lib/index.js'
+import { openEngine, type EngineName } from '../support/engines.js'
+import { expectError, expectSame } from '../support/expect.js'
+import { Stores } from '../support/stores.js'
+import { expectShows } from '../support/views.js'
+
+type List = unknown[]
+type Fields = Record<string, unknown>
+
+/** More than are copied at once. */
+const MANY = 17_000
+
+/** Items of every kind, with what is below them. */
+function itemsOf(count: number, from = 0): List {
+  return Array.from({ length: count }, (_, at) => {
+    const n = from + at
+    switch (n % 40) {
+      case 1:
+        return `text ${n}`
+      case 2:
+        return n % 3 === 0 ? 'long '.repeat(50) + n : null
+      case 3:
+        return [n, [n, 'x'], {}]
+      case 4:
+        return { n, deep: { list: [{ n }, undefined], text: 'y'.repeat(n % 200) } }
+      case 5:
+        return n % 5 === 0 ? new Date(n) : undefined
+      case 6:
+        return n % 5 === 0 ? Buffer.from(`${n}`) : -0
+      case 7:
+        return BigInt(n) * 10n ** 20n
+      case 8:
+      case 9:
+        return { n }
+      default:
+        return n
+    }
+  })
+}
+
+/** Each as it would be stored. */
+function cloneOf(items: List): List {
+  return items.map((item) => (Buffer.isBuffer(item) ? Buffer.from(item) : structuredClone(item)))
+}
+
+/** That a view shows these items; where they are many, not through every way of reading them. */
+function expectHolds(view: unknown, data: object): void {
+  if (!Array.isArray(data) || data.length < 500) {
+    expectShows(view, data)
+    return
+  }
+  expectSame(copy(view as List), data)
+  expect((view as List).length).toBe(data.length)
+}
+
+/** Every way to look at an array, and to change it: what it gives. */
+const ways: Record<string, (list: List) => unknown> = {
+  'an index': (list) => [list[0], list[3], list[MANY - 3], list[MANY + 5], list[-1]],
+  'the length, then an item': (list) => [list.length, list.at(-1)],
+  in: (list) => [4 in list, MANY * 2 in list, 'push' in list, Symbol.iterator in list],
+  'own names': (list) => [Object.keys(list).length, Reflect.ownKeys(list).slice(-2)],
+  'hasOwn and descriptors': (list) => [
+    Object.hasOwn(list, 7),
+    Object.getOwnPropertyDescriptor(list, 'length'),
+    Object.getOwnPropertyDescriptor(list, 3),
+    Object.getOwnPropertyDescriptor(list, 'none'),
+  ],
+  JSON: (list) => JSON.stringify(list.length > 0 && list, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value)), // prettier-ignore
+  spread: (list) => [...list],
+  'an object of it': (list) => Object.keys({ ...list }).length,
+  'for...of': (list) => {
+    let count = 0
+    for (const item of list) count += typeof item === 'object' ? 1 : 0
+    return count
+  },
+  'for...in': (list) => {
+    const names: string[] = []
+    for (const name in list) names.push(name)
+    return names.slice(-3)
+  },
+  concat: (list) => ([0] as List).concat(list).slice(0, 4),
+  'being concatenated to': (list) => list.concat([1], [2]).slice(-4),
+  slice: (list) => list.slice(-3),
+  'map, filter, reduce': (list) => [
+    list.map((item) => typeof item).length,
+    list.filter((item) => item === null).length,
+    list.reduce((sum: number, item) => sum + (typeof item === 'number' ? item : 0), 0),
+  ],
+  'indexOf and includes': (list) => [
+    list.indexOf('text 41'),
+    list.includes(undefined),
+    list.findLast(Number),
+  ],
+  'entries and keys': (list) => [list.entries().next().value, list.keys().next().value],
+  join: (list) => list.join().length,
+  'Array.from': (list) => Array.from(list, (item) => typeof item).length,
+  flat: (list) => list.flat(2).length,
+  'being an array': (list) => [
+    Array.isArray(list),
+    list instanceof Array,
+    Object.prototype.toString.call(list),
+    list.constructor === Array,
+    Object.getPrototypeOf(list) === Array.prototype,
+    (list as unknown as Record<symbol, unknown>)[Symbol.toStringTag],
+    (list as unknown as Record<symbol, unknown>)[inspect.custom],
+  ],
+  inspect: (list) => inspect(list, { maxArrayLength: 12, depth: 4 }),
+  'inspect of what holds it': (list) => inspect({ list }, { maxArrayLength: 5, depth: 1, breakLength: 10 }),
+  'inspect without custom functions': (list) => inspect(list, { customInspect: false, maxArrayLength: 5 }),
+  'inspect with what is hidden': (list) => inspect(list, { showHidden: true, maxArrayLength: 3 }),
+  isExtensible: (list) => [Object.isExtensible(list), Object.isFrozen(list), Object.isSealed(list)],
+  freeze: (list) => {
+    Object.freeze(list)
+    return [Object.isFrozen(list), Reflect.set(list, 0, 'x'), Reflect.deleteProperty(list, 0)]
+  },
+  preventExtensions: (list) => [Reflect.preventExtensions(list), Reflect.set(list, MANY * 2, 1)],
+  setPrototypeOf: (list) => {
+    const prototype = Object.create(Array.prototype as object, { mine: { value: 1 } }) as object
+    Object.setPrototypeOf(list, prototype)
+    const is = Object.getPrototypeOf(list) === prototype && (list as unknown as Fields)['mine'] === 1
+    Object.setPrototypeOf(list, Array.prototype)
+    return is
+  },
+  defineProperty: (list) => {
+    Object.defineProperty(list, 1, { get: () => 'got', enumerable: true, configurable: true })
+    const got = list[1]
+    Object.defineProperty(list, 1, { value: got, writable: true, enumerable: true, configurable: true })
+    return Reflect.defineProperty(list, 'length', { value: MANY - 5 })
+  },
+  'being changed: an item': (list) => ((list[1] = 'changed'), (list[list.length + 2] = 'grown'), list.length),
+  'being changed: another name': (list) => ((list as unknown as Fields)['mine'] = [1]),
+  'being changed: the length': (list) => (list.length = 5),
+  'being changed: delete': (list) => [delete list[4], Reflect.deleteProperty(list, 'length')],
+  'being changed: methods': (list) => [
+    list.push('a', 'b'),
+    list.pop(),
+    list.shift(),
+    list.unshift(1, 2),
+    list.splice(2, 5, 'x').length,
+    list.fill('f', 10, 12).length,
+    list.copyWithin(0, 20, 23).length,
+    list.reverse().length,
+  ],
+  sort: (list) => list.sort((one, other) => (typeof one < typeof other ? -1 : 1)).length,
+  'being the receiver of somebody else': (list) => {
+    const heir = Object.create(list) as List
+    heir[3] = 'mine'
+    return [Object.keys(heir), heir[3], heir.length]
+  },
+}
+
+/** What a splice of very many items returns: as what it returns of few, but that it may be made later. */
+export function takenItemsSuite(engine: EngineName): void {
+  const stores = new Stores(engine)
+
+  /** A store with an array, and the same as plain data. */
+  const makeBoth = async (count: number): Promise<{ store: Store; list: List; data: List }> => {
+    const store = await stores.open()
+    store.root['list'] = itemsOf(count)
+    return { store, list: store.root['list'] as List, data: itemsOf(count) }
+  }
+  const stepsOver = async (turns: number): Promise<void> => {
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+
+  test.each(Object.entries(ways))('looked at by %s', async (way, look) => {
+    const { list, data } = await makeBoth(MANY)
+    const taken = list.splice(1)
+    const expected = data.splice(1)
+    // From some version of Node on, inspect says of every Proxy that it is one.
+    const isShown = way.startsWith('inspect') && types.isProxy(taken)
+    expectSame(look(taken), look(isShown ? new Proxy(expected, {}) : expected))
+    expectSame(taken, expected)
+    expectHolds(list, data)
+  })
+
+  describe('looked at first', () => {
+    const first: Record<string, (taken: List, expected: List) => void> = {
+      'by toEqual': (taken, expected) => {
+        expect(taken).toEqual(expected)
+        expect(expected).toEqual(taken)
+      },
+      'by deepStrictEqual': (taken, expected) => {
+        assert.deepStrictEqual(taken, expected)
+        assert.deepStrictEqual(expected, taken)
+      },
+      'by isDeepStrictEqual': (taken, expected) => {
+        expect(isDeepStrictEqual(taken, expected)).toBe(true)
+        expect(isDeepStrictEqual(taken, [1])).toBe(false)
+      },
+      'in a message of assert': (taken) => {
+        expect(() => assert.deepStrictEqual(taken, [])).toThrow(/text 1/)
+      },
+      'by %o': (taken) => {
+        expect(inspect(taken, { showProxy: true, maxArrayLength: 20 })).toContain("'text 1'")
+      },
+      'by structuredClone of a spread': (taken, expected) => {
+        expectSame(structuredClone([...taken].slice(0, 6)), structuredClone(expected.slice(0, 6)))
+      },
+    }
+    test.each(Object.entries(first))('%s', async (_, look) => {
+      const { list, data } = await makeBoth(MANY)
+      const taken = list.splice(0, MANY - 1)
+      look(taken, data.splice(0, MANY - 1))
+    })
+  })
+
+  const cuts: [start: number, count: number, ...added: List][] = [
+    [0, MANY],
+    [0, MANY + 3000],
+    [1, MANY],
+    [3000, MANY],
+    [2999, MANY, 'x', { y: [1] }],
+    [1500, MANY, ...itemsOf(300)],
+    [64, 64 * 266],
+    [4096, 16_384],
+    [4095, 16_385],
+    [4095, 16_386, 1],
+  ]
+  test.each(cuts)('%i, %i: what has left and what stays', async (start, count, ...added) => {
+    const { list, data } = await makeBoth(MANY + 3000)
+    const views = [0, start, start + count - 1, MANY + 2999].map((at) => list[at])
+    const taken = list.splice(start, count, ...added)
+    const expected = data.splice(start, count, ...cloneOf(added))
+    expect(taken.length).toBe(expected.length)
+    expectHolds(list, data)
+    for (const view of views) {
+      if (typeof view !== 'object' || view === null || view instanceof Date) continue
+      if (Buffer.isBuffer(view)) continue
+      const isThere = list.includes(view)
+      if (isThere) expect(copy(view)).toBeDefined()
+      else expectError('ERR_FORKSTORE_DETACHED', () => copy(view))
+    }
+    list.push('later')
+    list[0] = { changed: true }
+    list.splice(0, 20)
+    await stepsOver(2)
+    list.unshift(...itemsOf(40))
+    expectSame(taken, expected)
+  })
+
+  test('views of items are detached at once, and what they showed is there', async () => {
+    const { list, data } = await makeBoth(MANY)
+    const item = list[4] as { deep: { list: List } }
+    const { deep } = item
+    const { list: below } = deep
+    const taken = list.splice(2, MANY - 2) as { deep: { list: List } }[]
+    for (const view of [item, deep, below]) {
+      expectError('ERR_FORKSTORE_DETACHED', () => copy(view as object))
+    }
+    expectError('ERR_FORKSTORE_DETACHED', () => below.push(1))
+    expect(Object.is(taken[2]!.deep, deep)).toBe(false)
+    taken[2]!.deep.list.push('mine')
+    expectSame(taken[2]!.deep.list, [...(data[4] as typeof item).deep.list, 'mine'])
+    expectError('ERR_FORKSTORE_DETACHED', () => below.length)
+  })
+
+  test('holes stay holes, and the length is right', async () => {
+    const { list, data } = await makeBoth(MANY)
+    for (const each of [list, data]) {
+      for (let at = 5; at < 3000; at += 3) Reflect.deleteProperty(each, at)
+      each.length = 2 * MANY
+      each[2 * MANY + 10] = 'behind'
+      each.length += 30
+    }
+    const taken = list.splice(3, 2 * MANY)
+    const expected = data.splice(3, 2 * MANY)
+    expect(taken.length).toBe(2 * MANY)
+    expectSame(taken, expected)
+    expectHolds(list, data)
+    const rest = list.splice(0)
+    expect(list.length).toBe(0)
+    expectSame(rest, data)
+  })
+
+  test('nothing but holes', async () => {
+    const { list } = await makeBoth(3)
+    list.length = 10 * MANY
+    const taken = list.splice(3)
+    expect([taken.length, Object.keys(taken).length, list.length]).toEqual([10 * MANY - 3, 0, 3])
+  })
+
+  test('views of removed items that are inserted by the same splice are copied', async () => {
+    const { list, data } = await makeBoth(MANY)
+    const taken = list.splice(0, MANY - 1, list[4], list[MANY - 1])
+    const last = data[MANY - 1]
+    const expected = data.splice(0, MANY - 1, structuredClone(data[4]), structuredClone(last))
+    ;(list[0] as Fields)['deep'] = 'changed'
+    expectSame(taken, expected)
+    expectSame(taken[4], itemsOf(5)[4])
+    expectHolds(list, [{ n: 4, deep: 'changed' }, last, last])
+  })
+
+  test('they can be stored again, in a member, a map, an array, and in the other engine', async () => {
+    const { store, list, data } = await makeBoth(MANY)
+    const other = await openEngine(engine === 'native' ? 'js' : 'native')
+    try {
+      const expected = data.splice(1)
+      const again = (): List => {
+        list.splice(0)
+        list.push(...itemsOf(MANY))
+        return list.splice(1)
+      }
+      store.root['again'] = again()
+      expectHolds(store.root['again'], expected)
+      store.map<string, List>('map').set('key', again())
+      expectSame(store.map<string, List>('map').get('key'), expected)
+      store.root['rows'] = []
+      ;(store.root['rows'] as List).push({ in: again() })
+      expectHolds((store.root['rows'] as { in: List }[])[0]!.in, expected)
+      other.root['taken'] = again()
+      expectHolds(other.root['taken'], expected)
+      const cyclic = again()
+      cyclic.push({ cyclic })
+      expectError('ERR_FORKSTORE_UNSUPPORTED_VALUE', () => (store.root['cyclic'] = cyclic))
+    } finally {
+      await other.close()
+    }
+  })
+
+  test('where the stack ends at the first look, the next one sees all', async () => {
+    const { list, data } = await makeBoth(MANY)
+    const taken = list.splice(1)
+    const failures: unknown[] = []
+    let seen: unknown
+    const dive = (): void => {
+      try {
+        dive()
+      } catch {
+        // The end of the stack.
+      }
+      if (seen !== undefined) return
+      try {
+        seen = [taken[0]]
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    dive()
+    expectSame(seen, ['text 1'])
+    for (const failure of failures) expect(failure).toBeInstanceOf(RangeError)
+    expectSame(taken, data.slice(1))
+  })
+
+  test('a splice that is refused takes nothing', async () => {
+    const { list, data } = await makeBoth(MANY)
+    expectError('ERR_FORKSTORE_UNSUPPORTED_VALUE', () => list.splice(1, MANY - 1, () => 1))
+    const failing = Object.defineProperty({}, 'x', {
+      enumerable: true,
+      get: () => {
+        throw new RangeError('mine')
+      },
+    })
+    expect(() => list.splice(1, MANY - 1, failing)).toThrow('mine')
+    const shortening = {
+      get x() {
+        list.length = 10
+        return 1
+      },
+    }
+    expect(() => list.splice(1, MANY - 1, shortening)).toThrow()
+    data.length = 10
+    expectHolds(list, data)
+  })
+
+  test('within the encoding of another value', async () => {
+    const { store, list, data } = await makeBoth(MANY)
+    let taken: List = []
+    store.root['outer'] = {
+      before: 1,
+      get list() {
+        taken = list.splice(1)
+        return taken.length
+      },
+      get item() {
+        return taken[3]
+      },
+    }
+    const expected = data.splice(1)
+    expectShows(store.root['outer'], { before: 1, list: MANY - 1, item: expected[3] })
+    expectSame(taken, expected)
+  })
+
+  test('by a callback of a query, which cannot change what it is shown', async () => {
+    const { store, list, data } = await makeBoth(MANY)
+    let taken: List = []
+    const seen = query(list)
+      .filter(() => {
+        if (taken.length === 0) taken = list.splice(2)
+        return true
+      })
+      .toArray().length
+    expect(seen).toBe(2)
+    expectSame(taken, data.splice(2))
+    store.map<string, List>('map').set('key', itemsOf(MANY))
+    store
+      .map<string, List>('map')
+      .filter((row) => {
+        expect(() => (row as List).splice(1)).toThrow()
+        return true
+      })
+      .toArray()
+    expectSame(store.map<string, List>('map').get('key'), itemsOf(MANY))
+  })
+
+  test('of an entry of a map that is live, which is then deleted', async () => {
+    const { store, data } = await makeBoth(MANY)
+    const map = store.map<string, List>('map')
+    map.set('key', data)
+    map.set('other', data)
+    const taken = map.live('key')!.splice(5)
+    const whole = map.live('other')!.splice(0)
+    map.delete('key')
+    await stepsOver(1)
+    store.dropMap('map')
+    expectSame(whole, data)
+    expectSame(taken, data.slice(5))
+  })
+
+  describe('transactions', () => {
+    const undo = new Error('undo')
+
+    test.each([true, false])(
+      'taken back: the items are back and were taken too (looked at: %s)',
+      async (isLooked) => {
+        const { store, list, data } = await makeBoth(MANY)
+        const item = list[4]
+        let taken: List = []
+        expect(() =>
+          store.transaction(() => {
+            ;(list[4] as Fields)['n'] = 'at the splice'
+            taken = list.splice(1)
+            if (isLooked) expect(taken[3]).toMatchObject({ n: 'at the splice' })
+            list.push({ more: 1 })
+            throw undo
+          }),
+        ).toThrow(undo)
+        expectHolds(list, data)
+        expect(list[4]).toBe(item)
+        ;(list[4] as Fields)['n'] = 'afterwards'
+        list.splice(2)
+        ;(data[4] as Fields)['n'] = 'at the splice'
+        expectSame(taken, data.slice(1))
+      },
+    )
+
+    test('an inner one taken back, an outer one kept', async () => {
+      const { store, list, data } = await makeBoth(2 * MANY)
+      let outer: List = []
+      let inner: List = []
+      store.transaction(() => {
+        outer = list.splice(MANY)
+        expect(() =>
+          store.transaction(() => {
+            inner = list.splice(3)
+            throw undo
+          }),
+        ).toThrow(undo)
+        ;(list[4] as Fields)['n'] = 'changed'
+      })
+      expectSame(outer, data.splice(MANY))
+      expectSame(inner, data.slice(3))
+      ;(data[4] as Fields)['n'] = 'changed'
+      expectHolds(list, data)
+    })
+
+    test('both taken back; and both kept', async () => {
+      const { store, list, data } = await makeBoth(2 * MANY)
+      const taken: List[] = []
+      const run = (end: () => void): void =>
+        store.transaction(() => {
+          taken.push(list.splice(MANY))
+          store.transaction(() => taken.push(list.splice(3)))
+          end()
+        })
+      expect(() =>
+        run(() => {
+          throw undo
+        }),
+      ).toThrow(undo)
+      expectHolds(list, data)
+      run(() => undefined)
+      const outer = data.splice(MANY)
+      const inner = data.splice(3)
+      for (const [at, expected] of [outer, inner, outer, inner].entries()) expectSame(taken[at], expected)
+      expectHolds(list, data)
+    })
+
+    test.each([true, false])('taken before one, looked at within (kept: %s)', async (isKept) => {
+      const { store, list, data } = await makeBoth(MANY)
+      const taken = list.splice(1)
+      const more = (): void => {
+        list.push({ more: 1 })
+        expectSame(taken[3], data[4])
+        list.push({ more: 2 })
+        if (!isKept) throw undo
+      }
+      if (isKept) store.transaction(more)
+      else expect(() => store.transaction(more)).toThrow(undo)
+      expectSame(taken, data.splice(1))
+      expectHolds(list, isKept ? [...data, { more: 1 }, { more: 2 }] : data)
+      await stepsOver(5)
+      list.push(...itemsOf(2000))
+      expectHolds(list, [...data, ...(isKept ? [{ more: 1 }, { more: 2 }] : []), ...itemsOf(2000)])
+    })
+  })
+
+  test('many lists at once', async () => {
+    const store = await stores.open()
+    const lists: List[] = []
+    for (let round = 0; round < 70; round++) {
+      store.root['list'] = Array.from({ length: MANY }, (_, n) => (n % 100 === 0 ? { n, round } : n))
+      lists.push((store.root['list'] as List).splice(round))
+    }
+    for (const round of [69, 0, 63, 64, 30]) {
+      expectSame(lists[round]![200 - round], { n: 200, round })
+      expect(lists[round]!.length).toBe(MANY - round)
+    }
+    for (const [round, list] of lists.entries()) expectSame(list[400 - round], { n: 400, round })
+  })
+
+  test('after the store is closed', async () => {
+    const { store, list, data } = await makeBoth(MANY)
+    const looked = list.splice(MANY - 1)
+    list.push(...itemsOf(MANY, 5))
+    const taken = list.splice(MANY - 1)
+    list.push(...itemsOf(MANY, 7))
+    const begun = list.splice(MANY - 1)
+    expect(looked.length).toBe(1)
+    await stepsOver(1)
+    const closed = store.close()
+    expectSame(begun[3], itemsOf(1, 10)[0])
+    await closed
+    expectSame(looked, data.slice(-1))
+    expectSame(taken, itemsOf(MANY, 5))
+    expectSame(begun, itemsOf(MANY, 7))
+    expectError('ERR_FORKSTORE_CLOSED', () => list.length)
+  })
+
+  test('a store that is opened again has none of it', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    store.root['list'] = itemsOf(MANY + 100)
+    const list = store.root['list'] as List
+    const first = list.splice(0, MANY)
+    await store.snapshot()
+    list.push(...itemsOf(MANY))
+    const second = list.splice(50)
+    list.push('end')
+    await store.close()
+    expectSame(first, itemsOf(MANY))
+    expectSame(second, [...itemsOf(50, MANY + 50), ...itemsOf(MANY)])
+    const again = await stores.open(path)
+    expectHolds(again.root['list'], [...itemsOf(50, MANY), 'end'])
+  })
+
+  test('random programs', async () => {
+    let state = 7
+    const below = (limit: number): number => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0
+      return Math.floor((state / 2 ** 32) * limit)
+    }
+    const { store, list, data } = await makeBoth(MANY)
+    const waiting: { taken: List; expected: List }[] = []
+    let next = 0
+    for (let step = 0; step < 60; step++) {
+      if (data.length < 20_000) {
+        const more = itemsOf(below(14_000), (next += 13))
+        list.push(...more)
+        data.push(...cloneOf(more))
+      }
+      const start = below(3) === 0 ? below(10) : below(data.length)
+      const count = below(2) === 0 ? 16_380 + below(10) : below(data.length)
+      const added = itemsOf(below(3) === 0 ? below(400) : below(3), (next += 17))
+      const change = (): void => {
+        const taken = list.splice(start, count, ...added)
+        waiting.push({ taken, expected: data.slice(start, start + count) })
+      }
+      const isUndone = below(5) === 0
+      if (isUndone) {
+        expect(() =>
+          store.transaction(() => {
+            change()
+            throw new Error('undone')
+          }),
+        ).toThrow('undone')
+      } else {
+        if (below(4) === 0) store.transaction(change)
+        else change()
+        data.splice(start, count, ...cloneOf(added))
+      }
+      expect(list.length).toBe(data.length)
+      if (below(3) === 0) await stepsOver(1)
+      while (waiting.length > below(6)) {
+        const [{ taken, expected }] = waiting.splice(below(waiting.length), 1) as [(typeof waiting)[0]]
+        expect(taken.length).toBe(expected.length)
+        // Or nobody looks.
+        if (below(2) === 0) expectSame(taken, expected)
+      }
+      if (step % 15 === 14) expectHolds(list, data)
+    }
+    for (const { taken, expected } of waiting) expectSame(taken, expected)
+  })
+}
