@@ -30,7 +30,7 @@ export type ForkstoreErrorCode =
 export class ForkstoreError extends Error {
   readonly code: ForkstoreErrorCode
 
-  constructor(code: ForkstoreErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ForkstoreErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.code = code
     const kin = KIN[code]
@@ -87,6 +87,6 @@ export function warnProcess(warning: Error): void {
 }
 
 /** The error for an argument that is none. */
-export function invalid(message: string, options?: ErrorOptions): ForkstoreError {
+export function invalid(message: string, options?: { cause?: unknown }): ForkstoreError {
   return new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', message, options)
 }

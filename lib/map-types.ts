@@ -1,5 +1,10 @@
 /** Types of what the methods of maps are given. Where the type of the values is not told, anything goes. */
 
+import type { Storable } from './types.js'
+
+/** What `set` takes. Where the type of the values is unknown, what it is given shows whether that can be stored; `any` is taken at its word. */
+export type Given<V, Own> = unknown extends V ? (0 extends 1 & V ? V : Own & Storable<Own>) : V
+
 /** Fields that can be patched. */
 export type Fields<V> = unknown extends V ? Record<string, unknown> : V extends object ? Partial<V> : never
 

@@ -2,7 +2,7 @@ import { inspect, types, type InspectOptions } from 'node:util'
 import { ForkstoreError, invalid } from './errors.js'
 import { checkAmount, initialObject, initialValue, removedNames } from './map-arguments.js'
 import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from './map-hooks.js'
-import type { Amount, Fields, RemovableField } from './map-types.js'
+import type { Amount, Fields, Given, RemovableField } from './map-types.js'
 import { Queryable } from './query.js'
 import { isThenable } from './transaction.js'
 import type { DeepReadonly, Key } from './types.js'
@@ -44,7 +44,7 @@ export abstract class ForkstoreMap<K extends Key, V>
    * Stores a copy. A refused value changes nothing. Errors: `ERR_FORKSTORE_UNSUPPORTED_VALUE` (the
    * message names the path), `ERR_FORKSTORE_TOO_LARGE`, `ERR_FORKSTORE_FULL`.
    */
-  abstract set(key: K, value: V): this
+  abstract set<Own extends V>(key: K, value: Given<V, Own>): this
   /** Whether the key was there. */
   abstract delete(key: K): boolean
   /** Removes everything, at once; the memory is given back in small steps. */
@@ -84,7 +84,7 @@ export abstract class ForkstoreMap<K extends Key, V>
           'delete(key) removes the entry, set(key, undefined) stores undefined',
       )
     }
-    return this.set(key, after).get(key) as V
+    return this.#put(key, after).get(key) as V
   }
 
   /**
@@ -120,8 +120,13 @@ export abstract class ForkstoreMap<K extends Key, V>
     const initial = initialValue(third)
     if (initial === undefined || this.has(key)) return this[ADD_TO_FIELD](key, first, by)
     const { value, sum } = initialObject(this.name, key, first, by, initial)
-    this.set(key, value as V)
+    this.#put(key, value as V)
     return sum
+  }
+
+  /** `set`, whose parameter has no type that could be written here. */
+  #put(key: K, value: V): this {
+    return this.set(key, value as never)
   }
 
   #add(key: K, amount: unknown, options: unknown): number {
@@ -142,13 +147,13 @@ export abstract class ForkstoreMap<K extends Key, V>
       throw noNumber(this.name, key)
     }
     const after = before + by
-    this.set(key, after as V)
+    this.#put(key, after as V)
     return after
   }
 
   /** The value; when the key is not there, stores `value` first. Returns a copy of what is stored. */
   getOrInsert(key: K, value: V): V {
-    if (!this.has(key)) this.set(key, value)
+    if (!this.has(key)) this.#put(key, value)
     return this.get(key) as V
   }
 
@@ -157,7 +162,7 @@ export abstract class ForkstoreMap<K extends Key, V>
     if (typeof compute !== 'function') {
       throw invalid('getOrInsertComputed: the second argument must be a function')
     }
-    if (!this.has(key)) this.set(key, compute(key === 0 ? (0 as K) : key)) // -0 is the key 0
+    if (!this.has(key)) this.#put(key, compute(key === 0 ? (0 as K) : key)) // -0 is the key 0
     return this.get(key) as V
   }
 

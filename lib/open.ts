@@ -6,11 +6,11 @@ import { checkArguments, checkDirectory } from './open-arguments.js'
 import { progressTeller } from './open-progress.js'
 import type { ResolvedOptions } from './options.js'
 import { makeStore, type Store } from './store.js'
-import type { AnyRoot, OpenOptions } from './types.js'
+import type { AnyRoot, OpenOptions, Storable } from './types.js'
 
 /**
  * Opens a store. With a path, or a `file:` URL: the directory is made when it is missing, and what it holds
- * is loaded. `Root` is the type of `store.root`; nothing checks it. `open()` and `open(options)`: memory only. A path that is there but undefined is refused.
+ * is loaded. `Root` is the type of `store.root`, whose members may be missing; nothing checks what is there. `open()` and `open(options)`: memory only. A path that is there but undefined is refused.
  *
  * Rejects with a `ForkstoreError`; besides `ERR_FORKSTORE_INVALID_ARGUMENT`: `ERR_FORKSTORE_LOCKED` while
  * somebody has the directory open, `ERR_FORKSTORE_CORRUPT` when nothing in it can be used (never an empty
@@ -18,11 +18,13 @@ import type { AnyRoot, OpenOptions } from './types.js'
  * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`, also where descriptors or
  * addresses are short: then a later call may do better.
  */
-export function open<Root extends object = AnyRoot>(
+export function open<Root extends object & Storable<Root> = AnyRoot>(
   path: string | URL,
   options?: OpenOptions,
 ): Promise<Store<Root>>
-export function open<Root extends object = AnyRoot>(options?: OpenOptions): Promise<Store<Root>>
+export function open<Root extends object & Storable<Root> = AnyRoot>(
+  options?: OpenOptions,
+): Promise<Store<Root>>
 export async function open(...given: unknown[]): Promise<Store> {
   const { path, options } = checkArguments(given)
   if (options.engine === 'js') return openWithJs(path, options)

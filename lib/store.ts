@@ -9,7 +9,16 @@ import type { ResolvedOptions } from './options.js'
 import { SnapshotScheduler } from './snapshot-scheduler.js'
 import { describeRecovered } from './recovered.js'
 import { checkTransaction, closedWithin, committedWithin, inScope, refuseThenable } from './transaction.js'
-import type { AnyRoot, Key, Recovered, SnapshotResult, StoreEvents, StoreStats } from './types.js'
+import type {
+  AnyRoot,
+  Key,
+  Recovered,
+  SnapshotResult,
+  Storable,
+  StoreEvents,
+  StoreStats,
+  Synchronous,
+} from './types.js'
 import { setImmediate } from './timers.js'
 
 /**
@@ -109,11 +118,12 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
 
   /**
    * The live tree: an object whose members, at any depth, are objects and arrays that live in the store, read and
-   * changed with ordinary syntax. Assigning copies; what is read is a live view (docs/design.md, "Views").
+   * changed with ordinary syntax. Assigning copies; what is read is a live view (docs/design.md, "Views"). Of a new store
+   * it is empty, so that each member of `Root` may be missing: `root.users ??= {}`.
    */
-  get root(): Root {
+  get root(): Partial<Root> {
     this.#assertOpen()
-    return this.#engine.tree.root.view as Root
+    return this.#engine.tree.root.view as Partial<Root>
   }
 
   /**
@@ -122,14 +132,14 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * Maps that were made stay, those that were dropped come back. Errors: `ERR_FORKSTORE_TRANSACTION` for an async function, and for one that returns a
    * promise, whose changes are taken back: nothing of a transaction can wait.
    */
-  transaction<Result>(change: () => Result): Result {
+  transaction<Result>(change: () => Synchronous<Result>): Result {
     this.#assertOpen()
     checkTransaction(change)
     const scheduler = this.#scheduler
     const { writes } = scheduler
     try {
       const result = inScope(this.#engine, () => {
-        const result = change()
+        const result = change() as Result
         refuseThenable(result)
         return result
       })
@@ -142,7 +152,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   }
 
   /** The map with this name, made when it is new. The same object each time. Types as of Map: `map<string, User>('users')`. */
-  map<K extends Key, V>(name: string): ForkstoreMap<K, V> {
+  map<K extends Key, V extends Storable<V>>(name: string): ForkstoreMap<K, V> {
     this.#assertOpen()
     checkMapName(name, 'map')
     return this.#engine.map(name) as unknown as ForkstoreMap<K, V>

@@ -1,18 +1,52 @@
 /**
  * What a store keeps: any nesting of these. Assigning copies; the store owns its values. Of an array its
  * items are kept (holes too), and no other properties: `Object.assign([1], { extra: 2 })` comes back as `[1]`.
+ *
+ * A check that needs no type of its own: `const value: Value = user`. It sees object literals and arrays at every depth, and of other
+ * objects what they are, not their members; `Storable<User>` checks those too.
  */
-export type Value =
-  | null
-  | undefined
-  | boolean
-  | number
-  | bigint
-  | string
-  | Date
-  | Uint8Array
-  | readonly Value[]
-  | { readonly [key: string]: Value }
+export type Value = Leaf | readonly Value[] | { readonly [key: string]: Value } | AnyInterface
+
+/** Values that hold no others. */
+type Leaf = null | undefined | boolean | number | bigint | string | Date | Uint8Array
+
+/**
+ * Interfaces have no index signature, so the arm above does not take them. This one does; functions, Maps, Sets, promises,
+ * regular expressions and the like have one of these symbols.
+ */
+type AnyInterface = object & {
+  readonly [Symbol.hasInstance]?: never
+  readonly [Symbol.iterator]?: never
+  readonly [Symbol.match]?: never
+  readonly [Symbol.toStringTag]?: never
+}
+
+/**
+ * What `T` must be assignable to, so that all of it can be stored: where it cannot, there is `never` in the place of the
+ * functions, symbols and methods in it. `store.map<K, T>`, `open<T>` and `set` ask for it. A generic function asks
+ * with `<T extends Storable<T>>`, and `user satisfies Storable<User>` checks a value.
+ *
+ * Types cannot tell everything: an instance of a class without methods looks like a plain object, and so does an `Error`,
+ * and a variable may hold an instance with more members than its type has. Those are refused when they are stored, with
+ * `ERR_FORKSTORE_UNSUPPORTED_VALUE`. `any` and `unknown` may be anything, and are taken. Symbols as names are left out.
+ */
+export type Storable<T> = { all: T } extends { all: Checked<T> } ? unknown : Checked<T>
+
+type Checked<T> = unknown extends T
+  ? unknown
+  : T extends Leaf
+    ? Leaf
+    : T extends symbol | ((...args: never) => unknown) | (abstract new (...args: never) => unknown)
+      ? never
+      : T extends readonly (infer Item)[]
+        ? readonly Checked<Item>[]
+        : { [Name in keyof T]: Name extends symbol ? unknown : Checked<T[Name]> }
+
+/**
+ * What a transaction may return: anything but a promise, or what is awaited like one. A function that hands a callback on to
+ * `transaction` declares it so: `function run<R>(change: () => Synchronous<R>): R`.
+ */
+export type Synchronous<Result> = Result extends { then(...args: never): unknown } ? never : Result
 
 /** The type of `store.root` where `open` is not told one. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- so that `root.users[email].visits` can be written
@@ -30,8 +64,13 @@ export type DeepReadonly<V> = unknown extends V
   : V extends Date | Uint8Array | ((...args: never[]) => unknown)
     ? V
     : V extends object
-      ? { readonly [Name in keyof V]: DeepReadonly<V[Name]> }
+      ? number extends LengthOf<V> // not a tuple; by itself, as a mapped type of `type Json = Json[] | ...` has no end
+        ? readonly DeepReadonly<ItemOf<V>>[]
+        : { readonly [Name in keyof V]: DeepReadonly<V[Name]> }
       : V
+
+type LengthOf<V> = V extends readonly unknown[] ? V['length'] : never
+type ItemOf<V> = V extends readonly (infer Item)[] ? Item : never
 
 /** When snapshots are taken on their own. */
 export interface SnapshotOptions {

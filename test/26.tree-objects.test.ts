@@ -15,7 +15,7 @@ test('types of the tree', async () => {
   const store = await open<Root>({ engine: 'js' })
   expectTypeOf(store).toEqualTypeOf<Store<Root>>()
   const { root } = store
-  expectTypeOf(root).toEqualTypeOf<Root>()
+  expectTypeOf(root).toEqualTypeOf<Partial<Root>>()
   root.users = { ada: { visits: 1, tags: ['x'] } }
   root.log = []
   expectTypeOf(root.settings).toEqualTypeOf<{ dark: boolean } | undefined>()
@@ -41,7 +41,7 @@ test('types of the tree', async () => {
   ).toEqualTypeOf<string[][]>()
   expectTypeOf(query(root.users).flatMap((user) => user.tags)).toEqualTypeOf<Query<string, string>>()
   expectTypeOf(query(root.users).reduce((sum, user) => sum + user.visits, 0)).toEqualTypeOf<number>()
-  expectTypeOf(store.transaction(() => root.users['ada'])).toEqualTypeOf<Root['users'][string] | undefined>()
+  expectTypeOf(store.transaction(() => root.users!['ada'])).toEqualTypeOf<Root['users'][string] | undefined>()
 
   const users = store.map<string, { visits: number }>('users')
   expectTypeOf(users.live('ada')).toEqualTypeOf<{ visits: number } | undefined>()

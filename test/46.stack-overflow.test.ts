@@ -67,7 +67,7 @@ test('js: in a transaction each change begins with looking for room', async () =
     members: Record<string, unknown>
   }
   const store = await open<Root>({ engine: 'js' })
-  const { root } = store
+  const root = store.root as Root
   root.list = [{ x: 1 }, 2, 3]
   root.members = { a: { x: 1 }, b: 2 }
   const map = store.map<string, { x: number }>('m')

@@ -132,7 +132,7 @@ describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
 
   it('poker: a move that a rule forbids changes nothing', async () => {
     const store = await open<PokerRoot>({ engine })
-    const { root } = store
+    const root = store.root as PokerRoot
     store.transaction(() => {
       setUp(root)
       for (const name of ['Ada', '__proto__', 'toString']) sit(root, name, `token of ${name}`)
@@ -190,8 +190,8 @@ describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
       expect(sum((robot) => robot.refused)).toBeGreaterThan(10)
       await server.close()
       const store = await open<PokerRoot>(join(folder, 'data'), { engine })
-      table = copy(store.root.table)
-      expect(store.root.table.hand).toBe(hands)
+      table = copy(store.root.table!)
+      expect(store.root.table!.hand).toBe(hands)
       await store.close()
     }
   })
@@ -268,11 +268,11 @@ describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
       const store = await open<MonitorRoot>(data, options)
       const before = fake.requests()
       const monitor = new Monitor(store, fake.urls, { intervalMs: 400, timeoutMs: 3_000, historyLength })
-      expect(fake.disagreements(Object.entries(store.root.sites), historyLength)).toEqual([])
+      expect(fake.disagreements(Object.entries(store.root.sites!), historyLength)).toEqual([])
       // Every site three times, however long that takes.
       do await monitor.run(1_000)
       while (fake.requests() - before <= 3 * sites)
-      expect(fake.disagreements(Object.entries(store.root.sites), historyLength)).toEqual([])
+      expect(fake.disagreements(Object.entries(store.root.sites!), historyLength)).toEqual([])
       const { up, down, unknown, uptime, longestOutage } = monitor.summarize()
       expect([up + down, unknown]).toEqual([sites, 0])
       expect(up).toBeGreaterThan(sites / 2)
@@ -282,7 +282,7 @@ describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
       await store.close()
     }
     const store = await open<MonitorRoot>(data, options)
-    const states = Object.entries(copy(store.root.sites))
+    const states = Object.entries(copy(store.root.sites!))
     expect(fake.disagreements(states, historyLength)).toEqual([])
     // The comparison sees what is wrong.
     states[7]![1].checks++

@@ -90,6 +90,7 @@ beforeAll(async () => {
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
   const sources = [
     'package.json',
+    'binding.gyp',
     'scripts',
     'test',
     'tsconfig.json',
@@ -132,17 +133,29 @@ describe('the tarball', () => {
       'dist/index.d.ts',
       'dist/js/index.js',
       'dist/js/index.d.ts',
-      'binding.gyp',
+      'native/addon.gypi',
+      'scripts/build-addon.mjs',
       'native/binding/addon.cc',
       `prebuilds/linux-${process.arch}/forkstore.napi.glibc.node`,
     ]) {
       expect(packed.files).toContain(needed)
     }
     const allowed =
-      /^(dist|lib|native|docs|prebuilds)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/
+      /^(dist|lib|native|docs|prebuilds)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|scripts\/build-addon\.mjs)$/
     const forbidden =
       /(^|\/)(test|bench|examples|fuzz|node_modules|build)\/|_test\.cc$|_for_test|test_support|\/test_[a-z]+\.(h|sh)|CMakeLists|\.cmake$|\.test\./
     expect(packed.files.filter((file) => !allowed.test(file) || forbidden.test(file))).toEqual([])
+  })
+
+  it('has nothing that a package manager takes for an install script', () => {
+    const { gypfile, scripts } = JSON.parse(
+      readFileSync(join(application, 'node_modules/forkstore/package.json'), 'utf8'),
+    ) as { gypfile: boolean; scripts: Record<string, string> }
+    expect(gypfile).toBe(false)
+    expect(scripts).not.toHaveProperty('preinstall')
+    expect(scripts).not.toHaveProperty('install')
+    expect(scripts).not.toHaveProperty('postinstall')
+    expect(packed.files).not.toContain('binding.gyp')
   })
 
   it('holds every source that the addon is compiled from', async () => {
@@ -244,6 +257,7 @@ describe('the installed package, no install script run', () => {
       visits: string,
     ) => `import { open, ForkstoreError, type Store, type SnapshotResult } from 'forkstore'
       type User = { name: string; visits: number }
+      export async function main(): Promise<void> {
       const store: Store = await open('./data', { snapshot: { everyMs: 1000 } })
       const users = store.map<string, User>('users')
       users.set('a', { name: 'A', visits: ${visits} })
@@ -251,7 +265,8 @@ describe('the installed package, no install script run', () => {
       const result: SnapshotResult = await store.snapshot()
       store.on('snapshot-error', (error: Error) => console.log(error instanceof ForkstoreError && error.code))
       console.log(visits, result.pauseMs)
-      await store.close()`
+      await store.close()
+      }`
     const compile = async (visits: string, checkLibraries: boolean) => {
       const file = program(application, 'typed.mts', source(visits))
       const types = [
@@ -264,11 +279,16 @@ describe('the installed package, no install script run', () => {
       ]
       const target = [
         '--target',
-        'es2022',
+        'es2020',
         '--lib',
-        'es2023,esnext.disposable,esnext.iterator',
+        'es2020',
         '--module',
-        'nodenext',
+        checkLibraries ? 'esnext' : 'nodenext',
+        '--moduleResolution',
+        checkLibraries ? 'bundler' : 'nodenext',
+        '--exactOptionalPropertyTypes',
+        '--isolatedModules',
+        '--verbatimModuleSyntax',
       ]
       return run(application, process.execPath, [
         typescript,
@@ -313,11 +333,10 @@ describe('an install without compiler and without prebuilt addon', () => {
     return { ...Object.fromEntries(kept), PATH: path }
   }
 
-  it('succeeds and says what that means', async () => {
+  it('succeeds', async () => {
     const args = [...installOptions, '--foreground-scripts', packedWithoutAddon.tarball]
     const { code, stdout, stderr } = await run(bare, join(path, 'npm'), args, poorEnvironment())
     expect(code, stdout + stderr).toBe(0)
-    expect(stdout).toContain("engine 'auto' falls back to forkstore/js")
   })
 
   it('falls back to JavaScript with a warning', async () => {

@@ -52,12 +52,12 @@ async function main(): Promise<void> {
     clearInterval(timer)
     console.log(`${live ? '\r\x1b[K' : ''}${show()}`)
     console.log(`the event loop was held for ${Math.round(delay.max / 1e6)} ms at most`)
-    const found = fake.disagreements(Object.entries(store.root.sites), HISTORY_LENGTH)
+    const found = fake.disagreements(Object.entries(store.root.sites!), HISTORY_LENGTH)
     await store.close()
 
     // What was found out is still known after a restart.
     const again = await open<Root>(join(folder, 'data'), { engine })
-    const kept = fake.disagreements(Object.entries(again.root.sites), HISTORY_LENGTH)
+    const kept = fake.disagreements(Object.entries(again.root.sites!), HISTORY_LENGTH)
     await again.close()
     await fake.close()
     for (const problem of [...found, ...kept].slice(0, 10)) console.log(`WRONG: ${problem}`)

@@ -101,7 +101,7 @@ export class Monitor {
     const summary = { up: 0, down: 0, unknown: 0, uptime: 1, longestOutage: 0 }
     let checks = 0
     let successes = 0
-    query(this.#store.root.sites).forEach((site) => {
+    query(this.#store.root.sites!).forEach((site) => {
       summary[site.status]++
       checks += site.checks
       successes += site.successes
@@ -148,7 +148,7 @@ export class Monitor {
     const status = isUp ? 'up' : 'down'
     const reason = isUp ? '' : result.failure
     this.#store.transaction(() => {
-      const site = this.#store.root.sites[url]!
+      const site = this.#store.root.sites![url]!
       if (site.status !== status || site.reason !== reason) {
         site.changedAt = new Date()
         Object.assign(site, { status, reason })

@@ -29,8 +29,8 @@ export interface PokerServer {
 export async function servePoker(path: string, options: PokerOptions = {}): Promise<PokerServer> {
   const { port = 0, turnMs = 30_000, pauseMs = 5_000, ...openOptions } = options
   const store = await open<rules.Root>(path, openOptions)
-  const { root } = store
-  store.transaction(() => rules.setUp(root))
+  store.transaction(() => rules.setUp(store.root))
+  const root = store.root as rules.Root // now that it is set up
 
   const server = new WebSocketServer({ host: '127.0.0.1', port, maxPayload: 1_000 })
   await once(server, 'listening')

@@ -52,7 +52,7 @@ export type Move = { type: 'fold' } | { type: 'call' } | { type: 'raise'; to: nu
 /** Told to the player who made it; nothing has changed. */
 export class IllegalMove extends Error {}
 
-export function setUp(root: Root): void {
+export function setUp(root: Partial<Root>): void {
   if ('table' in root) return
   const table: Table = {
     hand: 0,

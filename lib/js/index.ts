@@ -16,7 +16,9 @@ export type {
   RecoveredLog,
   SnapshotOptions,
   SnapshotResult,
+  Storable,
   StoreEvents,
   StoreStats,
+  Synchronous,
   Value,
 } from '../types.js'

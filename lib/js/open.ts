@@ -1,15 +1,17 @@
 import { ForkstoreError } from '../errors.js'
 import { checkArguments, checkDirectory } from '../open-arguments.js'
 import type { Store } from '../store.js'
-import type { AnyRoot, OpenOptions } from '../types.js'
+import type { AnyRoot, OpenOptions, Storable } from '../types.js'
 import { openJsStore } from './open-store.js'
 
 /** As `open` of `forkstore`, in pure JavaScript: nothing native is loaded, or looked for. */
-export function open<Root extends object = AnyRoot>(
+export function open<Root extends object & Storable<Root> = AnyRoot>(
   path: string | URL,
   options?: OpenOptions,
 ): Promise<Store<Root>>
-export function open<Root extends object = AnyRoot>(options?: OpenOptions): Promise<Store<Root>>
+export function open<Root extends object & Storable<Root> = AnyRoot>(
+  options?: OpenOptions,
+): Promise<Store<Root>>
 export async function open(...given: unknown[]): Promise<Store> {
   const { path, options } = checkArguments(given)
   if (options.engine === 'native') {

@@ -29,7 +29,10 @@ export function loadBinding(): NativeBinding {
       const message = `the native engine cannot be loaded now: ${shortage.message}`
       throw new ForkstoreError('ERR_FORKSTORE_IO', message, { cause: shortage })
     }
-    throw new ForkstoreError('ERR_FORKSTORE_UNAVAILABLE', 'the native engine cannot be loaded', { cause })
+    const message =
+      'the native engine cannot be loaded; where no prebuilt binary fits, ' +
+      '`npm run build:addon --prefix node_modules/forkstore` compiles it'
+    throw new ForkstoreError('ERR_FORKSTORE_UNAVAILABLE', message, { cause })
   }
 }
 
@@ -49,7 +52,7 @@ function shortageBehind(error: unknown): Error | undefined {
 /** This file runs as lib/native/load.ts and as dist/native/load.js. */
 function packageRoot(): string {
   let directory = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(directory, 'binding.gyp')) && directory !== dirname(directory))
+  while (!existsSync(join(directory, 'native', 'addon.gypi')) && directory !== dirname(directory))
     directory = dirname(directory)
   return directory
 }

@@ -415,7 +415,7 @@ export function durabilitySuite(engine: EngineName): void {
     const map = store.map<Key, unknown>('a').set('n', 1)
     await store.commit()
     const { appendedBytes } = store.stats().log!
-    expectError('ERR_FORKSTORE_UNSUPPORTED_VALUE', () => map.set('x', () => 1))
+    expectError('ERR_FORKSTORE_UNSUPPORTED_VALUE', () => map.set('x', (() => 1) as unknown))
     expectError('ERR_FORKSTORE_NOT_FOUND', () => map.patch('nobody', { a: 1 }))
     expectError('ERR_FORKSTORE_WRONG_TYPE', () => map.increment('n', 'x' as never))
     map.delete('nobody')

@@ -65,9 +65,9 @@ export function logCollectionsSuite(engine: EngineName): void {
     ).toThrow('outer')
     store.map('new').set('z', { first: 7, second: { third: 8 } })
     store.map('inner').set('w', { fifth: 6 })
-    store.root.b['c'] = { deep: { deeper: [{ fourth: 9 }] } }
+    store.root.b!['c'] = { deep: { deeper: [{ fourth: 9 }] } }
     store.transaction(() => {
-      const inside = store.root.b['c'] as { deep: { deeper: { fourth: number }[] } }
+      const inside = store.root.b!['c'] as { deep: { deeper: { fourth: number }[] } }
       inside.deep.deeper[0]!.fourth++
       store.map('new').delete('z')
     })

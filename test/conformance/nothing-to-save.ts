@@ -43,7 +43,9 @@ export function nothingToSaveSuite(engine: EngineName): void {
     'a live view within one': (store) =>
       taken(store, () => expect((store.map('users').live('b') as AnyRoot)['n']).toBe(2)),
     'a promise in one': (store) => {
-      expect(() => store.transaction(() => Promise.resolve((store.root['x'] = 1)))).toThrow(/promise/)
+      expect(() => store.transaction(() => Promise.resolve((store.root['x'] = 1)) as unknown)).toThrow(
+        /promise/,
+      )
     },
   }
 

@@ -164,7 +164,7 @@ export function snapshotSuite(engine: EngineName): void {
     await store.snapshot()
     const seen = watch(store)
     for (let index = 0; index < 10; index++) {
-      expect(() => map.set('x', () => 1)).toThrow()
+      expect(() => map.set('x', (() => 1) as unknown)).toThrow()
       expect(() => map.patch('b', {})).toThrow()
       expect(() => map.increment('nobody', 'x' as never)).toThrow()
       map.get('b')

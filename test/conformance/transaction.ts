@@ -225,7 +225,7 @@ export function transactionSuite(engine: EngineName): void {
   test('nothing of a transaction can wait', async () => {
     const { store, root } = await makeStore()
     let hasRun = false
-    const asynchronous = async (): Promise<void> => {
+    const asynchronous: () => unknown = async () => {
       hasRun = true
       await Promise.resolve()
     }
@@ -235,7 +235,7 @@ export function transactionSuite(engine: EngineName): void {
     expectError('ERR_FORKSTORE_TRANSACTION', () => store.transaction(function* () { yield 1 })) // prettier-ignore
     expectError('ERR_FORKSTORE_TRANSACTION', () => store.transaction(async function* () { yield 1 })) // prettier-ignore
     for (const result of [
-      Promise.resolve(1),
+      Promise.resolve(1) as unknown,
       Promise.reject(new Error('unheard')),
       { then: () => undefined },
     ]) {

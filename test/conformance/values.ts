@@ -171,7 +171,7 @@ export function valuesSuite(engine: EngineName): void {
 
   test('the path of a message is as one would write it', async () => {
     const store = await stores.open()
-    const bad = { fn: () => 1 }
+    const bad: unknown = { fn: () => 1 }
     const message = (key: string | number | bigint): string =>
       expectError('ERR_FORKSTORE_UNSUPPORTED_VALUE', () => store.map('users').set(key, bad)).message
     expect(message('a@b')).toBe('users["a@b"].fn: a function cannot be stored')

@@ -73,13 +73,13 @@ describe.each(engines)('browser compatibility data, engine %s', (engine) => {
     await store.close()
 
     const again = await open<Root>(directory, options(engine))
-    expectSameData(again.root.bcd, plain)
+    expectSameData(again.root.bcd!, plain)
     // What was loaded can be changed like what was assigned.
     for (let n = CHANGES; n < CHANGES + 200; n++) {
       change(plain, n, structuredClone)
-      change(again.root.bcd, n, (part) => part)
+      change(again.root.bcd!, n, (part) => part)
     }
-    expectSameData(again.root.bcd, plain)
+    expectSameData(again.root.bcd!, plain)
     await again.close()
   }, 300_000)
 
@@ -92,7 +92,7 @@ describe.each(engines)('browser compatibility data, engine %s', (engine) => {
       const { acknowledged, requested } = await runAndKill(directory, engine, round)
 
       const store = await open<Root>(directory, options(engine))
-      const { bcd, changes } = store.root
+      const { bcd, changes } = store.root as Root
       expect(changes).toBeGreaterThanOrEqual(Math.max(done, acknowledged))
       expect(changes).toBeLessThanOrEqual(Math.max(done, requested))
       if (changes > done) progressed++
