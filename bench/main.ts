@@ -13,6 +13,7 @@ import { judge, tableOfVerdicts } from './verdict.js'
 /** In this order: the quiet ones first, the big ones last. */
 const names = [
   'operations',
+  'operations-regimes',
   'tree',
   'transaction',
   'array',

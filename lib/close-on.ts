@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+
 /** What a signal closes. */
 export interface Closing {
   /** Never rejects. */
@@ -38,7 +40,10 @@ function onSignal(signal: NodeJS.Signals): void {
 function endBy(signal: NodeJS.Signals): void {
   underWay.delete(signal)
   stopListening(signal)
-  if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+  if (process.listenerCount(signal) > 0) return
+  // The first process of a container: Linux drops every signal to it that nobody listens for.
+  if (process.pid === 1) process.exit(128 + constants.signals[signal])
+  process.kill(process.pid, signal)
 }
 
 function stopListening(signal: NodeJS.Signals): void {

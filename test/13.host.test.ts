@@ -139,6 +139,12 @@ describe.each(engines)('closeOn (%s)', (engine) => {
     expect([end.code, end.signal, end.output]).toEqual([null, 'SIGTERM', '0 0\n'])
   })
 
+  test.each([['SIGTERM', 143], ['SIGINT', 130]] as const)('the first process of a container ends by itself (%s)', async (signal, code) => {
+    const end = await run('first process', [signal])
+    expect([end.code, end.signal, end.output]).toEqual([code, null, ''])
+    await expectClosed(end.path)
+  }) // prettier-ignore
+
   test('a second signal does not wait', async () => {
     const end = await run('again', ['SIGTERM', 'SIGTERM'])
     expect([end.code, end.signal, end.output]).toEqual([null, 'SIGTERM', ''])

@@ -2,6 +2,7 @@
 // programs (they import forkstore) run, from `dist/` as a user's would, and print what is said beside them:
 //   ```text                            a block that follows the program: the output of a first run
 //   the second run says `1 user`       in the text after a program: the output when it is run again
+// Those that import vitest are files of tests: Vitest runs them, in each of its pools.
 
 import { execFile } from 'node:child_process'
 import {
@@ -29,6 +30,7 @@ interface Block {
   where: string
   code: string
   isProgram: boolean
+  isTest: boolean
   /** Undefined where nothing is said. */
   prints: string | undefined
   printsAgain: string | undefined
@@ -51,6 +53,7 @@ function blocksOf(file: string, text: string): Block[] {
       where: `${file}:${text.slice(0, index).split('\n').length}`,
       code,
       isProgram: /from 'forkstore/.test(code),
+      isTest: /from 'vitest'/.test(code),
       prints: /^\s*```text\n(.*?)\n```/s.exec(after)?.[1],
       printsAgain: /the second run says `([^`]+)`/.exec(prose)?.[1],
     }
@@ -61,7 +64,8 @@ const files = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).m
 const blocks = files
   .filter((name) => name.endsWith('.md'))
   .flatMap((name) => blocksOf(name, readFileSync(join(root, name), 'utf8')))
-const programs = blocks.filter((block) => block.isProgram)
+const programs = blocks.filter((block) => block.isProgram && !block.isTest)
+const tests = blocks.filter((block) => block.isTest)
 
 /** What TypeScript has to say about a module that lies in `test/`, where the name `forkstore` is resolved. */
 function diagnose(code: string): string[] {
@@ -103,8 +107,22 @@ describe('what the documentation shows', () => {
     const program = "import { open } from 'forkstore'\n"
     const text = `A\n\`\`\`js\n${program}\`\`\`\n\n\`\`\`text\n1\n2\n\`\`\`\n\`\`\`ts\nroot.a\n\`\`\`\n`
     expect(blocksOf('x.md', `${text}and the second run says \`3\`.\n`)).toEqual([
-      { where: 'x.md:2', code: program, isProgram: true, prints: '1\n2', printsAgain: undefined },
-      { where: 'x.md:10', code: 'root.a\n', isProgram: false, prints: undefined, printsAgain: '3' },
+      {
+        where: 'x.md:2',
+        code: program,
+        isProgram: true,
+        isTest: false,
+        prints: '1\n2',
+        printsAgain: undefined,
+      },
+      {
+        where: 'x.md:10',
+        code: 'root.a\n',
+        isProgram: false,
+        isTest: false,
+        prints: undefined,
+        printsAgain: '3',
+      },
     ])
   })
 
@@ -126,5 +144,19 @@ describe('what the documentation shows', () => {
     // A program can be run again, over the data that it has left.
     const second = await printed(folder, 'program.ts')
     if (printsAgain !== undefined) expect(second).toBe(printsAgain)
+  })
+
+  it.each(tests)('$where passes, in every pool of Vitest', async ({ where, code }) => {
+    const folder = newApplication(where.replace(/\W/g, '-'))
+    symlinkSync(join(root, 'node_modules', 'vitest'), join(folder, 'node_modules', 'vitest'))
+    writeFileSync(join(folder, 'shown.test.ts'), code)
+    const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+    for (const pool of ['forks', 'threads', 'vmForks', 'vmThreads']) {
+      const { stdout } = await run(process.execPath, [vitest, 'run', '--pool', pool], {
+        cwd: folder,
+        timeout: 60_000,
+      })
+      expect(stdout).toMatch(/Tests .*passed/)
+    }
   })
 })

@@ -44,6 +44,8 @@ export interface Benchmark {
   cases(options: Options): Case[]
   /** How many rounds a case is worth by default; the big sizes get fewer. */
   rounds(one: Case): number
+  /** A contender: the table has a line for each figure, and the ratio of forkstore's to this one's. */
+  against?: string
 }
 
 /** Runs in a process of its own. Each file of the benchmarks exports one as `measure`. */

@@ -52,7 +52,8 @@ function size(row: Row): string {
  * Head and body. Medians, and beside them the lowest and the highest of the rounds; a line for each figure
  * where there are more of them than cases.
  */
-export function linesOf({ rows }: Result): string[][] {
+export function linesOf({ rows, against }: Result): string[][] {
+  if (against !== undefined) return linesOfRatios(rows, against)
   const metrics = [...new Set(rows.flatMap((row) => Object.keys(row.figures)))]
   const lines = [
     ['contender', 'size', ...metrics.map(heading), 'rounds'],
@@ -65,6 +66,27 @@ export function linesOf({ rows }: Result): string[][] {
   ]
   if (metrics.length <= rows.length) return lines
   return (lines[0] ?? []).map((_, column) => lines.map((line) => line[column] ?? ''))
+}
+
+/** A line for each figure at each size: all contenders, and forkstore's median over that of `against`. */
+function linesOfRatios(rows: Row[], against: string): string[][] {
+  const contenders = [...new Set(rows.map((row) => row.contender))]
+  const lines = [['figure', 'size', ...contenders, `forkstore / ${against}`]]
+  for (const entries of new Set(rows.map((row) => row.entries))) {
+    const ofSize = new Map(rows.filter((row) => row.entries === entries).map((row) => [row.contender, row]))
+    const names = new Set([...ofSize.values()].flatMap((row) => Object.keys(row.figures)))
+    for (const name of names) {
+      const ours = ofSize.get('forkstore')?.figures[name]?.median
+      const theirs = ofSize.get(against)?.figures[name]?.median
+      lines.push([
+        heading(name),
+        entries?.toLocaleString('en') ?? '',
+        ...contenders.map((one) => cell(name, ofSize.get(one)?.figures[name], ofSize.get(one)?.rounds ?? 0)),
+        ours === undefined || theirs === undefined ? '' : digits(ours / theirs),
+      ])
+    }
+  }
+  return lines
 }
 
 /** For the terminal. */

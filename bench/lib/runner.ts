@@ -23,6 +23,8 @@ export interface Result {
   environment: Record<string, string | number>
   /** What other programs took of the machine just before. */
   busyShareBefore: number
+  /** As the benchmark's. */
+  against?: string
   rows: Row[]
 }
 
@@ -68,6 +70,7 @@ export async function run({ benchmark, url }: BenchmarkModule, options: Options)
     date: new Date().toISOString(),
     environment: { ...environment(), fileSystem: fileSystemOf(options.directory) },
     busyShareBefore: share,
+    ...(benchmark.against === undefined ? {} : { against: benchmark.against }),
     rows: cases.map((one) => rowOf(one, samples.get(one)!, errors.get(one))),
   }
 }

@@ -16,6 +16,10 @@ if (how === 'a listener of its own') {
 } else if (how === 'again') {
   // Something that never ends, in the place of closing.
   stores[0].close = () => new Promise(() => {})
+} else if (how === 'first process') {
+  // Of a container: what it sends to itself is dropped. The real number would be that of the system's own first process.
+  Object.defineProperty(process, 'pid', { value: 1 })
+  process.kill = () => true
 }
 setInterval(() => {}, 1000)
 process.send('ready')
