@@ -85,6 +85,11 @@ class EngineForTest {
   // Everything that can be seen of what an operation can change, in order.
   std::string Contents() {
     std::string all;
+    AppendContents(&all);
+    return all;
+  }
+  void AppendContents(std::string* text) {
+    std::string& all = *text;
     const auto number = [&all](uint64_t value) { all += std::to_string(value) + " "; };
     number(engine_->entries());
     number(engine_->writes());
@@ -115,7 +120,6 @@ class EngineForTest {
         sequence = view.sequence + 1;
       }
     }
-    return all;
   }
 
   // The store as a restart would find it, with as much room or, when `max_bytes` is given, another.

@@ -4,7 +4,7 @@
 #include "store/store_program_for_test.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size > 1500) return 0;
+  if (size > 900) return 0;
   forkstore::StoreProgram().Run(data, size);
   return 0;
 }

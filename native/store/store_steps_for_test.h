@@ -33,9 +33,10 @@ class StoreSteps : public ProgramSteps {
     EngineCounts counts;
     friend bool operator==(const State&, const State&) = default;
   };
-  static State StateOf(EngineForTest* engine) {
-    const std::string contents = engine->Contents();
-    return {contents.size(), std::hash<std::string>()(contents), (*engine)->counts()};
+  State StateOf(EngineForTest* engine) {
+    contents_.clear();
+    engine->AppendContents(&contents_);
+    return {contents_.size(), std::hash<std::string>()(contents_), (*engine)->counts()};
   }
 
   Store& store() { return *store_; }
@@ -113,6 +114,7 @@ class StoreSteps : public ProgramSteps {
   std::unique_ptr<Store> store_;
   std::unique_ptr<StoreEngineForTest> live_;
   std::map<uint64_t, State> states_;  // by sequence
+  std::string contents_;              // its memory is used again
   uint64_t last_ = 0;
   bool refuses_ = false;
   uint64_t refused_ = 0;
