@@ -66,7 +66,7 @@ Napi::Value Failure(const Napi::CallbackInfo& info) {
 
 void RefuseWrites(const Napi::CallbackInfo& info) {
   StoreState* state = Open(info);
-  if (state != nullptr) state->RefuseWrites(info[0].As<Napi::Boolean>().Value());
+  if (state != nullptr) state->store().RefuseWrites(info[0].As<Napi::Boolean>().Value());
 }
 
 void SyncNow(const Napi::CallbackInfo& info) {
@@ -81,7 +81,7 @@ void Hold(const Napi::CallbackInfo& info) {
 
 void BeginClose(const Napi::CallbackInfo& info) {
   StoreState* state = Open(info);
-  if (state != nullptr) state->BeginCloseLog();
+  if (state != nullptr) state->store().BeginClose();
 }
 
 Napi::Value Stats(const Napi::CallbackInfo& info) {

@@ -60,15 +60,7 @@ Napi::Value OpenWorker::Run(const Napi::CallbackInfo& info) {
 }
 
 void OpenWorker::Execute() {
-  status_ = OpenStore(path_, options_, &opened_);
-  if (status_.ok()) {
-    opened_.engine->StartPageKeeper();
-  } else {
-    // Here, since it may take a while. And the lock must be free when the caller hears of the failure.
-    opened_.engine.reset();
-    opened_.log.reset();
-    opened_.directory.reset();
-  }
+  status_ = Store::Open(path_, options_, &opened_);
   replay_watch_.EndOfThread();
 }
 

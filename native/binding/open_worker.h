@@ -7,7 +7,7 @@
 #include <string>
 
 #include "binding/replay_watch.h"
-#include "persist/recovery.h"
+#include "store/store.h"
 
 namespace forkstore {
 

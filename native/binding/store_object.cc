@@ -113,8 +113,8 @@ StoreObject::StoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Stor
 StoreObject::~StoreObject() {
   if (!state_) return;
   napi_remove_env_cleanup_hook(Env(), OnEnvironmentEnd, this);
-  std::unique_ptr<StoreRemains> remains = state_->Close(Env(), true);
-  if (remains) ReleaseInBackground(Env(), std::move(remains));
+  std::unique_ptr<ClosedStore> closed = state_->Close(Env(), true);
+  if (closed) ReleaseInBackground(Env(), std::move(closed));
 }
 
 void StoreObject::OnEnvironmentEnd(void* self) {
@@ -132,7 +132,7 @@ StoreState* StoreObject::Open(Napi::Env env) {
 
 Napi::Value StoreObject::Recovery(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const OpenedStore& opened = state_->opened();
+  const OpenedStore& opened = state_->store().opened();
   Napi::Object object = Napi::Object::New(env);
   Napi::Array skipped = Napi::Array::New(env, opened.skipped.size());
   for (uint32_t i = 0; i < opened.skipped.size(); ++i) {
@@ -316,11 +316,6 @@ Napi::Value StoreObject::Snapshot(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   StoreState* state = Open(env);
   if (state == nullptr) return env.Undefined();
-  if (!state->opened().directory) {
-    FailureError(env, Status(Code::kInvalid, "a store in memory has no snapshots"))
-        .ThrowAsJavaScriptException();
-    return env.Undefined();
-  }
   const bool started =
       state->StartSnapshot(env, info[0].As<Napi::Number>().Uint32Value(),
                            info[1].As<Napi::Number>().Uint32Value(), info[2].As<Napi::Function>());
@@ -345,7 +340,7 @@ Napi::Value StoreObject::Stats(const Napi::CallbackInfo& info) {
   set("writes", engine->writes());
   set("shapes", engine->shapes().count());
   set("nodes", engine->tree().node_count());
-  set("snapshotBytesWritten", state->snapshot_bytes_written());
+  set("snapshotBytesWritten", state->store().snapshot_bytes_written());
   return object;
 }
 

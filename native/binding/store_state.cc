@@ -1,7 +1,6 @@
 #include "binding/store_state.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 #include "binding/array_buffer.h"
@@ -11,35 +10,17 @@ namespace forkstore {
 
 namespace {
 
-double NowMs() {
-  using Clock = std::chrono::steady_clock;
-  return std::chrono::duration<double, std::milli>(Clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
-
-// Made on the environment's thread, filled in by the watcher thread, delivered on the environment's
-// thread through the thread-safe function. `*store` is nullptr once the store has been closed: the call may
-// outlive it.
+// One snapshot under way, from the fork to the JavaScript callback. Made on the environment's thread, filled
+// in by the watcher thread, delivered on the environment's thread through the thread-safe function. `*store`
+// is nullptr once the store has been closed: the call may outlive it.
 struct SnapshotCall {
   std::shared_ptr<StoreState*> store;
   napi_threadsafe_function deliver = nullptr;
-  Arena* arena = nullptr;
-  double pause_ms = 0;
-  SnapshotOutcome outcome;
-  std::vector<uint32_t> split;  // huge pages
-
-  // Before the arena goes. What goes through all marks is done here, not on the event loop.
-  static void OnDone(void* context, SnapshotOutcome&& outcome) {
-    auto* call = static_cast<SnapshotCall*>(context);
-    call->outcome = std::move(outcome);
-    call->arena->AppendSplitHugePages(&call->split);
-    call->arena->EndSave(call->outcome.status.ok());
-    Send(call);
-  }
+  StoreSnapshot snapshot{Send, this};
 
   // Any thread. When the environment is going away nobody wants the outcome any more.
-  static void Send(SnapshotCall* call) {
+  static void Send(void* context) {
+    auto* call = static_cast<SnapshotCall*>(context);
     const napi_threadsafe_function deliver = call->deliver;
     const napi_status status = napi_call_threadsafe_function(deliver, call, napi_tsfn_blocking);
     if (status != napi_ok) delete call;
@@ -51,8 +32,8 @@ struct SnapshotCall {
     if (raw_env == nullptr) return;  // the environment is going away
     Napi::Env env(raw_env);
     Napi::HandleScope scope(env);
-    const SnapshotOutcome& outcome = call->outcome;
-    if (*call->store != nullptr) (*call->store)->FinishSnapshot(call.get());
+    const SnapshotOutcome& outcome = call->snapshot.outcome();
+    if (*call->store != nullptr) (*call->store)->store().FinishSnapshot(&call->snapshot);
     Napi::Object object = Napi::Object::New(env);
     object.Set("code", static_cast<double>(outcome.status.code()));
     object.Set("message", outcome.status.message());
@@ -62,15 +43,17 @@ struct SnapshotCall {
     object.Set("bytes", static_cast<double>(outcome.bytes));
     object.Set("entries", static_cast<double>(outcome.entries));
     object.Set("forkMs", outcome.fork_ms);
-    object.Set("pauseMs", call->pause_ms);
+    object.Set("pauseMs", call->snapshot.pause_ms());
     object.Set("durationMs", outcome.duration_ms);
     object.Set("copiedBytes", static_cast<double>(outcome.copied_bytes));
     Napi::Function(env, callback).Call({object});
   }
 };
 
+}  // namespace
+
 StoreState::StoreState(OpenedStore opened)
-    : opened_(std::move(opened)), self_(std::make_shared<StoreState*>(this)) {}
+    : store_(std::move(opened)), self_(std::make_shared<StoreState*>(this)) {}
 
 StoreState::~StoreState() = default;
 
@@ -117,17 +100,14 @@ double StoreState::Apply(size_t size) {
   if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
   if (size > buffer_bytes_) return Answer(Status(Code::kInvalid, "operation: larger than its buffer"), 0);
   ApplyResult applied;
-  return Applied(ApplyAndLog(buffer_, size, &applied), applied);
+  return Applied(store_.Apply(buffer_, size, &applied), applied);
 }
 
 double StoreState::ApplyHolding(size_t size) {
   if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
   if (size > buffer_bytes_) return Answer(Status(Code::kInvalid, "operation: larger than its buffer"), 0);
-  if (engine()->in_transaction()) {
-    return Answer(Status(Code::kInvalid, "nothing can be held within a transaction"), 0);
-  }
   ApplyResult applied;
-  const Status status = ApplyAndLog(buffer_, size, &applied, RemovedItems::kHeld);
+  const Status status = store_.ApplyHolding(buffer_, size, &applied);
   applied.number = static_cast<double>(applied.held);
   return Applied(status, applied);
 }
@@ -145,31 +125,16 @@ bool StoreState::Reclaim(uint32_t budget) {
 }
 
 double StoreState::Begin() {
-  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
-  engine()->Begin();
-  if (opened_.log) marks_.push_back(opened_.log->Mark());
-  return 0;
+  return Answer(store_.Begin(), 0);
 }
 
 double StoreState::Commit() {
-  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
-  const Status status = engine()->Commit();
-  if (status.ok() && opened_.log) {
-    opened_.log->Release(marks_.back());
-    marks_.pop_back();
-  }
-  return Answer(status, 0);
+  return Answer(store_.Commit(), 0);
 }
 
 double StoreState::Rollback() {
-  if (engine() == nullptr) return Answer(Status(Code::kInvalid, "the store is closed"), 0);
-  const Status status = engine()->Rollback();
-  PublishLayout();
-  if (status.ok() && opened_.log) {
-    opened_.log->RollbackTo(marks_.back());
-    marks_.pop_back();
-    opened_.log->Append(engine()->TakeSurvivors(), engine()->counts());
-  }
+  const Status status = store_.Rollback();
+  if (engine() != nullptr) PublishLayout();
   return Answer(status, 0);
 }
 
@@ -227,7 +192,7 @@ double StoreState::ApplyWithKey(size_t value_end, const Key& key) {
   std::memcpy(bytes + 12, &key_bytes, sizeof(key_bytes));
   if (key.bytes != 0) std::memcpy(bytes + value_end, key.data, key.bytes);
   ApplyResult applied;
-  const Status status = ApplyAndLog(bytes, size, &applied);
+  const Status status = store_.Apply(bytes, size, &applied);
   if (bytes != buffer_) std::vector<uint64_t>().swap(built_);  // assigning {} would keep the memory
   return Applied(status, applied);
 }
@@ -244,7 +209,7 @@ Status StoreState::ApplyBuilt(OperationCode code, uint32_t collection, const std
   std::memcpy(bytes + 8, lengths, sizeof(lengths));
   if (!value.empty()) std::memcpy(bytes + kOperationHeadBytes, value.data(), value.size());
   if (key.bytes != 0) std::memcpy(bytes + kOperationHeadBytes + value.size(), key.data, key.bytes);
-  const Status status = ApplyAndLog(bytes, size, result);
+  const Status status = store_.Apply(bytes, size, result);
   PublishLayout();
   return status;
 }
@@ -283,102 +248,38 @@ Napi::Value StoreState::Segment(Napi::Env env, uint32_t index) {
   return Napi::Value(env, window);
 }
 
-Status StoreState::WriteRefusal() const {
-  if (!opened_.log) return Status(Code::kInvalid, "the store is closed");
-  const Status failure = opened_.log->failure();
-  if (failure.ok()) return Status(Code::kLogFailed, "the log takes no writes");
-  return Status(failure.code(), "no write is taken until the log works again: " + failure.message(),
-                failure.system_errno());
-}
-
 Status StoreState::StartLog(Napi::Env env, Napi::Function on_progress) {
   Status status = LogWatch::Make(env, on_progress, &log_watch_);
   if (!status.ok()) return status;
-  return opened_.log->Start(LogWatch::OnProgress, log_watch_.get());
+  return log()->Start(LogWatch::OnProgress, log_watch_.get());
 }
 
 void StoreState::HoldLog(Napi::Env env, bool hold) {
   if (log_watch_) log_watch_->Hold(env, hold);
 }
 
-void StoreState::BeginCloseLog() {
-  if (log_closing_) return;
-  log_closing_ = refuses_writes_ = true;
-  opened_.log->BeginClose();
-}
-
 bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done) {
-  const double start = NowMs();
-  if (engine()->in_transaction()) return false;
-  if (log_closing_) {
-    FailureError(env, Status(Code::kInvalid, "the store is closed")).ThrowAsJavaScriptException();
-    return false;
+  bool ready = false;
+  if (const Status status = store_.PrepareSnapshot(&ready); !status.ok()) {
+    FailureError(env, status).ThrowAsJavaScriptException();
   }
-  PageKeeper* keeper = engine()->page_keeper();
-  if (keeper != nullptr && !keeper->TryPause()) return false;
+  if (!ready) return false;
 
   auto call = std::make_unique<SnapshotCall>();
   call->store = self_;
   if (napi_create_threadsafe_function(env, done, nullptr, Napi::String::New(env, "forkstore snapshot"), 0, 1,
                                       nullptr, nullptr, nullptr, SnapshotCall::Deliver,
                                       &call->deliver) != napi_ok) {
-    if (keeper != nullptr) keeper->Resume();
+    store_.ForgoSnapshot();
     FailureError(env, Status(Code::kSnapshotFailed, "the environment makes no thread-safe function"))
         .ThrowAsJavaScriptException();
     return false;
   }
-  Arena* arena = engine()->arena();
-  Allocator* allocator = engine()->allocator();
-  SnapshotRequest request;
-  request.source.arena_base = arena->base();
-  request.source.table = allocator->table();
-  request.source.units = allocator->units();
-  request.source.store_id = opened_.store_id;
-  request.source.generation = opened_.next_generation;
-  request.source.created_ms =
-      std::chrono::duration<double, std::milli>(std::chrono::system_clock::now().time_since_epoch()).count();
-  request.source.entries = engine()->entries();
-  request.source.writes = engine()->writes();
-  request.keep = keep;
-  request.watchdog_ms = watchdog_ms;
-  opened_.next_generation += 1;  // never used twice, also when this one fails
-  snapshot_generation_ = request.source.generation;
-  if (opened_.log) {
-    request.published = Log::PublishedHook;
-    request.published_context = opened_.log.get();
-    opened_.log->Cut(snapshot_generation_);
-  }
-
-  call->arena = arena;
-  SnapshotCall* pending = call.release();
-  arena->BeginSave();
-  Status status = SnapshotProcess::Start(arena, opened_.directory.get(), request, SnapshotCall::OnDone,
-                                         pending, &snapshot_);
-  if (keeper != nullptr) {
-    if (status.ok()) keeper->SetChildLives(true);
-    keeper->Resume();
-  }
-  snapshot_runs_ = status.ok();
-  if (status.ok()) {
-    pending->pause_ms = NowMs() - start;
-  } else {
-    arena->CancelSave();
-    pending->outcome.status = std::move(status);
-    SnapshotCall::Send(pending);
-  }
+  store_.StartSnapshot(keep, watchdog_ms, &call.release()->snapshot);
   return true;
 }
 
-void StoreState::FinishSnapshot(SnapshotCall* call) {
-  snapshot_runs_ = false;
-  if (opened_.log && !call->outcome.status.ok()) opened_.log->SnapshotFailed(snapshot_generation_);
-  if (PageKeeper* keeper = engine()->page_keeper()) {
-    keeper->Collapse(std::move(call->split));
-    keeper->SetChildLives(false);
-  }
-}
-
-std::unique_ptr<StoreRemains> StoreState::Close(Napi::Env env, bool env_alive) {
+std::unique_ptr<ClosedStore> StoreState::Close(Napi::Env env, bool env_alive) {
   if (engine() == nullptr) return nullptr;
   *self_ = nullptr;  // the outcome of a snapshot is delivered later or never
   for (auto& window : outgrown_) segments_.push_back(std::move(window));
@@ -395,13 +296,10 @@ std::unique_ptr<StoreRemains> StoreState::Close(Napi::Env env, bool env_alive) {
     pack_buffer_.SuppressDestruct();
   }
   segments_.clear();
-  auto remains = std::make_unique<StoreRemains>();
-  remains->snapshot = std::move(snapshot_);
-  remains->engine = std::move(opened_.engine);
-  remains->log = std::move(opened_.log);
-  remains->directory = std::move(opened_.directory);
-  remains->log_watch = std::move(log_watch_);
-  return remains;
+  auto closed = std::make_unique<ClosedStore>();
+  closed->log_watch = std::move(log_watch_);
+  closed->remains = store_.Close();
+  return closed;
 }
 
 }  // namespace forkstore

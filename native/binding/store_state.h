@@ -1,5 +1,6 @@
-// StoreState: the C++ side of one open store: what the JavaScript objects `NativeStore` and `NativeMap`
-// (lib/native/binding.ts) refer to.
+// StoreState: what the JavaScript objects `NativeStore` and `NativeMap` (lib/native/binding.ts) refer to: a
+// Store (store/store.h), and what JavaScript shares memory with or is called back by. What a store does is
+// the Store's; here it is asked and answered.
 //
 // Lifetime: owned by the StoreObject. Close() hands over everything big and may come from close(), from
 // the garbage collector, or from the end of the environment (worker termination, process exit), when no
@@ -14,7 +15,8 @@
 
 #include "binding/log_watch.h"
 #include "binding/pack_buffer.h"
-#include "binding/store_remains.h"
+#include "binding/release_in_background.h"
+#include "store/store.h"
 
 namespace forkstore {
 
@@ -44,9 +46,6 @@ enum ResultPlace {
   kResultPlaces
 };
 
-// One snapshot under way, from the fork to the JavaScript callback.
-struct SnapshotCall;
-
 class StoreState {
  public:
   explicit StoreState(OpenedStore opened);
@@ -54,8 +53,8 @@ class StoreState {
   StoreState(const StoreState&) = delete;
   StoreState& operator=(const StoreState&) = delete;
 
-  Engine* engine() { return opened_.engine.get(); }
-  const OpenedStore& opened() const { return opened_; }
+  Store& store() { return store_; }
+  Engine* engine() { return store_.engine(); }
 
   // Keeps the status for lastMessage(); returns -Code, or `value` when it is good.
   double Answer(const Status& status, double value);
@@ -98,36 +97,29 @@ class StoreState {
   double ReadHeld(napi_env env, uint64_t held, uint64_t taken, uint32_t most, uint32_t* indexes);
   Napi::Value PackBufferValue(Napi::Env env);
   // The log; nullptr when the store keeps none, or is closed.
-  Log* log() { return opened_.log.get(); }
+  Log* log() { return store_.log(); }
   // Starts its thread; `on_progress` is called, on turns of its own, when the log has got on. Errors: kIo.
   Status StartLog(Napi::Env env, Napi::Function on_progress);
-  // While it is set, every write is refused with the log's failure. To be changed between turns only: no turn
-  // shall write one half of what it means to.
-  void RefuseWrites(bool refuse) { refuses_writes_ = refuse; }
   // Whether the process stays alive for what the log has to tell. It does not at first.
   void HoldLog(Napi::Env env, bool hold);
-  // No write and no snapshot after it; see Log::BeginClose().
-  void BeginCloseLog();
 
   // A window over the arena; cached. The first is no longer than the store needs for now. Undefined where the
   // embedder forbids external buffers.
   Napi::Value Segment(Napi::Env env, uint32_t index);
 
-  // False: a helper thread is in the way; try again on another turn.
+  // False: it cannot be now, try again on another turn (Store::PrepareSnapshot); or with an exception under
+  // way.
   bool StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done);
-  uint64_t snapshot_bytes_written() const { return snapshot_runs_ ? snapshot_->bytes_written() : 0; }
 
   // Takes the windows from JavaScript and hands over what is to be given back; nullptr when that has been
   // done. `env_alive`: whether JavaScript objects may still be touched.
-  std::unique_ptr<StoreRemains> Close(Napi::Env env, bool env_alive);
+  std::unique_ptr<ClosedStore> Close(Napi::Env env, bool env_alive);
 
  private:
-  friend struct SnapshotCall;
   // Besides a whole segment.
   static constexpr uint64_t kFirstWindowBytes[] = {uint64_t{256} << 20, uint64_t{32} << 20,
                                                    uint64_t{1} << 20};
   uint64_t WindowBytes(uint32_t index);
-  void FinishSnapshot(SnapshotCall* call);
   // After anything that can have made or moved blocks.
   void PublishLayout() {
     result_[kResultReach] = static_cast<double>(engine()->arena()->frontier());
@@ -136,25 +128,9 @@ class StoreState {
   }
   double Applied(const Status& status, const ApplyResult& applied);
   double Packed(const Status& status, uint64_t bytes);
-  // The one way to the engine: what it took goes into the log. Where memory is short, the operation may
-  // become another one, which the log then holds.
-  Status ApplyAndLog(uint8_t* operation, size_t size, ApplyResult* result,
-                     RemovedItems removed = RemovedItems::kGo) {
-    if (refuses_writes_) return WriteRefusal();
-    Status status = engine()->Apply(operation, size, result, removed);
-    if (status.code() == Code::kFull && DoWithoutShape(operation)) {
-      status = engine()->Apply(operation, size, result);
-    }
-    if (opened_.log && status.ok() && !IsIdle(operation, *result)) {
-      opened_.log->Append(operation, size, engine()->counts());
-    }
-    return status;
-  }
-  Status WriteRefusal() const;
 
-  std::vector<uint64_t> marks_;          // of the log, one for each open transaction
   std::unique_ptr<LogWatch> log_watch_;  // outlives the log, whose thread calls it
-  OpenedStore opened_;
+  Store store_;
   std::shared_ptr<StoreState*> self_;  // what outlives this object asks here whether it still is
   std::string last_message_;
   Napi::Reference<Napi::ArrayBuffer> buffer_reference_;
@@ -167,11 +143,6 @@ class StoreState {
   std::vector<Napi::Reference<Napi::ArrayBuffer>> segments_;
   std::vector<Napi::Reference<Napi::ArrayBuffer>> outgrown_;  // windows that show a part of the first segment
   uint64_t first_window_bytes_ = 0;
-  std::unique_ptr<SnapshotProcess> snapshot_;  // the last one; its thread may still be on its way out
-  bool snapshot_runs_ = false;
-  uint64_t snapshot_generation_ = 0;  // of the last one that was started
-  bool refuses_writes_ = false;
-  bool log_closing_ = false;
 };
 
 }  // namespace forkstore

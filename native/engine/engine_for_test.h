@@ -43,12 +43,19 @@ inline Bytes MakeOperation(OperationCode code, uint64_t target, const Bytes& val
 class EngineForTest {
  public:
   explicit EngineForTest(uint64_t max_bytes = uint64_t{64} << 20) : options_{max_bytes, false} {
-    if (!Engine::CreateEmpty(options_, &engine_).ok()) std::abort();
+    if (!Engine::CreateEmpty(options_, &owned_).ok()) std::abort();
+    engine_ = owned_.get();
   }
-  explicit EngineForTest(std::unique_ptr<Engine> engine)
-      : options_{engine->arena()->max_bytes(), false}, engine_(std::move(engine)) {}
+  explicit EngineForTest(std::unique_ptr<Engine> engine) : EngineForTest(engine.get()) {
+    owned_ = std::move(engine);
+  }
+  // Of somebody else, who keeps it while this is used.
+  explicit EngineForTest(Engine* engine) : options_{engine->arena()->max_bytes(), false}, engine_(engine) {}
+  virtual ~EngineForTest() = default;
+  EngineForTest(EngineForTest&&) = default;
+  EngineForTest& operator=(EngineForTest&&) = default;
 
-  Engine* operator->() { return engine_.get(); }
+  Engine* operator->() { return engine_; }
   Engine& operator*() { return *engine_; }
 
   Status Apply(const Bytes& operation, ApplyResult* result = nullptr,
@@ -56,6 +63,8 @@ class EngineForTest {
     ApplyResult ignored;
     return engine_->Apply(operation.data(), operation.size(), result ? result : &ignored, removed);
   }
+  // How Encode() defines a shape. True: it is defined.
+  virtual bool Define(const Bytes& definition) { return Apply(definition).ok(); }
 
   // A value as operations carry it; the shapes that it needs are defined by operations, which are appended to
   // *log.
@@ -76,6 +85,11 @@ class EngineForTest {
   // Everything that can be seen of what an operation can change, in order.
   std::string Contents() {
     std::string all;
+    AppendContents(&all);
+    return all;
+  }
+  void AppendContents(std::string* text) {
+    std::string& all = *text;
     const auto number = [&all](uint64_t value) { all += std::to_string(value) + " "; };
     number(engine_->entries());
     number(engine_->writes());
@@ -106,7 +120,6 @@ class EngineForTest {
         sequence = view.sequence + 1;
       }
     }
-    return all;
   }
 
   // The store as a restart would find it, with as much room or, when `max_bytes` is given, another.
@@ -149,11 +162,12 @@ class EngineForTest {
     value.insert(value.end(), list.begin(), list.end());
     value.resize(RoundUp(value.size(), 8));
     const Bytes operation = MakeOperation(OperationCode::kDefineShape, 0, value);
-    if (Apply(operation).ok() && log != nullptr) log->push_back(operation);
+    if (Define(operation) && log != nullptr) log->push_back(operation);
   }
 
   ArenaOptions options_;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Engine> owned_;
+  Engine* engine_ = nullptr;
 };
 
 }  // namespace forkstore

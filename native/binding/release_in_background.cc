@@ -1,21 +1,21 @@
-#include "binding/store_remains.h"
+#include "binding/release_in_background.h"
 
 namespace forkstore {
 
 namespace {
 
 struct Work {
-  std::unique_ptr<StoreRemains> remains;
+  std::unique_ptr<ClosedStore> closed;
   napi_deferred deferred = nullptr;
   napi_async_work work = nullptr;
 
-  static void Execute(napi_env /*env*/, void* data) { static_cast<Work*>(data)->remains->Release(); }
+  static void Execute(napi_env /*env*/, void* data) { static_cast<Work*>(data)->closed->remains.Release(); }
 
-  // Also when the work was cancelled, as the environment ends: then the remains go here. Whether JavaScript
+  // Also when the work was cancelled, as the environment ends: then the store goes here. Whether JavaScript
   // can still hear of it is not for us to say.
   static void Complete(napi_env env, napi_status /*status*/, void* data) {
     std::unique_ptr<Work> self(static_cast<Work*>(data));
-    self->remains.reset();
+    self->closed.reset();
     Resolve(env, self->deferred);
     napi_delete_async_work(env, self->work);
   }
@@ -30,20 +30,13 @@ struct Work {
 
 }  // namespace
 
-void StoreRemains::Release() {
-  snapshot.reset();
-  engine.reset();
-  log.reset();
-  directory.reset();
-}
-
-Napi::Value ReleaseInBackground(Napi::Env env, std::unique_ptr<StoreRemains> remains) {
+Napi::Value ReleaseInBackground(Napi::Env env, std::unique_ptr<ClosedStore> closed) {
   auto work = std::make_unique<Work>();
-  work->remains = std::move(remains);
+  work->closed = std::move(closed);
   napi_value promise = nullptr;
   if (napi_create_promise(env, &work->deferred, &promise) != napi_ok) return env.Undefined();
   napi_value name = nullptr;
-  const bool queued = work->remains != nullptr &&
+  const bool queued = work->closed != nullptr &&
                       napi_create_string_utf8(env, "forkstore close", NAPI_AUTO_LENGTH, &name) == napi_ok &&
                       napi_create_async_work(env, nullptr, name, Work::Execute, Work::Complete, work.get(),
                                              &work->work) == napi_ok &&
@@ -52,7 +45,7 @@ Napi::Value ReleaseInBackground(Napi::Env env, std::unique_ptr<StoreRemains> rem
     static_cast<void>(work.release());  // Complete() takes it
   } else {
     if (work->work != nullptr) napi_delete_async_work(env, work->work);
-    work->remains.reset();
+    work->closed.reset();
     Work::Resolve(env, work->deferred);
   }
   return Napi::Value(env, promise);

@@ -1,0 +1,269 @@
+// One store on a real directory, with its log's thread and forked snapshots.
+#include "store/store.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "persist/persist_test_support.h"
+#include "store/pending_snapshot_for_test.h"
+#include "store/store_steps_for_test.h"
+
+namespace forkstore {
+namespace {
+
+// A store with a map, whose log is as its writer leaves it.
+class StoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NO_FATAL_FAILURE(Open(true));
+    ASSERT_TRUE(Apply(MakeOperation(OperationCode::kCreateMap, 1, {}, StringKey("m"))).ok());
+  }
+  void Open(bool log) {
+    OpenedStore opened;
+    const Status status = Store::Open(path_, SmallStore(log), &opened);
+    ASSERT_TRUE(status.ok()) << status.message();
+    ASSERT_TRUE(!log || opened.log->Start(nullptr, nullptr).ok());
+    store_ = std::make_unique<Store>(std::move(opened));
+  }
+  Status Apply(Bytes operation, ApplyResult* result = nullptr) {
+    ApplyResult ignored;
+    return store_->Apply(operation.data(), operation.size(), result != nullptr ? result : &ignored);
+  }
+  Status Set(const std::string& key, double value) {
+    return Apply(
+        MakeOperation(OperationCode::kSet, 1, EngineForTest().Encode(oracle::Number(value)), StringKey(key)));
+  }
+  Status Delete(const std::string& key, ApplyResult* result = nullptr) {
+    return Apply(MakeOperation(OperationCode::kDelete, 1, {}, StringKey(key)), result);
+  }
+  std::string Contents() { return EngineForTest(store_->engine()).Contents(); }
+  // Seals; how many batches there are now.
+  uint64_t Seal() {
+    store_->log()->EndBatch(false);
+    return store_->log()->stats().sealed_sequence;
+  }
+  // How many operations the log brings, and that they come to what there was.
+  uint64_t Replayed() {
+    Seal();
+    const std::string contents = Contents();
+    store_->Close().Release();
+    Open(true);
+    EXPECT_EQ(Contents() == contents, true);
+    return store_->opened().recovered_log.operations;
+  }
+  bool Ready() {
+    bool ready = false;
+    EXPECT_TRUE(store_->PrepareSnapshot(&ready).ok());
+    return ready;
+  }
+
+  TemporaryDirectory temporary_;
+  std::string path_ = temporary_.path() + "/store";
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StoreTest, EachOperationThatWasTakenIsInTheLogOnce) {
+  ASSERT_TRUE(Set("a", 1).ok());
+  ASSERT_TRUE(Set("b", 2).ok());
+  ASSERT_TRUE(Delete("a").ok());
+  EXPECT_EQ(Replayed(), 4u);  // with the one that made the map
+}
+
+TEST_F(StoreTest, WhatIsIdleOrRefusedByTheEngineIsNotInTheLog) {
+  const uint64_t sealed = Seal();
+  ApplyResult result;
+  ASSERT_TRUE(Delete("nothing", &result).ok());
+  EXPECT_FALSE(result.changed);
+  EXPECT_EQ(Apply(MakeOperation(OperationCode::kDelete, 7, {}, StringKey("a"))).code(), Code::kInvalid);
+  EXPECT_EQ(Seal(), sealed);
+  EXPECT_EQ(Replayed(), 1u);
+}
+
+TEST_F(StoreTest, ANestedRollbackAppendsItsSurvivorsAndNothingElse) {
+  StoreEngineForTest engine(store_.get());
+  const EngineCounts before = engine->counts();
+  ASSERT_TRUE(Set("kept", 1).ok());
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(Set("outer", 2).ok());
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(Apply(MakeOperation(OperationCode::kCreateMap, 2, {}, StringKey("survives"))).ok());
+  // A shape, a node and a member.
+  const Bytes value = engine.Encode(oracle::Object({{u"field", oracle::Number(1)}}));
+  ASSERT_TRUE(Apply(MakeOperation(OperationCode::kSetMember, kRootNode, value, StringKey("gone"))).ok());
+  const EngineCounts counts = store_->engine()->counts();
+  EXPECT_GT(counts.shapes, before.shapes);
+  ASSERT_TRUE(store_->Rollback().ok());
+  ASSERT_TRUE(Set("after", 3).ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_EQ(store_->engine()->counts(), counts);
+  // Two maps, the shapes, numbers that nodes had; "kept", "outer", "after".
+  EXPECT_EQ(Replayed(), 6u + counts.shapes - before.shapes);
+  EXPECT_EQ(store_->engine()->counts(), counts);
+  EXPECT_EQ(store_->engine()->map(1)->size(), 3u);
+}
+
+TEST_F(StoreTest, AnOuterRollbackTakesWhatAnInnerCommitLogged) {
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(Set("a", 1).ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  ASSERT_TRUE(store_->Rollback().ok());
+  EXPECT_EQ(Replayed(), 1u);
+}
+
+TEST_F(StoreTest, ATransactionThatIsNotOpenCannotBeEnded) {
+  EXPECT_EQ(store_->Commit().code(), Code::kInvalid);
+  EXPECT_EQ(store_->Rollback().code(), Code::kInvalid);
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_EQ(store_->Rollback().code(), Code::kInvalid);
+}
+
+TEST_F(StoreTest, ARefusedWriteChangesNothingAndIsNotInTheLog) {
+  ASSERT_TRUE(Set("a", 1).ok());
+  const uint64_t sealed = Seal();
+  const std::string contents = Contents();
+  store_->RefuseWrites(true);
+  EXPECT_EQ(Set("a", 2).code(), Code::kLogFailed);
+  EXPECT_EQ(Delete("a").code(), Code::kLogFailed);
+  EXPECT_TRUE(Contents() == contents);
+  EXPECT_EQ(Seal(), sealed);
+  store_->RefuseWrites(false);
+  EXPECT_TRUE(Set("a", 2).ok());
+  EXPECT_EQ(Replayed(), 3u);
+}
+
+TEST_F(StoreTest, NothingIsHeldWithinATransaction) {
+  ASSERT_TRUE(store_->Begin().ok());
+  Bytes operation = MakeOperation(OperationCode::kSplice, kRootNode, Words({0, 1}));
+  ApplyResult result;
+  const Status status = store_->ApplyHolding(operation.data(), operation.size(), &result);
+  EXPECT_EQ(status.code(), Code::kInvalid);
+  EXPECT_EQ(status.message(), "nothing can be held within a transaction");
+  EXPECT_EQ(result.held, 0u);
+}
+
+TEST_F(StoreTest, NeitherWritesNorSnapshotsOnceTheCloseHasBegun) {
+  ASSERT_TRUE(Set("a", 1).ok());
+  store_->BeginClose();
+  store_->BeginClose();
+  EXPECT_FALSE(Set("a", 2).ok());
+  bool ready = true;
+  EXPECT_EQ(store_->PrepareSnapshot(&ready).code(), Code::kInvalid);
+  EXPECT_FALSE(ready);
+  while (store_->log()->state() != LogState::kClosed) std::this_thread::yield();
+  EXPECT_EQ(Replayed(), 2u);
+}
+
+TEST_F(StoreTest, NoSnapshotWithinATransaction) {
+  ASSERT_TRUE(store_->Begin().ok());
+  EXPECT_FALSE(Ready());
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_TRUE(Ready());
+  store_->ForgoSnapshot();
+  EXPECT_FALSE(store_->engine()->page_keeper()->paused());
+}
+
+TEST_F(StoreTest, ASnapshotTakesThePlaceOfTheLogBeforeIt) {
+  ASSERT_TRUE(Set("before", 1).ok());
+  ASSERT_TRUE(Ready());
+  PendingSnapshot pending;
+  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  EXPECT_FALSE(store_->engine()->page_keeper()->paused());
+  ASSERT_TRUE(Set("meanwhile", 2).ok());
+  pending.Wait();
+  ASSERT_TRUE(pending.snapshot.outcome().status.ok()) << pending.snapshot.outcome().status.message();
+  EXPECT_EQ(pending.snapshot.outcome().generation, 2u);
+  EXPECT_GT(pending.snapshot.pause_ms(), 0);
+  EXPECT_FALSE(store_->engine()->arena()->is_saving());
+  store_->FinishSnapshot(&pending.snapshot);
+  EXPECT_EQ(Replayed(), 1u);
+  EXPECT_EQ(store_->opened().generation, 2u);
+}
+
+// Here there is no child, and on_done is called at once.
+TEST_F(StoreTest, ASnapshotThatCannotStartLeavesEverythingAsItWas) {
+  store_->Close().Release();
+  OpenedStore opened;
+  ASSERT_TRUE(Store::Open(path_, SmallStore(), &opened).ok());
+  ASSERT_TRUE(opened.log->Start(nullptr, nullptr).ok());
+  opened.next_generation = kMaxGeneration + 1;
+  store_ = std::make_unique<Store>(std::move(opened));
+  if (store_->engine()->map_count() == 0) {
+    ASSERT_TRUE(Apply(MakeOperation(OperationCode::kCreateMap, 1, {}, StringKey("m"))).ok());
+  }
+  ASSERT_TRUE(Set("a", 1).ok());
+  const uint64_t dirty = store_->engine()->arena()->dirty_pages();
+  EXPECT_GT(dirty, 0u);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    ASSERT_TRUE(Ready());
+    PendingSnapshot pending;
+    store_->StartSnapshot(1, 30000, &pending.snapshot);
+    ASSERT_TRUE(pending.is_done);
+    EXPECT_EQ(pending.snapshot.outcome().status.code(), Code::kSnapshotFailed);
+    EXPECT_EQ(pending.snapshot.pause_ms(), 0);
+    EXPECT_EQ(store_->snapshot_bytes_written(), 0u);
+    EXPECT_FALSE(store_->engine()->page_keeper()->paused());
+    EXPECT_FALSE(store_->engine()->arena()->is_saving());
+    EXPECT_EQ(store_->engine()->arena()->dirty_pages(), dirty);
+    store_->FinishSnapshot(&pending.snapshot);
+  }
+  EXPECT_EQ(store_->opened().next_generation, kMaxGeneration + 3);
+  EXPECT_EQ(store_->log()->state(), LogState::kHealthy);
+  EXPECT_TRUE(Set("b", 2).ok());
+}
+
+TEST_F(StoreTest, AfterTheCloseNothingIsThere) {
+  StoreRemains remains = store_->Close();
+  EXPECT_FALSE(remains.empty());
+  EXPECT_TRUE(store_->Close().empty());
+  EXPECT_EQ(store_->engine(), nullptr);
+  EXPECT_EQ(store_->log(), nullptr);
+  EXPECT_EQ(store_->Begin().code(), Code::kInvalid);
+  EXPECT_EQ(store_->Commit().code(), Code::kInvalid);
+  EXPECT_EQ(store_->Rollback().code(), Code::kInvalid);
+  bool ready = true;
+  EXPECT_EQ(store_->PrepareSnapshot(&ready).code(), Code::kInvalid);
+  EXPECT_FALSE(ready);
+  OpenedStore second;
+  EXPECT_EQ(Store::Open(path_, SmallStore(), &second).code(), Code::kLocked);
+  EXPECT_EQ(second.directory, nullptr);
+  remains.Release();
+  EXPECT_TRUE(Store::Open(path_, SmallStore(), &second).ok());
+}
+
+TEST_F(StoreTest, WithoutALogTheSameGoesOn) {
+  store_->Close().Release();
+  ASSERT_NO_FATAL_FAILURE(Open(false));
+  if (store_->engine()->map_count() == 0) {
+    ASSERT_TRUE(Apply(MakeOperation(OperationCode::kCreateMap, 1, {}, StringKey("m"))).ok());
+  }
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(Set("a", 1).ok());
+  ASSERT_TRUE(store_->Rollback().ok());
+  ASSERT_TRUE(Set("b", 1).ok());
+  store_->RefuseWrites(true);
+  EXPECT_EQ(Set("b", 2).code(), Code::kInvalid);
+  const std::string contents = Contents();
+  ASSERT_TRUE(Ready());
+  PendingSnapshot pending;
+  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  pending.Wait();
+  store_->FinishSnapshot(&pending.snapshot);
+  store_->Close().Release();
+  Open(false);
+  EXPECT_TRUE(Contents() == contents);
+}
+
+TEST(Store, InMemoryThereIsNoSnapshot) {
+  OpenedStore opened;
+  ASSERT_TRUE(Store::Open("", SmallStore(false), &opened).ok());
+  Store store(std::move(opened));
+  bool ready = true;
+  EXPECT_EQ(store.PrepareSnapshot(&ready).message(), "a store in memory has no snapshots");
+  EXPECT_FALSE(ready);
+}
+
+}  // namespace
+}  // namespace forkstore
