@@ -593,7 +593,7 @@ describe('calls of the system that fail', () => {
     expect(generations('js', path).length).toBe(2)
     expect(logFiles('js', path).length).toBe(2)
     expect(store.stats().log!.segments).toBe(2)
-  }, 10_000)
+  })
 
   test('a write that does half of what it shall is continued', async () => {
     const { store, path } = await open()
