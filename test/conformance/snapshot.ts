@@ -328,5 +328,5 @@ export function snapshotSuite(engine: EngineName): void {
     await again.commit()
     await new Promise((done) => setImmediate(done))
     expect(again.stats().snapshot).toMatchObject({ running: false, last: undefined })
-  }, 60_000)
+  })
 }
