@@ -1,3 +1,5 @@
+// What cannot be stored is refused, and leaves nothing behind.
+
 import { describe, expect, it } from 'vitest'
 import { MapSite } from '../lib/native/writers.js'
 import { makeCodec } from './support/codec-check.js'

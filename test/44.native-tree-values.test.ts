@@ -1,3 +1,5 @@
+// What is assigned to members of the tree: refused, with getters that use the store, views, deep.
+
 import { afterEach, describe, expect, it } from 'vitest'
 import type { NativeEngine } from '../lib/native/engine.js'
 import { openNative } from '../lib/native/engine.js'

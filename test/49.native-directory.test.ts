@@ -1,3 +1,5 @@
+// A directory of the native engine: what it brings back, and what it says when it cannot.
+
 import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
