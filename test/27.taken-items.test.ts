@@ -6,6 +6,7 @@ import { ForkstoreError, type Store } from '../lib/index.js'
 import type { NativeStore } from '../lib/native/binding.js'
 import { NativeEngine } from '../lib/native/engine.js'
 import { loadBinding } from '../lib/native/load.js'
+import { takenItemsLaterSuite } from './conformance/taken-items-later.js'
 import { takenItemsSuite } from './conformance/taken-items.js'
 import { engines } from './support/engines.js'
 import { expectError, expectSame } from './support/expect.js'
@@ -16,6 +17,7 @@ setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
 describe.each(engines)('items taken out by splice (%s)', takenItemsSuite)
+describe.each(engines)('items taken out by splice, later (%s)', takenItemsLaterSuite)
 
 type List = unknown[]
 

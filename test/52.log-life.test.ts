@@ -1,11 +1,11 @@
 // How stores with a log go with the life of their process, and what their log does under the hood of the addon.
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { Durability } from '../lib/durability.js'
 import { NativeEngine } from '../lib/native/engine.js'
 import { loadBinding } from '../lib/native/load.js'
@@ -21,14 +21,13 @@ afterAll(() => {
 const program = fileURLToPath(new URL('./faults/log-ending.mjs', import.meta.url))
 
 describe.each(engines)('process end (%s)', (engine: EngineName) => {
-  const run = (how: string): { path: string; output: string; tookMs: number } => {
+  const run = (how: string): { path: string; output: string } => {
     const path = join(base, `${engine}-${how.replaceAll(' ', '-')}`)
-    const started = Date.now()
     const output = execFileSync(process.execPath, [...compileOnMainThread, program, how, engine, path], {
       encoding: 'utf8',
       timeout: 30_000,
     })
-    return { path, output, tookMs: Date.now() - started }
+    return { path, output }
   }
 
   test('a quiet store keeps no process alive, and loses nothing', async () => {
@@ -111,7 +110,7 @@ describe.each(engines)('process end (%s)', (engine: EngineName) => {
     const command = [...compileOnMainThread, program, 'kill after a turn', engine, path]
     expect(spawnSync(process.execPath, command, { timeout: 30_000 }).signal).toBe('SIGKILL')
     const store = await openEngine(engine, path)
-    expect([...store.map('m')]).toEqual([['a', 1], ['b', 2]]) // prettier-ignore
+    expect([...store.map('m')]).toEqual([['a', 1], ['the last turn', 2]]) // prettier-ignore
     await store.close()
   })
 
@@ -188,8 +187,8 @@ describe('the log of the addon', () => {
     const map = engine.map('m')
     const text = 'x'.repeat(100_000)
     for (let round = 0; round < 3; round++) {
-      // Turns that write faster than any disk.
-      for (let turns = 0; turns < 20 && warnings.length === round; turns++) {
+      // Turns that write faster than any disk; more where the disk has all of the processor.
+      while (warnings.length === round || durability.stats().stalls === 0) {
         for (let index = 0; index < 200; index++) map.set(index, text)
         await new Promise((done) => setImmediate(done))
       }
@@ -201,11 +200,10 @@ describe('the log of the addon', () => {
       await new Promise((done) => setTimeout(done, 20))
     }
     expect(durability.stats()).toMatchObject({ bufferedBytes: 0, behind: false, state: 'healthy' })
-    expect(durability.stats().stalls).toBeGreaterThan(0)
     await close(durability, engine)
   })
 
-  test('a file that has become very long, without data, costs no time to open', async () => {
+  test('a file that has become very long, without data, is not read to open', async () => {
     const path = join(base, 'holes')
     const store = await openEngine('native', path, { snapshot: false })
     store.map('m').set('a', 1)
@@ -213,9 +211,10 @@ describe('the log of the addon', () => {
     const copy = crashCopy(path)
     await store.close()
     truncateSync(join(copy, logFiles('native', copy).at(-1)!), 32 * 2 ** 30)
-    const started = Date.now()
+    const readBytes = (): number => Number(/^rchar: (\d+)/m.exec(readFileSync('/proc/self/io', 'latin1'))![1])
+    const before = readBytes()
     const again = await openEngine('native', copy, { snapshot: false })
-    expect(Date.now() - started).toBeLessThan(10_000)
+    expect(readBytes() - before).toBeLessThan(32 * 2 ** 20)
     expect([...again.map('m')]).toEqual([['a', 1]])
     await again.close()
     rmSync(join(copy, '..'), { recursive: true })
@@ -227,7 +226,7 @@ describe('the log of the addon', () => {
       readdirSync('/proc/self/fd').length,
       readdirSync('/proc/self/task').length,
     ]
-    let first: [number, number] | undefined
+    let first: [number, number] = [0, 0]
     for (let round = 0; round < 30; round++) {
       const store = await openEngine('native', path, { durability: round % 2 === 0 ? 'commit' : 'everysec' })
       store.map('m').set(round, round)
@@ -235,7 +234,12 @@ describe('the log of the addon', () => {
       await store.close()
       if (round === 9) first = count()
     }
-    expect(count()).toEqual(first)
+    // A thread that has been waited for may be listed a moment longer.
+    await vi.waitFor(() => {
+      const now = count()
+      expect(now[0]).toBeLessThanOrEqual(first[0])
+      expect(now[1]).toBeLessThanOrEqual(first[1])
+    }, 20_000)
   })
 })
 

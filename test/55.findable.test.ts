@@ -54,7 +54,7 @@ describe.each(engines)('findable (%s)', (engine) => {
     expect([...again.map('m').keys()]).toEqual(['before', 'after', 'healed'])
   })
 
-  // What the JS engine does instead is in test/59.
+  // What the JS engine does instead is in test/94.
   if (engine === 'native')
     test('without its lock file it stays locked', async () => {
       const path = stores.directory()

@@ -34,13 +34,18 @@ class Server {
     })
   }
 
-  /** Starts a snapshot and stops its child; the child's pid. */
-  async stoppedChild(): Promise<number> {
+  /** Starts a snapshot whose child goes on to its first call and no further, until the plan lets go; its pid. */
+  async heldChild(): Promise<number> {
     const before = this.plan.child
-    this.plan.holdChild(this.program.pid) // else it may have ended before it is seen
+    this.plan.holdChild(this.program.pid)
     this.program.child.send('snapshot')
     while (this.plan.child === before) await new Promise((resolve) => setImmediate(resolve))
-    const pid = this.plan.child
+    return this.plan.child
+  }
+
+  /** Starts a snapshot and stops its child; the child's pid. */
+  async stoppedChild(): Promise<number> {
+    const pid = await this.heldChild() // else it may have ended before it is seen
     process.kill(pid, 'SIGSTOP')
     while (!/^State:\s+[Tt]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'))) {
       await new Promise((resolve) => setImmediate(resolve))
@@ -60,17 +65,15 @@ test('a connection that the parent closes while a child lives is closed at once'
   const { port } = await server.program.message<{ port: number }>()
   const socket = connect(port, '127.0.0.1')
   await new Promise((resolve) => socket.once('connect', resolve))
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  const child = await server.stoppedChild()
-  // Stopped as early as that, it has everything open still: it goes on until it holds its own alone.
-  process.kill(child, 'SIGCONT')
+  while ((await server.program.ask<{ sockets: number }>('count sockets')).sockets === 0);
+  const child = await server.heldChild()
+  // It goes on until it holds its own alone, and what it opens only then.
   while (readdirSync(`/proc/${child}/fd`).length > 3) await new Promise((resolve) => setImmediate(resolve))
-  process.kill(child, 'SIGSTOP')
   const gone = new Promise((resolve) => socket.once('close', resolve))
   expect(await server.program.ask('close sockets')).toEqual({ closed: 1 })
   socket.resume()
   await gone
-  process.kill(child, 'SIGCONT')
+  server.plan.letGo()
   expect(await server.program.message<Outcome>()).toMatchObject({ done: true })
   await server.end()
 })
@@ -110,12 +113,13 @@ test('no SIGCHLD handler of the application hears of a snapshot', async () => {
 })
 
 test('a child that hangs is killed by the watchdog; the next snapshot works', async () => {
-  const server = new Server('watchdog', 400)
+  const server = new Server('watchdog', 3000)
   await server.program.message()
-  await server.stoppedChild()
+  await server.heldChild()
   const outcome = await server.program.message<Outcome>()
   expect(outcome).toMatchObject({ done: false, code: 'ERR_FORKSTORE_SNAPSHOT_FAILED' })
   expect(readdirSync(server.directory).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  server.plan.letGo()
   expect(await server.program.ask<Outcome>('snapshot')).toMatchObject({ done: true })
   await server.end()
 })

@@ -63,7 +63,7 @@ class Subject {
 
   /** Writes until the store is healthy again and acknowledges. */
   async heal(): Promise<Answer> {
-    const deadline = Date.now() + 30_000
+    const deadline = Date.now() + 60_000
     for (;;) {
       const answer = await this.ask('commit')
       if (answer.refused !== undefined) expect(answer.refused).toBe('ERR_FORKSTORE_LOG_FAILED')
@@ -174,7 +174,7 @@ test('nothing works: read-only, with reads; then everything works again', async 
   subject.plan.arm(Action.failForGood, 1, EIO, subject.pid, 'pwrite')
   expect((await subject.ask('commit')).code).toBe('ERR_FORKSTORE_LOG_FAILED')
   let answer: Answer
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   do {
     answer = await subject.ask('write')
     await new Promise((resolve) => setTimeout(resolve, 20))

@@ -21,7 +21,7 @@ void SleepMs(long ms) {
 
 template <typename Condition>
 bool Eventually(Condition condition) {
-  for (int i = 0; i < 10000; ++i) {
+  for (int i = 0; i < 60000; ++i) {
     if (condition()) return true;
     SleepMs(1);
   }

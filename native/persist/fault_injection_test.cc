@@ -171,7 +171,7 @@ class FaultInjectionTest : public testing::Test {
     SnapshotRequest request;
     request.source = arena_.Source(generation);
     request.keep = 3;
-    request.watchdog_ms = 400;
+    request.watchdog_ms = 1000;
     struct Result {
       std::atomic<int> calls{0};
       Status status;

@@ -16,9 +16,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Counts and delays syncs; otherwise the directory's own.
+// Holds writes and counts syncs; otherwise the directory's own.
 struct Brake {
-  std::atomic<int> delay_ms{0};
   std::atomic<bool> hold{false};  // writes wait
   std::atomic<int> syncs{0};
 };
@@ -34,7 +33,6 @@ class BrakedFile final : public LogFile {
     return file_->ReadAt(position, out, bytes, got);
   }
   int DataSync() override {
-    std::this_thread::sleep_for(std::chrono::milliseconds(brake_->delay_ms));
     brake_->syncs += 1;
     return file_->DataSync();
   }
@@ -97,11 +95,11 @@ class LogTest : public testing::Test {
     }
     ASSERT_TRUE(LogWorld::Apply(store_.get(), OperationCode::kSet, 1, StringValueBytes(text), key).ok());
   }
-  bool Await(uint64_t sequence, int limit_ms = 20000) {
+  bool Await(uint64_t sequence, int limit_ms = 60000) {
     return Until([&] { return log().durable_sequence() >= sequence; }, limit_ms);
   }
   template <typename Condition>
-  static bool Until(Condition condition, int limit_ms = 20000) {
+  static bool Until(Condition condition, int limit_ms = 60000) {
     const auto end = Clock::now() + std::chrono::milliseconds(limit_ms);
     while (!condition()) {
       if (Clock::now() > end) return false;
@@ -165,10 +163,9 @@ class LogTest : public testing::Test {
 
 TEST_F(LogTest, WhatWaitsTogetherSharesASync) {
   Open();
-  brake_.delay_ms = 20;
+  brake_.hold = true;
   brake_.syncs = 0;
   constexpr uint64_t kBatches = 200;
-  const auto start = Clock::now();
   for (uint64_t i = 1; i <= kBatches; ++i) {
     Set("key" + std::to_string(i), "some text");
     EXPECT_EQ(log().SequenceToAwait(), i);
@@ -176,11 +173,12 @@ TEST_F(LogTest, WhatWaitsTogetherSharesASync) {
     EXPECT_EQ(log().SequenceToAwait(), i);
   }
   // None of this has waited for a sync.
-  EXPECT_LT(log().durable_sequence(), kBatches);
+  EXPECT_EQ(log().durable_sequence(), 0u);
+  EXPECT_EQ(brake_.syncs, 0);
+  brake_.hold = false;
   ASSERT_TRUE(Await(kBatches));
-  const auto took = Clock::now() - start;
-  EXPECT_LE(brake_.syncs, 10);
-  EXPECT_LT(took, std::chrono::seconds(5));
+  // Of the batch that was being written, and of all that came meanwhile.
+  EXPECT_LE(brake_.syncs, 2);
   EXPECT_GT(told_, 0);
   EXPECT_EQ(log().stats().batches, kBatches);
   ExpectSameAfterReopening();
@@ -195,7 +193,6 @@ TEST_F(LogTest, WithoutARequestASyncComesInTime) {
   ASSERT_TRUE(Await(1));
   const auto took = Clock::now() - start;
   EXPECT_GE(took, std::chrono::milliseconds(290));
-  EXPECT_LT(took, std::chrono::seconds(5));
   // And no more while there is nothing to sync.
   const int syncs = brake_.syncs;
   std::this_thread::sleep_for(std::chrono::milliseconds(700));

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -52,6 +54,21 @@ inline std::vector<uint8_t> ReadBytes(const std::string& path) {
 inline void WriteFileBytes(const std::string& path, const std::vector<uint8_t>& bytes) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+// False when the process has ended before.
+inline bool StopProcess(pid_t pid) {
+  if (kill(pid, SIGSTOP) != 0) return false;
+  for (;;) {
+    const std::vector<uint8_t> bytes = ReadBytes("/proc/" + std::to_string(pid) + "/stat");
+    const std::string text(bytes.begin(), bytes.end());  // "pid (name) state ..."
+    const size_t end = text.rfind(") ");
+    if (end == std::string::npos || end + 2 >= text.size()) return false;
+    const char state = text[end + 2];
+    if (state == 'T' || state == 't') return true;
+    if (state == 'Z' || state == 'X') return false;
+    usleep(100);
+  }
 }
 
 // An arena with random bytes in the units that a random table says are used.

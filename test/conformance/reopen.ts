@@ -61,7 +61,7 @@ export function reopenSuite(engine: EngineName): void {
     const again = await stores.open(path)
     expectDeepValue(again.map('a').get('deep'), 100_000)
     expectDeepValue(again.map('a').get('also'), 300)
-  }, 60_000)
+  })
 
   test('what is changed after loading comes back too, over and over', async () => {
     const path = stores.directory()

@@ -65,7 +65,7 @@ export function valuesSuite(engine: EngineName): void {
     map.set('deep', deepValue(DEEP)).set('after', 1)
     expectDeepValue(map.get('deep'), DEEP)
     expect(map.get('after')).toBe(1)
-  }, 60_000)
+  })
 
   test('a function far down is refused without recursion', async () => {
     const map = (await stores.open()).map('values')

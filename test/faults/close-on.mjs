@@ -1,21 +1,35 @@
 // Stores that a signal closes. What it says comes before its end.
 import { open } from '../../dist/index.js'
 
+/** Calls `then` when somebody has closed the store. */
+function onClosed(store, then) {
+  const close = store.close
+  store.close = async () => {
+    await close.call(store)
+    then()
+  }
+}
+
 const [how, engine, directory] = process.argv.slice(2)
 const options = { engine, maxBytes: 2 ** 30, snapshot: false, closeOn: ['SIGTERM', 'SIGINT'] }
 const stores = await Promise.all(['a', 'b'].map((name) => open(`${directory}-${name}`, options)))
 for (const store of stores) store.map('m').set('k', 1)
+const closed = stores.map((store) => new Promise((resolve) => onClosed(store, resolve)))
 if (how === 'a listener of its own') {
   process.on('SIGTERM', () => {
     console.log('asked')
-    setTimeout(() => process.exit(7), 200)
+    // Some time after they are closed, in which nothing else ends the process.
+    void Promise.all(closed).then(() => setTimeout(() => process.exit(7), 200))
   })
 } else if (how === 'closed before') {
   await Promise.all(stores.map((store) => store.close()))
   console.log(process.listenerCount('SIGTERM'), process.listenerCount('SIGINT'))
 } else if (how === 'again') {
   // Something that never ends, in the place of closing.
-  stores[0].close = () => new Promise(() => {})
+  stores[0].close = () => {
+    console.log('closing')
+    return new Promise(() => {})
+  }
 } else if (how === 'first process') {
   // Of a container: what it sends to itself is dropped. The real number would be that of the system's own first process.
   Object.defineProperty(process, 'pid', { value: 1 })

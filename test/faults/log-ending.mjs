@@ -1,4 +1,6 @@
 // Ends in the ways that leave a log behind, without close(): what was written must not be lost for it.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { open } from '../../dist/index.js'
 
 const [how, engine, directory] = process.argv.slice(2)
@@ -61,10 +63,12 @@ if (how === 'nothing to do') {
     throw new Error('somebody catches this')
   })
 } else if (how === 'kill after a turn') {
-  // Nothing but the system has it: no sync is due for a second.
+  // As soon as the system has it, and nothing else: no sync is due for a second.
+  const logs = () => readdirSync(directory).filter((name) => name.includes('log'))
+  const isWritten = () => logs().some((name) => readFileSync(join(directory, name)).includes('the last turn'))
   setTimeout(() => {
-    map.set('b', 2)
-    setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100)
+    map.set('the last turn', 2)
+    setInterval(() => isWritten() && process.kill(process.pid, 'SIGKILL'), 1)
   }, 1)
 } else if (how === 'an uncaught exception') {
   setImmediate(() =>

@@ -34,6 +34,8 @@ process.on('message', async (command) => {
         }),
       (error) => process.send({ done: false, code: error.code, cause: String(error.cause) }),
     )
+  } else if (command === 'count sockets') {
+    process.send({ sockets: sockets.length })
   } else if (command === 'close sockets') {
     for (const socket of sockets) socket.destroy()
     process.send({ closed: sockets.length })

@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { viewCacheSizes } from '../../lib/tree/view-cache.js'
+import { queryChangesSuite } from '../conformance/query-changes.js'
 import { querySuite } from '../conformance/query.js'
 import { treeModelSuite } from '../conformance/tree-model.js'
 import { twoViewsSuite } from '../conformance/two-views.js'
@@ -11,5 +12,6 @@ Object.assign(viewCacheSizes, { recent: 4, page: 2, mostPagedInATurn: 8 })
 describe.runIf(engines.includes('native'))('a tiny cache of views', () => {
   treeModelSuite('native', true)
   querySuite('native')
+  queryChangesSuite('native')
   twoViewsSuite()
 })

@@ -47,7 +47,7 @@ function startDemo(...options: string[]) {
 
 /** Whether any process of the group is left; a killed one needs a moment to vanish. */
 async function groupIsGone(group: number): Promise<boolean> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     try {
       process.kill(group, 0)
     } catch {

@@ -52,7 +52,7 @@ function ended(child: ChildProcess): Promise<void> {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited too long for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 1))

@@ -12,7 +12,7 @@ const program = fileURLToPath(new URL('../faults/log-victim.mjs', import.meta.ur
 export const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited too long for ${what}`)
     await delay(1)

@@ -1,4 +1,4 @@
-// Run by 41.native.test.ts and 42.native-tree.test.ts in a process where code generation from strings is forbidden.
+// Run by 42.native.test.ts and 43.native-tree.test.ts in a process where code generation from strings is forbidden.
 import { generateReader } from '../../lib/native/readers.js'
 import { nativeEngine } from './native-engine.js'
 import { checkMapPrograms } from './native-programs.js'

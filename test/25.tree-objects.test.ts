@@ -1,9 +1,11 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { copy, open, query, type AnyRoot, type Query, type Store } from '../lib/index.js'
+import { treeObjectsLanguageSuite } from './conformance/tree-objects-language.js'
 import { treeObjectsSuite } from './conformance/tree-objects.js'
 import { engines } from './support/engines.js'
 
 describe.each(engines)('tree: objects (%s)', treeObjectsSuite)
+describe.each(engines)('tree: objects, as the language uses them (%s)', treeObjectsLanguageSuite)
 
 interface Root {
   users: Record<string, { visits: number; nickname?: string; tags: string[] }>
