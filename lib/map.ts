@@ -165,8 +165,14 @@ export abstract class ForkstoreMap<K extends Key, V>
     return this.entries()
   }
 
+  /** Of objects that have a map's prototype and are none, as test runners make them for their messages: 'Object'. */
   get [Symbol.toStringTag](): string {
-    return 'Map'
+    return #show in this ? 'Map' : 'Object'
+  }
+
+  /** What Jest copies of a map for its messages: none of the members of the class. */
+  get [Symbol.for('@jest/serializableProperties')](): [] {
+    return []
   }
 
   [inspect.custom](_depth: number, options: InspectOptions): string {
