@@ -2,7 +2,7 @@ import { AssertionError, deepStrictEqual } from 'node:assert'
 import { inspect } from 'node:util'
 import { format } from '@vitest/pretty-format'
 import { expect, test } from 'vitest'
-import { query, type Store } from '../../lib/index.js'
+import { copy, query, type Store } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectError, expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
@@ -91,6 +91,60 @@ export function reportsSuite(engine: EngineName): void {
     expect(format(shell)).toMatch(/^\w*Map \{\}$/)
     // As Jest does for its messages.
     expectSame((map as unknown as Record<symbol, unknown>)[Symbol.for('@jest/serializableProperties')], [])
+  })
+
+  test('inspect shows a map, and views, as it shows a Map and plain data, at every depth and with every option', async () => {
+    const store = await stores.open()
+    const map = store.map<number | string, unknown>('map')
+    const plain = new Map<number | string, unknown>()
+    const same = (shown: object, plain: object): void => {
+      const options = [
+        {},
+        ...[-1, 0, 1, 2, 3, null].map((depth) => ({ depth })),
+        ...[0, 1, 3, 100, null].map((maxArrayLength) => ({ maxArrayLength })),
+        { colors: true, depth: 1 },
+        { colors: true, maxArrayLength: 1 },
+        { compact: false },
+        { breakLength: 10 },
+        { showHidden: true },
+        { sorted: true },
+      ]
+      const places = [
+        (value: object) => value,
+        (value: object) => ({ value }),
+        (value: object) => [[[value]]],
+        (value: object) => new Map([[{ value }, [value]]]),
+      ]
+      for (const option of options) {
+        // Within others the lines may be broken elsewhere, since the text is longer by a word.
+        const flat = (text: string): string => text.replaceAll('ForkstoreMap', 'Map').replace(/\s+/g, ' ')
+        for (const place of places) {
+          expect(flat(inspect(place(shown), option))).toBe(flat(inspect(place(plain), option)))
+        }
+        expect(inspect(shown, option)).toBe(inspect(plain, option).replace(/(?=\bMap\b)/, 'Forkstore'))
+      }
+    }
+    same(map, plain)
+    for (const [key, value] of [
+      ['a', { b: [[1]] }],
+      ['x', 1],
+      [2, [1]],
+    ] as const) {
+      map.set(key, value)
+      plain.set(key, value)
+      same(map, plain)
+    }
+    store.root['data'] = { a: { b: { c: { d: 1 } } }, list: [1, [2, [3, [4]]]], none: {} }
+    for (const option of [{}, ...[-1, 0, 1, 2, null].map((depth) => ({ depth })), { showHidden: true }]) {
+      const view = store.root['data'] as object
+      expect(inspect({ view }, option)).toBe(inspect({ view: copy(view) }, option))
+      expect(inspect([[view]], option)).toBe(inspect([[copy(view)]], option))
+    }
+    for (let index = 0; index < 200; index++) map.set(index, index)
+    expect(inspect(map)).toMatch(/^ForkstoreMap\(202\) \{\n[^]*\n {2}\.\.\. 102 more items\n\}$/)
+    expect(inspect({ store, all: map.take(1), map }, { depth: 0 })).toMatch(
+      /\[Store\],\s+all: Query \{\},\s+map: \[ForkstoreMap\]/,
+    )
   })
 
   test('queries and stores are shown when the store is closed', async () => {
