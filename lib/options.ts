@@ -123,20 +123,20 @@ function integer(
   return value as number
 }
 
-function asObject(what: string, given: unknown): Record<string, unknown> {
+export function asObject(what: string, given: unknown): Record<string, unknown> {
   if (typeof given !== 'object' || given === null || Array.isArray(given) || !isPlainObject(given)) {
     throw invalid(`${what} must be a plain object, not ${show(given)}`)
   }
   return given as Record<string, unknown>
 }
 
-function refuseUnknown(what: string, given: Record<string, unknown>, known: string[]): void {
+export function refuseUnknown(what: string, given: Record<string, unknown>, known: string[]): void {
   for (const name of Object.keys(given)) {
     if (!known.includes(name))
       throw invalid(`${what} has no option ${show(name)}; there are ${known.join(', ')}`)
   }
 }
 
-function show(value: unknown): string {
+export function show(value: unknown): string {
   return inspect(value, { depth: 0, maxStringLength: 80, maxArrayLength: 3 })
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { signalOf, unlessAborted } from './abort.js'
 import { closeOn, notOn, type Closing } from './close-on.js'
 import { Durability } from './durability.js'
 import type { Engine } from './engine.js'
@@ -173,10 +174,15 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * Saves everything that is written up to the end of this turn of the event loop. Calls while one is
    * running share one following snapshot. Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED` (`cause` tells why;
    * the previous snapshot is untouched), or `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
+   *
+   * When `signal` is aborted, it rejects with the signal's `reason`, and only the waiting ends: the snapshot, which others
+   * may wait for, goes on. With a signal that was aborted before, none is begun.
    */
-  async snapshot(): Promise<SnapshotResult> {
+  async snapshot(options?: { signal?: AbortSignal | undefined }): Promise<SnapshotResult> {
     this.#assertOpen()
-    return this.#scheduler.request()
+    const signal = signalOf(options)
+    signal?.throwIfAborted()
+    return unlessAborted(this.#scheduler.request(), signal)
   }
 
   /**
