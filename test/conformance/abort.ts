@@ -27,7 +27,9 @@ export function abortSuite(engine: EngineName): void {
   test('without a reason it is an AbortError; aborted before, none is begun', async () => {
     const store = await stores.open(stores.directory())
     store.map('a').set('b', 1)
-    await expect(store.snapshot({ signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })
+    await expect(store.snapshot({ signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: 'AbortError',
+    })
     await new Promise((done) => setImmediate(() => setImmediate(done)))
     expect(store.stats().snapshot).toMatchObject({ running: false, last: undefined })
   })
@@ -48,7 +50,15 @@ export function abortSuite(engine: EngineName): void {
     const { signal } = new AbortController()
     const options = runInNewContext('({ signal })', { signal }) as { signal: AbortSignal }
     expect((await store.snapshot(options)).generation).toBe(2)
-    for (const wrong of [{ signal: 1 }, { signal: null }, { signal: {} }, { signal: 'abort' }, { timeout: 1 }, null, 1]) {
+    for (const wrong of [
+      { signal: 1 },
+      { signal: null },
+      { signal: {} },
+      { signal: 'abort' },
+      { timeout: 1 },
+      null,
+      1,
+    ]) {
       await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => store.snapshot(wrong as object))
     }
     expect(store.stats().snapshot.last?.generation).toBe(2)
