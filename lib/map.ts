@@ -7,6 +7,7 @@ import { Queryable } from './query.js'
 import { showMap } from './show-map.js'
 import { isThenable } from './transaction.js'
 import type { DeepReadonly, Key } from './types.js'
+import { uncloneable } from './uncloneable.js'
 import { isPlainObject, noNumber, notFound } from './value-errors.js'
 
 const CANNOT_WAIT = 'must not be async, as nothing of an update can wait: await first, then update'
@@ -26,6 +27,11 @@ export abstract class ForkstoreMap<K extends Key, V>
   extends Queryable<DeepReadonly<V>, K>
   implements Map<K, V>
 {
+  constructor() {
+    super()
+    uncloneable(this)
+  }
+
   abstract get name(): string
   /** Number of entries. */
   abstract get size(): number

@@ -3,7 +3,7 @@ import { signalOf, unlessAborted } from './abort.js'
 import { closeOn, notOn, type Closing } from './close-on.js'
 import { Durability } from './durability.js'
 import type { Engine } from './engine.js'
-import { closedError, ForkstoreError, ForkstoreWarning, warnProcess } from './errors.js'
+import { closedError, ForkstoreError, ForkstoreWarning, refuseJson, warnProcess } from './errors.js'
 import { IdleWork } from './idle-work.js'
 import type { AnyMap, ForkstoreMap } from './map.js'
 import type { ResolvedOptions } from './options.js'
@@ -12,6 +12,7 @@ import { describeRecovered } from './recovered.js'
 import { checkTransaction, closedWithin, committedWithin, inScope, refuseThenable } from './transaction.js'
 import type { AnyRoot, Key, Recovered, SnapshotResult, StoreEvents, StoreStats } from './types.js'
 import { setImmediate } from './timers.js'
+import { uncloneable } from './uncloneable.js'
 
 /**
  * An open store; made by `open`. After `close()` every method throws
@@ -41,6 +42,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   /** For `open` only. */
   constructor(engine: Engine, options: ResolvedOptions, warning?: Error) {
     super()
+    uncloneable(this)
     this.#engine = engine
     this.#snapshotOnClose = options.snapshot.onClose && engine.path !== undefined
     // First, as it is what can fail; the others begin to run.
@@ -251,6 +253,11 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Throws `ERR_FORKSTORE_INVALID_ARGUMENT`: a store as JSON would be an empty shell. */
+  toJSON(...key: unknown[]): object {
+    return refuseJson(this, key, 'a store', 'copy(store.root) and [...map]; store.snapshot() saves all of it')
   }
 
   async #close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { AssertionError, deepStrictEqual } from 'node:assert'
 import { inspect } from 'node:util'
+import * as threads from 'node:worker_threads'
 import { format } from '@vitest/pretty-format'
 import { expect, test } from 'vitest'
 import { copy, query, type Store } from '../../lib/index.js'
@@ -145,6 +146,33 @@ export function reportsSuite(engine: EngineName): void {
     expect(inspect({ store, all: map.take(1), map }, { depth: 0 })).toMatch(
       /\[Store\],\s+all: Query \{\},\s+map: \[ForkstoreMap\]/,
     )
+  })
+
+  test('a map as JSON is what a Map is; a store and a query are refused, and say what to do', async () => {
+    const store = await stores.open()
+    fill(store)
+    expect(JSON.stringify({ map: store.map('map') })).toBe(JSON.stringify({ map: new Map([[1, 2]]) }))
+    const all = query(store.root['array'] as unknown[])
+    expect(expectError('ERR_FORKSTORE_INVALID_ARGUMENT', () => JSON.stringify({ store })).message).toContain(
+      'copy',
+    )
+    expect(expectError('ERR_FORKSTORE_INVALID_ARGUMENT', () => JSON.stringify([all])).message).toContain(
+      'toArray',
+    )
+    expect(format(store)).toBe('Store {}')
+  })
+
+  test('structuredClone refuses maps, stores and queries where Node can be told to', async () => {
+    const store = await stores.open()
+    fill(store)
+    const canTell = 'markAsUncloneable' in threads
+    for (const object of [store, store.map('map'), store.map('map').take(1)]) {
+      const clone = (): unknown => structuredClone({ object })
+      if (canTell) expect(clone).toThrow(expect.objectContaining({ name: 'DataCloneError' }))
+      else expect(clone).not.toThrow()
+    }
+    // Views are Proxies, which it refuses everywhere.
+    expect(() => structuredClone(store.root)).toThrow(expect.objectContaining({ name: 'DataCloneError' }))
   })
 
   test('queries and stores are shown when the store is closed', async () => {
