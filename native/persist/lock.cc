@@ -44,8 +44,8 @@ int LockAtOnce(int fd) {
   return result == 0 ? 0 : errno;
 }
 
-// Whether this process has the file open besides `fd`. The number of a process alone says little: two containers that share
-// a directory may both be process 1.
+// Whether this process has the file open besides `fd`. The number of a process alone says little: two
+// containers that share a directory may both be process 1.
 bool IsOpenHere(int fd) {
   struct stat wanted;
   DIR* const open_files = fstat(fd, &wanted) == 0 ? opendir("/proc/self/fd") : nullptr;
