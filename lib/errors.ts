@@ -90,3 +90,12 @@ export function warnProcess(warning: Error): void {
 export function invalid(message: string, options?: { cause?: unknown }): ForkstoreError {
   return new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', message, options)
 }
+
+/**
+ * For `toJSON` of what has no JSON. `key` are its arguments: JSON.stringify gives the key, and test runners, which ask for something
+ * to show, nothing; they get an empty object of the class.
+ */
+export function refuseJson(object: object, key: unknown[], what: string, instead: string): object {
+  if (key.length === 0) return Object.create(Object.getPrototypeOf(object) as object) as object
+  throw invalid(`${what} has no JSON; copy what is needed: ${instead}`)
+}

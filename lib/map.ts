@@ -1,11 +1,13 @@
-import { inspect, types, type InspectOptions } from 'node:util'
+import { inspect, types, type InspectOptionsStylized } from 'node:util'
 import { ForkstoreError, invalid } from './errors.js'
 import { checkAmount, initialObject, initialValue, removedNames } from './map-arguments.js'
 import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from './map-hooks.js'
 import type { Amount, Fields, Given, RemovableField } from './map-types.js'
 import { Queryable } from './query.js'
+import { showMap } from './show-map.js'
 import { isThenable } from './transaction.js'
 import type { DeepReadonly, Key } from './types.js'
+import { uncloneable } from './uncloneable.js'
 import { isPlainObject, noNumber, notFound } from './value-errors.js'
 
 const CANNOT_WAIT = 'must not be async, as nothing of an update can wait: await first, then update'
@@ -25,6 +27,11 @@ export abstract class ForkstoreMap<K extends Key, V>
   extends Queryable<DeepReadonly<V>, K>
   implements Map<K, V>
 {
+  constructor() {
+    super()
+    uncloneable(this)
+  }
+
   abstract get name(): string
   /** Number of entries. */
   abstract get size(): number
@@ -170,13 +177,23 @@ export abstract class ForkstoreMap<K extends Key, V>
     return this.entries()
   }
 
+  /** Of objects that have a map's prototype and are none, as test runners make them for their messages: 'Object'. */
   get [Symbol.toStringTag](): string {
-    return 'Map'
+    return #add in this ? 'Map' : 'Object'
   }
 
-  [inspect.custom](_depth: number, options: InspectOptions): string {
+  /** What Jest copies of a map for its messages: none of the members of the class. */
+  get [Symbol.for('@jest/serializableProperties')](): [] {
+    return []
+  }
+
+  [inspect.custom](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    inspectValue: typeof inspect,
+  ): string {
     try {
-      return this.#show(options)
+      return showMap(this, depth, options, inspectValue)
     } catch (error) {
       // A message that shows the map must not fail for it.
       const code = error instanceof ForkstoreError ? error.code : undefined
@@ -184,16 +201,5 @@ export abstract class ForkstoreMap<K extends Key, V>
       if (code === 'ERR_FORKSTORE_DETACHED') return 'ForkstoreMap(dropped)'
       throw error
     }
-  }
-
-  #show(options: InspectOptions): string {
-    const shown = new Map<K, V>()
-    const most = options.maxArrayLength ?? Infinity
-    for (const [key, value] of this.entries()) {
-      if (shown.size >= most) break
-      shown.set(key, value)
-    }
-    const rest = this.size - shown.size
-    return `Forkstore${inspect(shown, options)}${rest > 0 ? ` and ${rest} more` : ''}`
   }
 }

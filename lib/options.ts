@@ -1,9 +1,8 @@
 import { constants } from 'node:os'
-import { inspect } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
-import { invalid, outOfRange } from './errors.js'
+import { invalid } from './errors.js'
+import { asObject, integer, refuseUnknown, show } from './option-checks.js'
 import type { DurabilityMode, OpenOptions, OpenProgress, SnapshotOptions } from './types.js'
-import { isPlainObject } from './value-errors.js'
 
 /** Of the two that are undefined, the default goes with the size of the store. */
 export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>> &
@@ -105,38 +104,4 @@ function resolveSignals(given: unknown): NodeJS.Signals[] {
   }
   if (given.length > 0 && !isMainThread) throw invalid('options.closeOn: a worker thread gets no signals')
   return [...new Set(given as NodeJS.Signals[])]
-}
-
-function integer(
-  given: Record<string, unknown>,
-  name: string,
-  byDefault: number,
-  least: number,
-  most: number,
-  prefix = '',
-): number {
-  const value = given[name] === undefined ? byDefault : given[name]
-  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-    const message = `options.${prefix}${name} must be an integer from ${least} to ${most}, not ${show(value)}`
-    throw typeof value === 'number' ? outOfRange(message) : invalid(message)
-  }
-  return value as number
-}
-
-function asObject(what: string, given: unknown): Record<string, unknown> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || !isPlainObject(given)) {
-    throw invalid(`${what} must be a plain object, not ${show(given)}`)
-  }
-  return given as Record<string, unknown>
-}
-
-function refuseUnknown(what: string, given: Record<string, unknown>, known: string[]): void {
-  for (const name of Object.keys(given)) {
-    if (!known.includes(name))
-      throw invalid(`${what} has no option ${show(name)}; there are ${known.join(', ')}`)
-  }
-}
-
-function show(value: unknown): string {
-  return inspect(value, { depth: 0, maxStringLength: 80, maxArrayLength: 3 })
 }

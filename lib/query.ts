@@ -1,8 +1,9 @@
-import { invalid } from './errors.js'
+import { invalid, refuseJson } from './errors.js'
 import { type Callback, Change, Drop, Filter, Flatten, Names, Take } from './query-stages.js'
 import { Results } from './query-results.js'
 import { type Comparable, TopRows } from './top-rows.js'
 import type { Key } from './types.js'
+import { uncloneable } from './uncloneable.js'
 import type { Scan } from './tree/tree-engine.js'
 
 /** What is gone through, from the beginning. A symbol, as it is for this library only. */
@@ -233,6 +234,7 @@ export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> imp
   constructor(source: () => Scan) {
     super()
     this.#source = source
+    uncloneable(this)
   }
 
   override [ROWS](): Scan {
@@ -247,6 +249,11 @@ export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> imp
   /** Pairs of name and value, in the same way. */
   entries(): Query<[N, V], N> {
     return this.map((value, name) => [name, value])
+  }
+
+  /** Throws `ERR_FORKSTORE_INVALID_ARGUMENT`: `JSON.stringify(query.toArray())` is meant. */
+  toJSON(...key: unknown[]): object {
+    return refuseJson(this, key, 'a query', 'query.toArray()')
   }
 
   forEach(call: Callback<V, N, void>): void {

@@ -9,7 +9,7 @@ export function describeRecovered({
   log,
 }: Recovered): string {
   const parts = skipped.map((each) => `generation ${each.generation} cannot be used: ${each.reason}`)
-  if (identityRestored) parts.push('the identity file was missing or damaged and was written anew')
+  if (identityRestored) parts.push('the identity file was damaged and was written anew')
   for (const { file, offset, bytes } of log?.cut ?? []) {
     parts.push(
       `${bytes} bytes at the end of the log were no whole batch and were cut: ${file}, from ${offset} on`,

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events'
+import { signalOf, unlessAborted } from './abort.js'
 import { closeOn, notOn, type Closing } from './close-on.js'
 import { Durability } from './durability.js'
 import type { Engine } from './engine.js'
-import { closedError, ForkstoreError, ForkstoreWarning, warnProcess } from './errors.js'
+import { closedError, ForkstoreError, ForkstoreWarning, refuseJson, warnProcess } from './errors.js'
 import { IdleWork } from './idle-work.js'
 import type { AnyMap, ForkstoreMap } from './map.js'
 import type { ResolvedOptions } from './options.js'
@@ -20,6 +21,7 @@ import type {
   Synchronous,
 } from './types.js'
 import { setImmediate } from './timers.js'
+import { uncloneable } from './uncloneable.js'
 
 /**
  * An open store; made by `open`. After `close()` every method throws
@@ -49,6 +51,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   /** For `open` only. */
   constructor(engine: Engine, options: ResolvedOptions, warning?: Error) {
     super()
+    uncloneable(this)
     this.#engine = engine
     this.#snapshotOnClose = options.snapshot.onClose && engine.path !== undefined
     // First, as it is what can fail; the others begin to run.
@@ -183,10 +186,15 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * Saves everything that is written up to the end of this turn of the event loop. Calls while one is
    * running share one following snapshot. Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED` (`cause` tells why;
    * the previous snapshot is untouched), or `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
+   *
+   * When `signal` is aborted, it rejects with the signal's `reason`, and only the waiting ends: the snapshot, which others
+   * may wait for, goes on. With a signal that was aborted before, none is begun.
    */
-  async snapshot(): Promise<SnapshotResult> {
+  async snapshot(options?: { signal?: AbortSignal | undefined }): Promise<SnapshotResult> {
     this.#assertOpen()
-    return this.#scheduler.request()
+    const signal = signalOf(options)
+    signal?.throwIfAborted()
+    return unlessAborted(this.#scheduler.request(), signal)
   }
 
   /**
@@ -255,6 +263,11 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Throws `ERR_FORKSTORE_INVALID_ARGUMENT`: a store as JSON would be an empty shell. */
+  toJSON(...key: unknown[]): object {
+    return refuseJson(this, key, 'a store', 'copy(store.root) and [...map]; store.snapshot() saves all of it')
   }
 
   async #close(): Promise<void> {

@@ -233,7 +233,7 @@ export interface Recovered {
   entries: number
   /** Newer generations that could not be used, newest first. */
   skipped: { generation: number; reason: string }[]
-  /** The directory's `identity` file was missing or damaged and was written anew. */
+  /** The directory's `identity` file was damaged and was written anew. (One that is missing is written without a word.) */
   identityRestored: boolean
   /** What of the log did not count; undefined when all of it did. */
   log: RecoveredLog | undefined

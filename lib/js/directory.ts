@@ -64,6 +64,10 @@ export function makeDirectory(path: string): void {
   syncDirectory(dirname(path))
 }
 
+function hasFile(path: string, name: string): boolean {
+  return lstatSync(join(path, name), { throwIfNoEntry: false }) !== undefined
+}
+
 function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
@@ -114,8 +118,9 @@ function loadNewest(
       if (identity !== undefined && header.storeId !== identity) {
         throw new BadSnapshot('the file belongs to another store')
       }
-      const identityRestored = identity === undefined
-      if (identityRestored) {
+      // A missing one is no damage: a crash came before it was first written, or a backup is of the snapshots alone.
+      const identityRestored = identity === undefined && hasFile(path, IDENTITY)
+      if (identity === undefined) {
         // The snapshot's name may not be on disk yet, and the identity without a snapshot is taken for data that was removed.
         syncDirectory(path)
         writeIdentity(path, header.storeId)

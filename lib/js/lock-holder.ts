@@ -80,6 +80,11 @@ export function isStale({ text, stats }: FoundLock, directory: BigIntStats): boo
   return silentMs > lockTimes.silentMs
 }
 
+/** Whether this process has taken the lock, in any of its threads. The number alone says little: each container has a process 1. */
+export function isThisProcess({ pid, machine: where, namespace, boot }: Holder): boolean {
+  return pid === process.pid && where === machine() && namespace === ownNamespace() && boot === bootId()
+}
+
 function isRunning(holder: Holder): boolean {
   try {
     process.kill(holder.pid, 0)

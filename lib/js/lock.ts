@@ -15,7 +15,15 @@ import {
 import { join } from 'node:path'
 import { ForkstoreError } from '../errors.js'
 import { isNamed, isSameFile, readSmall } from './disk.js'
-import { holderHere, isStale, lockTimes, parseHolder, type FoundLock } from './lock-holder.js'
+import {
+  holderHere,
+  isStale,
+  isThisProcess,
+  lockTimes,
+  parseHolder,
+  type FoundLock,
+  type Holder,
+} from './lock-holder.js'
 import { isSystemError } from '../system.js'
 import { clearInterval, setInterval } from '../timers.js'
 
@@ -50,7 +58,7 @@ export class DirectoryLock {
     try {
       this.#identity = fstatSync(this.#directoryFile, { bigint: true })
       this.#key = `${this.#identity.dev}:${this.#identity.ino}`
-      if (held.has(this.#key)) throw locked(path, process.pid)
+      if (held.has(this.#key)) throw lockedHere(path)
       while (!this.#create()) this.#removeStale(path)
     } catch (error) {
       closeSync(this.#directoryFile)
@@ -150,7 +158,7 @@ export class DirectoryLock {
   #removeStale(path: string): void {
     const found = this.#look()
     if (found === undefined) return // released just now
-    const busy = (): ForkstoreError => locked(path, parseHolder(found.text)?.pid)
+    const busy = (): ForkstoreError => locked(path, parseHolder(found.text))
     if (!isStale(found, this.#identity)) throw busy()
     const claim = this.#claim(found)
     if (claim === undefined) throw busy() // somebody else is at it
@@ -203,8 +211,13 @@ function isSameLock(a: FoundLock, b: FoundLock): boolean {
   return isSameFile(a.stats, b.stats) && a.stats.mtimeNs === b.stats.mtimeNs && a.text === b.text
 }
 
-function locked(path: string, pid: number | undefined): ForkstoreError {
-  const other = pid === undefined ? 'another process has' : `process ${pid} has`
-  const who = pid === process.pid ? 'this process has' : other
-  return new ForkstoreError('ERR_FORKSTORE_LOCKED', `${path}: ${who} this store open`)
+function locked(path: string, holder: Holder | undefined): ForkstoreError {
+  if (holder !== undefined && isThisProcess(holder)) return lockedHere(path)
+  const who = holder === undefined ? 'another process' : `process ${holder.pid}`
+  return new ForkstoreError('ERR_FORKSTORE_LOCKED', `${path} is in use by ${who}`)
+}
+
+function lockedHere(path: string): ForkstoreError {
+  const advice = 'is open in this very process already: use that store, or close it first'
+  return new ForkstoreError('ERR_FORKSTORE_LOCKED', `${path} ${advice}`)
 }

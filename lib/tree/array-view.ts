@@ -1,4 +1,5 @@
 import { arrayMethods } from './array-methods.js'
+import { goneOr } from './gone-views.js'
 import {
   checkDescriptor,
   refuseChange,
@@ -33,6 +34,14 @@ function lengthOf(value: unknown): number {
   return length
 }
 
+function lengthOfView(node: TreeNode): number {
+  try {
+    return node.tree.length(node)
+  } catch (error) {
+    return goneOr(error, 0)
+  }
+}
+
 /** Assigns; to itself: nothing. Not a method, as private ones take memory in each node. */
 function put(node: TreeNode, index: number, value: unknown): void {
   if (typeof value === 'object' && isThereAlready(value, () => node.tree.item(node, index))) return
@@ -52,7 +61,7 @@ export abstract class ArrayNode extends TreeNode implements ProxyHandler<object>
       const value = this.tree.item(this, index)
       return value === ABSENT ? undefined : value
     }
-    return name === 'length' ? this.tree.length(this) : (arrayMethods as Record<string, unknown>)[name]
+    return name === 'length' ? lengthOfView(this) : (arrayMethods as Record<string, unknown>)[name]
   }
 
   set(_target: object, name: string | symbol, value: unknown, receiver: unknown): boolean {

@@ -1,4 +1,5 @@
 import { Enumeration } from './enumeration.js'
+import { goneOr } from './gone-views.js'
 import {
   checkDescriptor,
   refuseChange,
@@ -57,7 +58,12 @@ export abstract class ObjectNode extends TreeNode implements ProxyHandler<object
   }
 
   ownKeys(): string[] {
-    const names = this.tree.names(this)
+    let names: string[]
+    try {
+      names = this.tree.names(this)
+    } catch (error) {
+      return goneOr(error, [])
+    }
     Enumeration.begin(this, names)
     return names
   }

@@ -1,7 +1,9 @@
 #include "persist/lock.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -42,9 +44,30 @@ int LockAtOnce(int fd) {
   return result == 0 ? 0 : errno;
 }
 
+// Whether this process has the file open besides `fd`. The number of a process alone says little: two
+// containers that share a directory may both be process 1.
+bool IsOpenHere(int fd) {
+  struct stat wanted;
+  DIR* const open_files = fstat(fd, &wanted) == 0 ? opendir("/proc/self/fd") : nullptr;
+  if (open_files == nullptr) return false;
+  bool found = false;
+  while (const dirent* const entry = readdir(open_files)) {
+    const int other = atoi(entry->d_name);
+    struct stat is;
+    if (entry->d_name[0] == '.' || other == fd || fstat(other, &is) != 0) continue;
+    if (is.st_dev == wanted.st_dev && is.st_ino == wanted.st_ino) found = true;
+  }
+  closedir(open_files);
+  return found;
+}
+
 // `file`: the lock file, or -1 when it cannot be opened.
 Status InUse(const std::string& name, int file) {
   const long pid = file >= 0 ? HolderPid(file) : 0;
+  if (pid == getpid() && IsOpenHere(file)) {
+    const char* const advice = " is open in this very process already: use that store, or close it first";
+    return Status(Code::kLocked, name + advice, EWOULDBLOCK);
+  }
   const std::string holder = pid != 0 ? "process " + std::to_string(pid) : "another process";
   return Status(Code::kLocked, name + " is in use by " + holder, EWOULDBLOCK);
 }

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "persist/file_descriptor.h"
@@ -41,10 +42,40 @@ TEST_F(LockTest, TakesReleasesAndNamesTheHolder) {
   ASSERT_TRUE(Take(&first).ok());
   const std::vector<uint8_t> text = ReadBytes(path_);
   EXPECT_EQ(std::string(text.begin(), text.end()), std::to_string(getpid()) + "\n");
-  EXPECT_EQ(Take(&second).code(), Code::kLocked);
+  const Status refused = Take(&second);
+  EXPECT_EQ(refused.code(), Code::kLocked);
+  EXPECT_NE(refused.message().find("this very process"), std::string::npos) << refused.message();
   EXPECT_EQ(second, nullptr);
   first.reset();
   EXPECT_TRUE(Take(&second).ok());
+}
+
+TEST_F(LockTest, AProcessOfTheSameNumberElsewhereIsAnother) {
+  int ready[2], end[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(end), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  char byte = 0;
+  if (child == 0) {
+    close(end[1]);
+    std::unique_ptr<DirectoryLock> lock;
+    byte = Take(&lock).ok() ? 1 : 0;
+    if (write(ready[1], &byte, 1) != 1 || read(end[0], &byte, 1) != 0) _exit(1);
+    _exit(0);
+  }
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  ASSERT_EQ(byte, 1);
+  const std::string own = std::to_string(getpid());
+  WriteFileBytes(path_, {own.begin(), own.end()});  // as a container's process 1 would, to another's
+  std::unique_ptr<DirectoryLock> lock;
+  const Status refused = Take(&lock);
+  EXPECT_NE(refused.message().find("in use by process " + own), std::string::npos) << refused.message();
+  close(end[1]);
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
+  close(end[0]);
+  close(ready[0]);
+  close(ready[1]);
 }
 
 TEST_F(LockTest, WhatTheFileSaysDoesNotMatter) {

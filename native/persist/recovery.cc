@@ -332,7 +332,9 @@ Status Opening::Run() {
   }
   if (!has_identity_ || damaged_identity_) {
     if (Status status = directory_.WriteIdentity(store_.store_id); !status.ok()) return status;
-    store_.identity_restored = true;
+    // A missing one is no damage: a crash came before it was first written, or a backup is of the images
+    // alone.
+    store_.identity_restored = damaged_identity_;
   }
   return Finish();
 }

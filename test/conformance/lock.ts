@@ -1,7 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, chownSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { openEngine, type EngineName } from '../support/engines.js'
 import { expectEntries, expectRejection } from '../support/expect.js'
@@ -10,6 +12,8 @@ import { Stores } from '../support/stores.js'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const holder = join(root, 'test', 'support', 'holder.ts')
 const otherUser = join(root, 'test', 'support', 'other-user.ts')
+
+const openHere = 'is open in this very process already: use that store, or close it first'
 
 /** One holder of a directory at a time. */
 export function lockSuite(engine: EngineName): void {
@@ -20,11 +24,30 @@ export function lockSuite(engine: EngineName): void {
     const store = await stores.open(path)
     store.map('a').set('b', 1)
     const error = await expectRejection('ERR_FORKSTORE_LOCKED', () => openEngine(engine, path))
-    expect(error.message).toContain(path)
+    expect(error.message).toBe(`${path} ${openHere}`)
     await expectRejection('ERR_FORKSTORE_LOCKED', () => openEngine(engine, join(path, '..', 'data')))
     expect(store.map('a').get('b')).toBe(1)
     await store.close()
     expect((await stores.open(path)).map('a').get('b')).toBe(1)
+  })
+
+  test('another thread of the process, with the library loaded anew, is told that it is this process', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    const worker = new Worker(
+      `const { workerData, parentPort } = require('node:worker_threads')
+       const { register } = require('tsx/esm/api')
+       register()
+       import(workerData.library).then((library) => library.open(workerData.path, { engine: workerData.engine })).then(
+         () => parentPort.postMessage('open'),
+         (error) => parentPort.postMessage(error.message))`,
+      { eval: true, workerData: { library: join(root, 'lib', 'index.ts'), path, engine } },
+    )
+    const [message] = (await once(worker, 'message')) as [string]
+    expect(message).toBe(`${path} ${openHere}`)
+    await worker.terminate()
+    store.map('a').set('b', 1)
+    await store.commit()
   })
 
   test('another way to the same directory is the same directory', async () => {
@@ -55,7 +78,7 @@ export function lockSuite(engine: EngineName): void {
       child.once('exit', (code) => failed(new Error(`the holder ended with ${code}`)))
     })
     const error = await expectRejection('ERR_FORKSTORE_LOCKED', () => openEngine(engine, path))
-    expect(error.message).toContain(path)
+    expect(error.message).toBe(`${path} is in use by process ${child.pid}`)
     const gone = new Promise((done) => child.once('exit', done))
     child.kill('SIGKILL')
     await gone

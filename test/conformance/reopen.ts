@@ -224,25 +224,31 @@ export function reopenSuite(engine: EngineName): void {
     await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path, { durability: 'snapshot' }))
   })
 
-  test.each(['missing', 'damaged', 'empty'])(
-    'the identity is %s: restored, and it is said so',
-    async (how) => {
-      const path = await makeTwo()
-      const identity = join(path, identityName(engine))
-      if (how === 'missing') rmSync(identity)
-      else if (how === 'damaged') damage(path, identityName(engine), 3)
-      else truncateSync(identity, 0)
-      const store = await stores.open(path)
-      expect(await recoveryOf(store)).toEqual({
-        generation: 3,
-        entries: 2,
-        skipped: [],
-        identityRestored: true,
-      })
-      await store.close()
-      expect(await recoveryOf(await stores.open(path))).toBe(undefined)
-    },
-  )
+  test('the identity is missing, as after restoring the snapshots alone: written anew, and that is no damage', async () => {
+    const path = await makeTwo()
+    const identity = join(path, identityName(engine))
+    const before = readFileSync(identity)
+    rmSync(identity)
+    const store = await stores.open(path)
+    expect(await recoveryOf(store)).toBe(undefined)
+    expectSame(readFileSync(identity), before)
+  })
+
+  test.each(['damaged', 'empty'])('the identity is %s: restored, and it is said so', async (how) => {
+    const path = await makeTwo()
+    const identity = join(path, identityName(engine))
+    if (how === 'damaged') damage(path, identityName(engine), 3)
+    else truncateSync(identity, 0)
+    const store = await stores.open(path)
+    expect(await recoveryOf(store)).toEqual({
+      generation: 3,
+      entries: 2,
+      skipped: [],
+      identityRestored: true,
+    })
+    await store.close()
+    expect(await recoveryOf(await stores.open(path))).toBe(undefined)
+  })
 
   test('a generation of another store is not taken for one of this', async () => {
     const path = await makeTwo()
