@@ -42,13 +42,16 @@ export default tseslint.config(
           'setImmediate',
           'setInterval',
           'setTimeout',
-        ].map((name) => ({ name, message: 'Use lib/timers.ts: test frameworks replace the global ones.' })),
+        ].map((name) => ({
+          name,
+          message: 'Use lib/base/timers.ts: test frameworks replace the global ones.',
+        })),
       ],
     },
   },
   {
     // Readers and writers are generated, one for each shape; a sentinel is thrown where an error would be slow.
-    files: ['lib/native/**/*.ts'],
+    files: ['lib/engines/native/**/*.ts'],
     rules: {
       '@typescript-eslint/no-implied-eval': 'off',
       '@typescript-eslint/only-throw-error': 'off',

@@ -8,7 +8,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^forkstore$/, replacement: source('lib/index.ts') },
-      { find: /^forkstore\/js$/, replacement: source('lib/js/index.ts') },
+      { find: /^forkstore\/js$/, replacement: source('lib/js.ts') },
     ],
   },
   test: {

@@ -1,9 +1,9 @@
-export { open } from './open.js'
-export { Store } from './store.js'
-export { ForkstoreMap } from './map.js'
-export { Query } from './query.js'
-export { copy, query } from './tree/view-functions.js'
-export { ForkstoreError, type ForkstoreErrorCode } from './errors.js'
+export { open } from './open/open.js'
+export { Store } from './store/store.js'
+export { ForkstoreMap } from './collections/map.js'
+export { Query } from './collections/query.js'
+export { copy, query } from './collections/view-functions.js'
+export { ForkstoreError, type ForkstoreErrorCode } from './base/errors.js'
 export type {
   AnyRoot,
   DeepReadonly,
@@ -21,4 +21,4 @@ export type {
   StoreStats,
   Synchronous,
   Value,
-} from './types.js'
+} from './base/types.js'

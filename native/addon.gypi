@@ -13,7 +13,7 @@
       "conditions": [
         ["OS=='linux'", {
           "sources": [
-            "<!@(node -p \"const fs=require('fs');['base','memory','data','engine','persist','store','binding'].flatMap(d=>fs.readdirSync('native/'+d).filter(f=>f.endsWith('.cc')&&!f.endsWith('_test.cc')).map(f=>'native/'+d+'/'+f)).join(' ')\")"
+            "<!@(node -p \"const fs=require('fs');['base','memory','data/value','data/map','data/node','data/tree','engine','files','image','log','store','binding'].flatMap(d=>fs.readdirSync('native/'+d).filter(f=>f.endsWith('.cc')&&!f.endsWith('_test.cc')).map(f=>'native/'+d+'/'+f)).join(' ')\")"
           ],
           "include_dirs": [".", "<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],

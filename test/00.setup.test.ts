@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import * as main from '../lib/index.js'
-import * as js from '../lib/js/index.js'
+import * as js from '../lib/js.js'
 import { engines, openEngine } from './support/engines.js'
 
 const lib = join(dirname(fileURLToPath(import.meta.url)), '..', 'lib')

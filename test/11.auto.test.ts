@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { open } from '../lib/index.js'
 import { expectRejection } from './support/expect.js'
 
-vi.mock('../lib/native/load.js', async () => {
-  const { ForkstoreError } = await import('../lib/errors.js')
+vi.mock('../lib/engines/native/load.js', async () => {
+  const { ForkstoreError } = await import('../lib/base/errors.js')
   return {
     loadBinding: () => {
       throw new ForkstoreError('ERR_FORKSTORE_UNAVAILABLE', 'the addon cannot be loaded')

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Engine } from '../lib/engine.js'
-import { IdleWork } from '../lib/idle-work.js'
-import { SnapshotScheduler } from '../lib/snapshot-scheduler.js'
-import type { SnapshotOptions, SnapshotResult } from '../lib/types.js'
+import type { Engine } from '../lib/contract/engine.js'
+import { IdleWork } from '../lib/store/idle-work.js'
+import { SnapshotScheduler } from '../lib/store/snapshot-scheduler.js'
+import type { SnapshotOptions, SnapshotResult } from '../lib/base/types.js'
 
-vi.mock('../lib/timers.js', () => import('./support/global-timers.js'))
+vi.mock('../lib/base/timers.js', () => import('./support/global-timers.js'))
 
 /** An engine whose snapshots end when the test says so. */
 class FakeEngine {

@@ -1,7 +1,7 @@
 // What cannot be stored is refused, and leaves nothing behind.
 
 import { describe, expect, it } from 'vitest'
-import { MapSite } from '../lib/native/writers.js'
+import { MapSite } from '../lib/engines/native/codec/writers.js'
 import { makeCodec } from './support/codec-check.js'
 import { sameValue } from './support/values.js'
 

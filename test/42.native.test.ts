@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { NativeEngine } from '../lib/native/engine.js'
-import { openNative } from '../lib/native/engine.js'
-import { errorFromCode } from '../lib/native/errors.js'
-import type { ForkstoreMap } from '../lib/map.js'
-import type { Key } from '../lib/types.js'
+import type { NativeEngine } from '../lib/engines/native/engine.js'
+import { openNative } from '../lib/engines/native/engine.js'
+import { errorFromCode } from '../lib/engines/native/errors.js'
+import type { ForkstoreMap } from '../lib/collections/map.js'
+import type { Key } from '../lib/base/types.js'
 import { nativeEngine } from './support/native-engine.js'
 import { checkMapPrograms } from './support/native-programs.js'
 import { anyValue, sameValue } from './support/values.js'
@@ -253,7 +253,7 @@ describe('errors', () => {
     const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor
     Object.defineProperty(process, 'platform', { ...platform, value: 'sunos' })
     try {
-      const fresh = await import('../lib/native/engine.js')
+      const fresh = await import('../lib/engines/native/engine.js')
       await expect(fresh.openNative(undefined, { maxBytes: 2 ** 30 })).rejects.toThrow(code('UNAVAILABLE'))
     } finally {
       Object.defineProperty(process, 'platform', platform)

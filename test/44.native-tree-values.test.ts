@@ -1,10 +1,10 @@
 // What is assigned to members of the tree: refused, with getters that use the store, views, deep.
 
 import { afterEach, describe, expect, it } from 'vitest'
-import type { NativeEngine } from '../lib/native/engine.js'
-import { openNative } from '../lib/native/engine.js'
-import type { ForkstoreMap } from '../lib/map.js'
-import { copy } from '../lib/tree/view-functions.js'
+import type { NativeEngine } from '../lib/engines/native/engine.js'
+import { openNative } from '../lib/engines/native/engine.js'
+import type { ForkstoreMap } from '../lib/collections/map.js'
+import { copy } from '../lib/collections/view-functions.js'
 import { nativeEngine } from './support/native-engine.js'
 import { sameValue } from './support/values.js'
 import type { Key } from '../lib/index.js'

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import { MOST_PAGED_IN_A_TURN, ViewCache, type CachedNode } from '../lib/tree/view-cache.js'
+import { MOST_PAGED_IN_A_TURN, ViewCache, type CachedNode } from '../lib/views/view-cache.js'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { ObjectNode } from '../lib/tree/object-view.js'
-import { describeBelow, describePlace } from '../lib/tree/place.js'
-import type { Place, TreeEngine } from '../lib/tree/tree-engine.js'
+import { ObjectNode } from '../lib/views/object-view.js'
+import { describeBelow, describePlace } from '../lib/views/place.js'
+import type { Place, TreeEngine } from '../lib/contract/tree-engine.js'
 
 class Node extends ObjectNode {}
 

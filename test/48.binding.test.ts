@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { NativeStore } from '../lib/native/binding.js'
-import { loadBinding } from '../lib/native/load.js'
+import type { NativeStore } from '../lib/engines/native/binding.js'
+import { loadBinding } from '../lib/engines/native/load.js'
 
 const INVALID = -5
 const NOT_FOUND = -7

@@ -1,15 +1,15 @@
 // Who is told what, and when: `Durability` over a log that does what the test says.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Durability } from '../lib/durability.js'
-import type { Engine } from '../lib/engine.js'
-import type { EngineLog, LogState } from '../lib/engine-log.js'
-import { ForkstoreError } from '../lib/errors.js'
-import { SnapshotScheduler } from '../lib/snapshot-scheduler.js'
-import type { SnapshotResult } from '../lib/types.js'
+import { Durability } from '../lib/store/durability.js'
+import type { Engine } from '../lib/contract/engine.js'
+import type { EngineLog, LogState } from '../lib/contract/engine-log.js'
+import { ForkstoreError } from '../lib/base/errors.js'
+import { SnapshotScheduler } from '../lib/store/snapshot-scheduler.js'
+import type { SnapshotResult } from '../lib/base/types.js'
 import { expectRejection } from './support/expect.js'
 
-vi.mock('../lib/timers.js', () => import('./support/global-timers.js'))
+vi.mock('../lib/base/timers.js', () => import('./support/global-timers.js'))
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 

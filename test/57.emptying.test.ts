@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { query, type Store } from '../lib/index.js'
-import { openNative, type NativeEngine } from '../lib/native/engine.js'
+import { openNative, type NativeEngine } from '../lib/engines/native/engine.js'
 import { expectError } from './support/expect.js'
 import { Stores } from './support/stores.js'
 

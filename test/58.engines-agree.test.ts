@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { viewCacheSizes } from '../lib/tree/view-cache.js'
+import { viewCacheSizes } from '../lib/views/view-cache.js'
 import { program, runProgram } from './support/engine-programs.js'
 import { engines, openEngine } from './support/engines.js'
 

@@ -14,7 +14,7 @@ afterAll(() => {
   rmSync(base, { recursive: true, force: true })
 })
 const room = vi.hoisted(() => ({ isThere: true }))
-vi.mock('../lib/js/stack-room.js', () => ({
+vi.mock('../lib/engines/js/data/stack-room.js', () => ({
   assertStackRoom: () => {
     if (!room.isThere) throw new RangeError('as the test says')
   },

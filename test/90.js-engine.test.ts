@@ -11,10 +11,10 @@ import {
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test, vi } from 'vitest'
-import { open } from '../lib/js/index.js'
-import { lockTimes } from '../lib/js/lock-holder.js'
-import { presentItems, spliceItems } from '../lib/js/containers.js'
-import { fromTagged, toTagged } from '../lib/js/tagged.js'
+import { open } from '../lib/js.js'
+import { lockTimes } from '../lib/engines/js/disk/lock-holder.js'
+import { presentItems, spliceItems } from '../lib/engines/js/data/containers.js'
+import { fromTagged, toTagged } from '../lib/engines/js/disk/tagged.js'
 import { expectError, expectRejection, expectSame } from './support/expect.js'
 import { storable } from './support/samples.js'
 import { Stores } from './support/stores.js'
@@ -210,7 +210,7 @@ describe('lock of forkstore/js', () => {
     'the lock of a worker that was terminated is taken over, that of one that runs is not',
     async () => {
       const path = stores.directory()
-      const library = new URL('../dist/js/index.js', import.meta.url).href
+      const library = new URL('../dist/js.js', import.meta.url).href
       const code = `
         const { parentPort, workerData } = require('node:worker_threads')
         void import(workerData.library).then(async ({ open }) => {

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { open } from '../lib/js/index.js'
-import { disk } from '../lib/js/disk.js'
+import { open } from '../lib/js.js'
+import { disk } from '../lib/engines/js/disk/disk.js'
 import { copy, ForkstoreError, type Store } from '../lib/index.js'
 import {
   dataLeft,

@@ -17,18 +17,18 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { disk } from '../lib/js/disk.js'
-import { open } from '../lib/js/index.js'
-import { isWholeLine, readLines } from '../lib/js/lines.js'
-import { lockTimes, type Holder } from '../lib/js/lock-holder.js'
+import { disk } from '../lib/engines/js/disk/disk.js'
+import { open } from '../lib/js.js'
+import { isWholeLine, readLines } from '../lib/engines/js/disk/lines.js'
+import { lockTimes, type Holder } from '../lib/engines/js/disk/lock-holder.js'
 import { expectRejection } from './support/expect.js'
 import { Stores } from './support/stores.js'
 
-vi.mock('../lib/timers.js', () => import('./support/global-timers.js'))
+vi.mock('../lib/base/timers.js', () => import('./support/global-timers.js'))
 
 const stores = new Stores('js')
 /** What other processes load. */
-const library = new URL('../dist/js/index.js', import.meta.url).href
+const library = new URL('../dist/js.js', import.meta.url).href
 const isLinux = process.platform === 'linux'
 const generation = (number: number): string => String(number).padStart(20, '0')
 const seconds = (ms: number): Date => new Date(Date.now() - ms)

@@ -6,7 +6,7 @@
 
 namespace forkstore {
 
-// One for each public error code that C++ can raise; lib/errors.ts holds the same list.
+// One for each public error code that C++ can raise; lib/base/errors.ts holds the same list.
 enum class Code {
   kOk = 0,
   kFull = 1,       // the arena's address space is used up

@@ -1,4 +1,4 @@
-// The addon: what `require('forkstore.node')` gives. See lib/native/binding.ts.
+// The addon: what `require('forkstore.node')` gives. See lib/engines/native/binding.ts.
 
 #include <napi.h>
 

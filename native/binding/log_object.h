@@ -1,4 +1,4 @@
-// NativeLog (lib/native/binding.ts): the log of one store as JavaScript sees it.
+// NativeLog (lib/engines/native/binding.ts): the log of one store as JavaScript sees it.
 #pragma once
 
 #include <napi.h>

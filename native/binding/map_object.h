@@ -1,5 +1,5 @@
-// NativeMap (lib/native/binding.ts): the hot calls. Each function is bound to its MapHandle, so that a
-// call unwraps nothing; arguments and results are numbers and one string.
+// NativeMap (lib/engines/native/binding.ts): the hot calls. Each function is bound to its MapHandle, so that
+// a call unwraps nothing; arguments and results are numbers and one string.
 #pragma once
 
 #include <napi.h>

@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-#include "data/tree.h"
+#include "data/tree/tree.h"
 #include "engine/engine.h"
 
 namespace forkstore {

@@ -19,7 +19,7 @@ class ReplayWatch {
   ReplayWatch(const ReplayWatch&) = delete;
   ReplayWatch& operator=(const ReplayWatch&) = delete;
 
-  // A ReplayProgress (persist/log_recovery.h); `watch` is a ReplayWatch*.
+  // A ReplayProgress (log/log_recovery.h); `watch` is a ReplayWatch*.
   static void OnProgress(void* watch, uint64_t bytes_done, uint64_t bytes_total);
   // There will be no OnProgress() any more.
   void EndOfThread();

@@ -1,4 +1,4 @@
-// NativeStore (lib/native/binding.ts): one open store as JavaScript sees it.
+// NativeStore (lib/engines/native/binding.ts): one open store as JavaScript sees it.
 #pragma once
 
 #include <napi.h>

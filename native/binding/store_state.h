@@ -1,6 +1,6 @@
-// StoreState: what the JavaScript objects `NativeStore` and `NativeMap` (lib/native/binding.ts) refer to: a
-// Store (store/store.h), and what JavaScript shares memory with or is called back by. What a store does is
-// the Store's; here it is asked and answered.
+// StoreState: what the JavaScript objects `NativeStore` and `NativeMap` (lib/engines/native/binding.ts) refer
+// to: a Store (store/store.h), and what JavaScript shares memory with or is called back by. What a store does
+// is the Store's; here it is asked and answered.
 //
 // Lifetime: owned by the StoreObject. Close() hands over everything big and may come from close(), from
 // the garbage collector, or from the end of the environment (worker termination, process exit), when no

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/key.h"
+#include "data/value/key.h"
 
 namespace forkstore {
 

@@ -6,7 +6,7 @@
 
 #include "binding/raw_function.h"
 #include "binding/string_argument.h"
-#include "data/held_items.h"
+#include "data/tree/held_items.h"
 
 namespace forkstore {
 

@@ -1,5 +1,5 @@
-// The hot functions of NativeStore (lib/native/binding.ts) that read and change the tree, and those of
-// transactions.
+// The hot functions of NativeStore (lib/engines/native/binding.ts) that read and change the tree, and those
+// of transactions.
 #pragma once
 
 #include <napi.h>

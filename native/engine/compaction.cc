@@ -1,6 +1,6 @@
 // Emptying units with few live blocks, step by step.
 
-#include "data/block_mover.h"
+#include "data/map/block_mover.h"
 #include "engine/engine_state.h"
 
 namespace forkstore {

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "data/tree.h"
+#include "data/tree/tree.h"
 #include "memory/heap.h"
 
 namespace forkstore {

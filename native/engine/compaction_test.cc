@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "data/map_for_test.h"
-#include "engine/random_operations.h"
+#include "testing/map.h"
+#include "testing/random_operations.h"
 
 namespace forkstore {
 namespace {

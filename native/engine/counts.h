@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "data/node.h"
+#include "data/value/node.h"
 
 namespace forkstore {
 

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "engine/engine_for_test.h"
 #include "engine/root.h"
+#include "testing/engine.h"
 
 namespace forkstore {
 namespace {

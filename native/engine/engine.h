@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/status.h"
-#include "data/ordered_map.h"
-#include "data/shape.h"
-#include "data/tree.h"
+#include "data/map/ordered_map.h"
+#include "data/tree/tree.h"
+#include "data/value/shape.h"
 #include "engine/counts.h"
 #include "engine/operation.h"
 #include "memory/heap.h"
@@ -51,8 +51,8 @@ class Engine {
   Status Apply(const uint8_t* operation, uint64_t size, ApplyResult* result,
                RemovedItems removed = RemovedItems::kGo);
 
-  // Items that are held (data/held_items.h), as Tree has them. Apply() reads them out of the arena where it
-  // finds no room otherwise; nothing that it decides depends on them.
+  // Items that are held (data/tree/held_items.h), as Tree has them. Apply() reads them out of the arena where
+  // it finds no room otherwise; nothing that it decides depends on them.
   Status ReadHeld(uint64_t held, uint64_t taken, uint32_t most, std::vector<uint8_t>* out, uint32_t* indexes,
                   uint32_t* count);
   void DropHeld(uint64_t held);

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "data/tree.h"
+#include "data/tree/tree.h"
 #include "engine/compaction.h"
 #include "engine/engine.h"
 #include "engine/map_table.h"

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "data/value_body.h"
+#include "data/value/value_body.h"
 #include "engine/engine_state.h"
 
 namespace forkstore {

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "data/ordered_map.h"
+#include "data/map/ordered_map.h"
 #include "memory/undo.h"
 
 namespace forkstore {

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "base/status.h"
-#include "data/key.h"
-#include "data/node.h"
+#include "data/value/key.h"
+#include "data/value/node.h"
 
 namespace forkstore {
 

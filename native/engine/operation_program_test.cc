@@ -1,13 +1,15 @@
 // The programs kept in fuzz/corpus/operation: seeds for the fuzzer, run here with the same checks.
 // `FORKSTORE_WRITE_CORPUS=1 operation_program_test` writes them.
 
+#include "testing/operation_program.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "engine/operation_program_for_test.h"
-#include "engine/random_operations.h"
+#include "testing/corpus.h"
+#include "testing/random_operations.h"
 
 namespace forkstore {
 namespace {
@@ -15,7 +17,7 @@ namespace {
 constexpr int kPrograms = 12;
 
 std::filesystem::path CorpusPath() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path() / "fuzz/corpus/operation";
+  return CorpusFolder("operation");
 }
 
 // Made by running: most of what it does is accepted.

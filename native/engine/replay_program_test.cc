@@ -1,12 +1,14 @@
 // Replay is a function of the log: programs that run a small store full again and again, replayed where there
 // is room. Those kept in fuzz/corpus/replay are the fuzzer's seeds; `FORKSTORE_WRITE_CORPUS=1
 // replay_program_test` writes them.
+#include "testing/replay_program.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "engine/replay_program_for_test.h"
+#include "testing/corpus.h"
 
 namespace forkstore {
 namespace {
@@ -14,7 +16,7 @@ namespace {
 constexpr uint64_t kKept = 10;
 
 std::filesystem::path CorpusPath() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path() / "fuzz/corpus/replay";
+  return CorpusFolder("replay");
 }
 
 Bytes RandomProgram(uint64_t seed, int steps) {

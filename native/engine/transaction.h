@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/ordered_map.h"
-#include "data/tree.h"
+#include "data/map/ordered_map.h"
+#include "data/tree/tree.h"
 #include "memory/undo.h"
 
 namespace forkstore {

@@ -7,7 +7,7 @@
 
 #include <map>
 
-#include "engine/random_operations.h"
+#include "testing/random_operations.h"
 
 namespace forkstore {
 namespace {

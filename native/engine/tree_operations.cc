@@ -1,7 +1,7 @@
 // The operations on nodes, and those on maps' entries that are nodes.
 
-#include "data/object_view.h"
-#include "data/value_body.h"
+#include "data/value/object_view.h"
+#include "data/value/value_body.h"
 #include "engine/engine_state.h"
 
 namespace forkstore {

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "data/value_generator.h"
-#include "engine/engine_for_test.h"
+#include "testing/engine.h"
+#include "testing/value_generator.h"
 
 namespace forkstore {
 namespace {

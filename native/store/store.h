@@ -34,7 +34,7 @@
 #include <string>
 #include <vector>
 
-#include "persist/recovery.h"
+#include "store/recovery.h"
 #include "store/store_remains.h"
 #include "store/store_snapshot.h"
 

@@ -1,15 +1,17 @@
 // Random steps on a store: on a real directory, with its log's thread and forked snapshots, and on a
 // simulated disk (store_program_for_test.h). Programs for the latter that are kept in fuzz/corpus/store are
 // the fuzzer's seeds; `FORKSTORE_WRITE_CORPUS=1 store_program_test` writes them.
+#include "testing/store_program.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "persist/persist_test_support.h"
-#include "store/pending_snapshot_for_test.h"
-#include "store/store_program_for_test.h"
-#include "store/store_steps_for_test.h"
+#include "testing/corpus.h"
+#include "testing/pending_snapshot.h"
+#include "testing/persist.h"
+#include "testing/store_steps.h"
 
 namespace forkstore {
 namespace {
@@ -125,7 +127,7 @@ TEST(StoreSteps, ADirectoryComesBackAsItWasWhereverTheStoreIsClosed) {
 }
 
 std::filesystem::path CorpusPath() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path() / "fuzz/corpus/store";
+  return CorpusFolder("store");
 }
 
 Bytes RandomProgram(uint64_t seed, int steps) {

@@ -8,9 +8,9 @@
 #include <memory>
 
 #include "engine/engine.h"
-#include "persist/directory.h"
-#include "persist/log.h"
-#include "persist/snapshot.h"
+#include "log/log.h"
+#include "store/directory.h"
+#include "store/snapshot.h"
 
 namespace forkstore {
 

@@ -1,6 +1,6 @@
 // StoreSnapshot: one snapshot of a Store (store.h), from the fork to its outcome.
 //
-//   owner                                       watcher thread (persist/snapshot.h)
+//   owner                                       watcher thread (store/snapshot.h)
 //   Store::PrepareSnapshot(): threads rest
 //   Store::StartSnapshot(): cut, fork --------> publishes the image, then, by Log::Published(), the manifest
 //                                               Done(): the marks of changed pages go, or come back
@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "memory/arena.h"
-#include "persist/snapshot.h"
+#include "store/snapshot.h"
 
 namespace forkstore {
 

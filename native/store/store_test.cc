@@ -5,9 +5,9 @@
 
 #include <thread>
 
-#include "persist/persist_test_support.h"
-#include "store/pending_snapshot_for_test.h"
-#include "store/store_steps_for_test.h"
+#include "testing/pending_snapshot.h"
+#include "testing/persist.h"
+#include "testing/store_steps.h"
 
 namespace forkstore {
 namespace {

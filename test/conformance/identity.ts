@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { copy, type AnyRoot } from '../../lib/index.js'
-import { MOST_PAGED_IN_A_TURN } from '../../lib/tree/view-cache.js'
+import { MOST_PAGED_IN_A_TURN } from '../../lib/views/view-cache.js'
 import type { EngineName } from '../support/engines.js'
 import { expectError } from '../support/expect.js'
 import { Stores } from '../support/stores.js'

@@ -1,5 +1,5 @@
 import { describe } from 'vitest'
-import { viewCacheSizes } from '../../lib/tree/view-cache.js'
+import { viewCacheSizes } from '../../lib/views/view-cache.js'
 import { queryChangesSuite } from '../conformance/query-changes.js'
 import { querySuite } from '../conformance/query.js'
 import { treeModelSuite } from '../conformance/tree-model.js'

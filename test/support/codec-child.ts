@@ -1,5 +1,5 @@
 // Run by 40.codec.test.ts in a process where code generation from strings is forbidden.
-import { generateReader } from '../../lib/native/readers.js'
+import { generateReader } from '../../lib/engines/native/codec/readers.js'
 import { checkCodec } from './codec-check.js'
 
 if (generateReader(['a']) !== undefined)

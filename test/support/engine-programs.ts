@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { copy, ForkstoreError, query, type Query } from '../../lib/index.js'
 import type { AnyRoot, ForkstoreMap, Key, Store } from '../../lib/index.js'
-import { viewOf } from '../../lib/tree/view.js'
+import { viewOf } from '../../lib/views/view.js'
 
 /**
  * Random programs whose callbacks, getters and comparators write, too. A program is data, and `runProgram` says all that

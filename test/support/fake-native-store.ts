@@ -1,4 +1,4 @@
-import type { NativeStats, NativeStore } from '../../lib/native/binding.js'
+import type { NativeStats, NativeStore } from '../../lib/engines/native/binding.js'
 
 /**
  * Just enough of the addon for the codec: an arena of one segment into which `put` copies bytes, a table of

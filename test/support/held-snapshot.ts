@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { vi } from 'vitest'
 import type { SnapshotResult, Store } from '../../lib/index.js'
-import { disk } from '../../lib/js/disk.js'
-import { makeDeferred } from '../../lib/deferred.js'
+import { disk } from '../../lib/engines/js/disk/disk.js'
+import { makeDeferred } from '../../lib/base/deferred.js'
 import type { EngineName } from './engines.js'
 
 export interface HeldSnapshot {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { endLine, headerLine, logName, type LogHeader } from '../../lib/js/log-file.js'
+import { endLine, headerLine, logName, type LogHeader } from '../../lib/engines/js/disk/log-file.js'
 import type { Stores } from './stores.js'
 
 /** A batch as it is in a file. */

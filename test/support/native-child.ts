@@ -1,5 +1,5 @@
 // Run by 42.native.test.ts and 43.native-tree.test.ts in a process where code generation from strings is forbidden.
-import { generateReader } from '../../lib/native/readers.js'
+import { generateReader } from '../../lib/engines/native/codec/readers.js'
 import { nativeEngine } from './native-engine.js'
 import { checkMapPrograms } from './native-programs.js'
 import { checkTreePrograms } from './native-tree-programs.js'

@@ -1,6 +1,6 @@
-import type { NativeStore } from '../../lib/native/binding.js'
-import { NativeEngine } from '../../lib/native/engine.js'
-import { loadBinding } from '../../lib/native/load.js'
+import type { NativeStore } from '../../lib/engines/native/binding.js'
+import { NativeEngine } from '../../lib/engines/native/engine.js'
+import { loadBinding } from '../../lib/engines/native/load.js'
 
 const MAX_BYTES = 2 ** 32
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import type { NativeEngine } from '../../lib/native/engine.js'
-import type { Key } from '../../lib/types.js'
+import type { NativeEngine } from '../../lib/engines/native/engine.js'
+import type { Key } from '../../lib/base/types.js'
 import { anyLeaf, sameValue } from './values.js'
 
 const anyKey: fc.Arbitrary<Key> = fc.oneof(

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import type { NativeEngine } from '../../lib/native/engine.js'
-import { copy, query } from '../../lib/tree/view-functions.js'
+import type { NativeEngine } from '../../lib/engines/native/engine.js'
+import { copy, query } from '../../lib/collections/view-functions.js'
 import { anyName, anyValue, sameValue } from './values.js'
 
 type Tree = Record<string | number, unknown>

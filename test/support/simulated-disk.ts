@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { vi } from 'vitest'
-import { disk } from '../../lib/js/disk.js'
+import { disk } from '../../lib/engines/js/disk/disk.js'
 
 type Call = Exclude<keyof typeof disk, 'closeSync'>
 

@@ -1,0 +1,38 @@
+import type { Key } from '../../../base/types.js'
+import type { Entry, Walk } from './ordered-map.js'
+
+const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
+
+/**
+ * Goes along with a walk, which settles what happens when entries come and go on the way. Like the iterators of Map it
+ * has no `return`: a loop that was left can be taken up again.
+ */
+export class CopyingIterator<T> {
+  readonly #walk: Walk<Key, unknown>
+  readonly #select: (entry: Entry<Key, unknown>) => T
+  readonly #owner: { assertOpen(): void }
+
+  constructor(
+    walk: Walk<Key, unknown>,
+    select: (entry: Entry<Key, unknown>) => T,
+    owner: { assertOpen(): void },
+  ) {
+    this.#walk = walk
+    this.#select = select
+    this.#owner = owner
+  }
+
+  next(): IteratorResult<T, undefined> {
+    // One that has ended stays so, whatever becomes of the map.
+    if (!this.#walk.isDone) this.#owner.assertOpen()
+    if (!this.#walk.step()) return { done: true, value: undefined }
+    return { done: false, value: this.#select(this.#walk.entry) }
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Map Iterator'
+  }
+}
+
+// The helper methods (map, filter, take ...) of the runtime, where it has them, and Symbol.iterator.
+Object.setPrototypeOf(CopyingIterator.prototype, iteratorPrototype)

@@ -1,0 +1,41 @@
+import type { Place, Scan } from '../../../contract/tree-engine.js'
+import type { Key } from '../../../base/types.js'
+import { slotNode } from '../codec/decoder.js'
+import type { NativeEngine } from '../engine.js'
+import { RecordWay, type IterationSource } from './iterator.js'
+
+/** The entries that a map has now, for queries: containers are views that can only be read. */
+export class MapRows implements Scan {
+  readonly #way: RecordWay
+  #key: Key | undefined
+
+  constructor(
+    readonly engine: NativeEngine,
+    readonly place: Place,
+    source: IterationSource,
+  ) {
+    source.check()
+    this.#way = new RecordWay(source, source.handle.nextSequence())
+  }
+
+  next(): boolean {
+    this.#key = undefined
+    return this.#way.step()
+  }
+
+  name(): Key {
+    return (this.#key ??= this.engine.decoder.recordKey(this.#way.record))
+  }
+
+  value(): unknown {
+    const { engine, place } = this
+    const { decoder, tree, packed } = engine
+    const slot = decoder.recordSlot(this.#way.record)
+    const name = this.name()
+    const window = decoder.lastingWindow(slot)
+    const id = slotNode(window, slot - window.base)
+    // An adopted entry: what its nodes show.
+    if (id !== 0) return packed.value(tree.packedWindow(id), 0, place, name)
+    return packed.value(window, slot - window.base, place, name)
+  }
+}

@@ -1,0 +1,107 @@
+import { constants } from 'node:os'
+import { isMainThread } from 'node:worker_threads'
+import { invalid } from '../base/errors.js'
+import { asObject, integer, refuseUnknown, show } from '../base/option-checks.js'
+import type { DurabilityMode, OpenOptions, OpenProgress, SnapshotOptions } from '../base/types.js'
+
+/** Of the two that are undefined, the default goes with the size of the store. */
+export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>> &
+  Pick<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>
+
+/** Options with every default filled in that does not depend on the store. */
+export interface ResolvedOptions {
+  maxBytes: number
+  /** How few addresses will do; undefined: `maxBytes` was asked for, and must be had. */
+  leastBytes: number | undefined
+  engine: 'native' | 'js' | 'auto'
+  snapshot: ResolvedSnapshotOptions
+  /** Of a store with a path; one in memory has no log whatever this says. */
+  durability: DurabilityMode
+  salvage: boolean
+  create: boolean
+  closeOn: readonly NodeJS.Signals[]
+  onProgress: ((progress: OpenProgress) => void) | undefined
+  /** False after `snapshot: false`: no failed snapshot is tried again either. */
+  isAutomatic: boolean
+}
+
+const OPTIONS = ['create', 'snapshot', 'durability', 'recover', 'onProgress', 'closeOn', 'maxBytes', 'engine']
+const MOST_TIMER_MS = 2 ** 31 - 1
+const LEAST_MAX_BYTES = 2 ** 22
+const MOST_MAX_BYTES = 256 * 2 ** 30
+/** As many as can be had from here on, where nobody has asked for a number. */
+const LEAST_DEFAULT_BYTES = 64 * 2 ** 20
+
+/** Checks the options of `open`. Errors: ERR_FORKSTORE_INVALID_ARGUMENT. */
+export function resolveOptions(options: OpenOptions | undefined): ResolvedOptions {
+  const given = asObject('options', options === undefined ? {} : options)
+  refuseUnknown('options', given, OPTIONS)
+  // undefined is the default, null is no option.
+  const { engine = 'auto', durability = 'everysec', create = true, closeOn = [] } = given
+  if (engine !== 'auto' && engine !== 'native' && engine !== 'js') {
+    throw invalid(`options.engine must be 'native', 'js' or 'auto', not ${show(engine)}`)
+  }
+  if (durability !== 'snapshot' && durability !== 'everysec' && durability !== 'commit') {
+    throw invalid(`options.durability must be 'snapshot', 'everysec' or 'commit', not ${show(durability)}`)
+  }
+  const recover = given['recover']
+  if (recover !== undefined && recover !== 'salvage') {
+    throw invalid(`options.recover must be 'salvage', not ${show(recover)}`)
+  }
+  const onProgress = given['onProgress']
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw invalid(`options.onProgress must be a function, not ${show(onProgress)}`)
+  }
+  if (typeof create !== 'boolean') throw invalid(`options.create must be a boolean, not ${show(create)}`)
+  return {
+    durability,
+    create,
+    closeOn: resolveSignals(closeOn),
+    salvage: recover === 'salvage',
+    onProgress: onProgress as ResolvedOptions['onProgress'],
+    maxBytes: integer(given, 'maxBytes', 64 * 2 ** 30, LEAST_MAX_BYTES, MOST_MAX_BYTES),
+    leastBytes: (given['maxBytes'] ?? null) === null ? LEAST_DEFAULT_BYTES : undefined,
+    engine,
+    snapshot: resolveSnapshot(given['snapshot']),
+    isAutomatic: given['snapshot'] !== false,
+  }
+}
+
+function resolveSnapshot(given: unknown): ResolvedSnapshotOptions {
+  const isOff = given === false
+  const options = asObject('options.snapshot', isOff || given === undefined ? {} : given)
+  const known = ['everyMs', 'afterWrites', 'everyLogBytes', 'keep', 'onClose', 'watchdogMs']
+  refuseUnknown('options.snapshot', options, known)
+  const { onClose = !isOff } = options
+  if (typeof onClose !== 'boolean') {
+    throw invalid(`options.snapshot.onClose must be a boolean, not ${show(onClose)}`)
+  }
+  /** A trigger that is off with `snapshot: false`, and without a number goes by the size of the store. */
+  const trigger = (name: string): number | undefined => {
+    const byDefault = isOff ? 0 : undefined
+    if (options[name] === undefined) return byDefault
+    return integer(options, name, 0, 0, Number.MAX_SAFE_INTEGER, 'snapshot.')
+  }
+  const afterWrites = trigger('afterWrites')
+  const everyLogBytes = trigger('everyLogBytes')
+  return {
+    everyMs: integer(options, 'everyMs', isOff ? 0 : 60_000, 0, MOST_TIMER_MS, 'snapshot.'),
+    ...(afterWrites === undefined ? {} : { afterWrites }),
+    ...(everyLogBytes === undefined ? {} : { everyLogBytes }),
+    keep: integer(options, 'keep', 2, 1, 1_000_000, 'snapshot.'),
+    onClose,
+    watchdogMs: integer(options, 'watchdogMs', 30_000, 1, MOST_TIMER_MS, 'snapshot.'),
+  }
+}
+
+function resolveSignals(given: unknown): NodeJS.Signals[] {
+  if (!Array.isArray(given)) throw invalid(`options.closeOn must be an array of signals, not ${show(given)}`)
+  for (const signal of given as unknown[]) {
+    const isKnown = typeof signal === 'string' && Object.hasOwn(constants.signals, signal)
+    if (!isKnown || signal === 'SIGKILL' || signal === 'SIGSTOP') {
+      throw invalid(`options.closeOn holds ${show(signal)}, which is no signal that can be listened for`)
+    }
+  }
+  if (given.length > 0 && !isMainThread) throw invalid('options.closeOn: a worker thread gets no signals')
+  return [...new Set(given as NodeJS.Signals[])]
+}

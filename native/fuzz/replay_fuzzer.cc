@@ -1,9 +1,0 @@
-// Any bytes as a program on a small store that runs full again and again (engine/replay_program_for_test.h):
-// what it took comes to the same state and the same ids in a roomy one.
-#include "engine/replay_program_for_test.h"
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size > 3000) return 0;
-  forkstore::ReplayProgram().Run(data, size);
-  return 0;
-}

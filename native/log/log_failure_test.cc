@@ -1,0 +1,311 @@
+// Every system call of the log failing in turn, once and for good: nothing is acknowledged that is not on
+// disk, and the log heals as soon as the disk lets it.
+#include <gtest/gtest.h>
+
+#include "testing/log_world.h"
+
+namespace forkstore {
+namespace {
+
+using Call = SimulatedDisk::Call;
+
+class LogFailureTest : public testing::Test {
+ protected:
+  struct Course {
+    bool hit = false;
+    Call call = Call::kOpen;
+    uint64_t failures = 0;  // times that the log has become unhealthy
+    bool healthy = false;   // at the end
+    bool writable = false;
+  };
+
+  // A fixed course of turns and snapshots, on which call number `n` fails (`for_good`: and all of `kind`
+  // after it).
+  void Run(uint64_t n, int error, bool for_good, uint64_t seed, Course* course) {
+    LogWorld world(seed);
+    SimulatedDisk disk;
+    OpenedStore store;
+    ASSERT_TRUE(world.Open(&disk, &store).ok());
+    ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+    Log& log = *store.log;
+    uint64_t count = 0;
+    disk.before = [&](Call call, uint64_t*) {
+      const uint64_t now = count++;
+      if (now < n || (now > n && !for_good)) return 0;
+      if (now == n) course->call = call;
+      course->hit = true;
+      // EINTR for ever would be a kernel that is broken.
+      return now > n && error == EINTR ? 0 : error;
+    };
+    const auto what = [&] { return "call " + std::to_string(n) + ", errno " + std::to_string(error); };
+    const auto check = [&] {
+      // Whatever was acknowledged survives a power cut at this moment.
+      std::mt19937_64 random(n);
+      const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+      OpenedStore survivor;
+      const auto path = std::exchange(world.path, world.temporary.path() + "/survivor");
+      const Status status = world.Open(after.get(), &survivor);
+      world.path = path;
+      ASSERT_TRUE(status.ok()) << what() << ": " << status.message();
+      const uint64_t sequence = survivor.log->stats().sealed_sequence;
+      ASSERT_GE(sequence, log.durable_sequence()) << what();
+      ASSERT_TRUE(world.states.contains(sequence)) << what();
+      ASSERT_TRUE(Dump(survivor.engine.get()) == world.states[sequence]) << what();
+    };
+    bool was_failed = false;
+    for (int turn = 0; turn < 12; ++turn) {
+      if (log.state() != LogState::kReadOnly) world.Turn(&store, turn % 3 != 0);
+      log.RunWriter(turn % 4 == 0);
+      const bool failed = log.state() != LogState::kHealthy;
+      if (failed && !was_failed) {
+        ++course->failures;
+        EXPECT_EQ(log.failure().code(), Code::kLogFailed) << what();
+        check();
+      }
+      was_failed = failed;
+      if (failed || turn % 6 == 5) {
+        const Status status = world.Snapshot(&disk, &store);
+        was_failed = log.state() != LogState::kHealthy;
+        if (failed && status.ok()) {
+          EXPECT_EQ(log.state(), LogState::kHealthy) << what();
+          EXPECT_TRUE(log.failure().ok());
+        }
+      }
+      if (HasFatalFailure()) return;
+    }
+    for (int end = 0; end < 2; ++end) {
+      log.EndBatch(true);
+      log.RunWriter();
+      if (log.state() != LogState::kHealthy) {
+        const Status status = world.Snapshot(&disk, &store);
+        EXPECT_EQ(status.ok(), log.state() == LogState::kHealthy) << what();
+      }
+    }
+    course->healthy = log.state() == LogState::kHealthy;
+    if (course->healthy) {
+      EXPECT_EQ(log.durable_sequence(), log.stats().sealed_sequence) << what();
+    }
+    check();
+    if (HasFatalFailure()) return;
+    // The disk works again: so does the log.
+    disk.before = nullptr;
+    if (!course->healthy) {
+      ASSERT_TRUE(world.Snapshot(&disk, &store).ok()) << what();
+    }
+    ASSERT_EQ(log.state(), LogState::kHealthy) << what();
+    world.Turn(&store, true);
+    world.Turn(&store, true);
+    log.RunWriter();
+    EXPECT_EQ(log.durable_sequence(), log.stats().sealed_sequence) << what();
+    check();
+    log.BeginClose();
+    log.RunWriter();
+    ASSERT_EQ(log.state(), LogState::kClosed) << what();
+    check();
+  }
+};
+
+TEST_F(LogFailureTest, EveryCallFailsOnce) {
+  for (const int error : {EIO, ENOSPC, EINTR}) {
+    uint64_t failures = 0;
+    uint64_t n = 0;
+    for (;; ++n) {
+      Course course;
+      Run(n, error, /*for_good=*/false, /*seed=*/error == EIO ? 5 : 6, &course);
+      ASSERT_FALSE(HasFatalFailure());
+      if (!course.hit) break;
+      failures += course.failures;
+      // One failure is healed by the next snapshot.
+      EXPECT_TRUE(course.healthy) << n << " errno " << error;
+      if (error == EINTR && (course.call == Call::kSync || course.call == Call::kWrite ||
+                             course.call == Call::kSyncDirectory)) {
+        EXPECT_EQ(course.failures, 0u) << n;
+      }
+      if (error == EIO && course.call == Call::kWrite) {
+        EXPECT_LE(course.failures, 1u) << n;
+      }
+    }
+    EXPECT_GT(n, 50u);
+    if (error != EINTR) {
+      EXPECT_GT(failures, 10u);
+    }
+  }
+}
+
+TEST_F(LogFailureTest, EveryCallFailsFromThereOn) {
+  uint64_t read_only = 0;
+  for (uint64_t n = 0;; ++n) {
+    Course course;
+    Run(n, n % 2 == 0 ? EIO : ENOSPC, /*for_good=*/true, /*seed=*/7, &course);
+    ASSERT_FALSE(HasFatalFailure());
+    if (!course.hit) break;
+    read_only += !course.healthy;
+  }
+  EXPECT_GT(read_only, 40u);
+}
+
+TEST_F(LogFailureTest, AFailedSyncIsNotRetriedOnTheSameFile) {
+  LogWorld world(3);
+  SimulatedDisk disk;
+  std::vector<SimulatedDisk::Operation> operations;
+  OpenedStore store;
+  ASSERT_TRUE(world.Open(&disk, &store).ok());
+  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+  Log& log = *store.log;
+  world.Change(&store, 50);
+  world.EndTurn(&store, true);
+  log.RunWriter();
+  ASSERT_EQ(log.durable_sequence(), 1u);
+  bool fail = true;
+  disk.before = [&fail](Call call, uint64_t*) {
+    return call == Call::kSync && std::exchange(fail, false) ? EIO : 0;
+  };
+  disk.record = &operations;
+  world.Change(&store, 50);
+  world.EndTurn(&store, true);
+  log.RunWriter();
+  EXPECT_EQ(log.state(), LogState::kFailed);
+  EXPECT_EQ(log.failure().system_errno(), EIO);
+  EXPECT_EQ(log.durable_sequence(), 1u);
+  const size_t until_failure = operations.size();
+  // The next sync would succeed, and lie.
+  world.Change(&store, 50);
+  world.EndTurn(&store, true);
+  log.RunWriter();
+  EXPECT_EQ(operations.size(), until_failure);
+  EXPECT_EQ(log.durable_sequence(), 1u);
+  EXPECT_EQ(log.SequenceToAwait(), 3u);
+
+  // Killed now: the page cache still shows what the disk does not have. What opening finds must survive a
+  // power cut.
+  {
+    const auto killed = disk.AfterKill();
+    const auto path = std::exchange(world.path, world.temporary.path() + "/survivor");
+    OpenedStore survivor;
+    ASSERT_TRUE(world.Open(killed.get(), &survivor).ok());
+    const uint64_t found = survivor.log->stats().sealed_sequence;
+    ASSERT_GE(found, 1u);
+    survivor = OpenedStore();
+    std::mt19937_64 random(1);
+    const auto after_cut = killed->AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+    const Status status = world.Open(after_cut.get(), &survivor);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(survivor.log->stats().sealed_sequence, found);
+    EXPECT_TRUE(Dump(survivor.engine.get()) == world.states[found]);
+    world.path = path;
+  }
+
+  // Healing: nothing is acknowledged before the manifest, though the new segment is written and synced.
+  const uint64_t generation = store.next_generation++;
+  log.Cut(generation);
+  EXPECT_EQ(log.state(), LogState::kHealing);
+  const auto image = world.Image(&store, generation);
+  world.Change(&store, 50);
+  world.EndTurn(&store, true);
+  log.RunWriter();
+  EXPECT_EQ(log.state(), LogState::kHealing);
+  EXPECT_EQ(log.durable_sequence(), 1u);
+  ASSERT_TRUE(LogWorld::Publish(&disk, &store, generation, image, 2).ok());
+  EXPECT_EQ(log.state(), LogState::kHealthy);
+  EXPECT_EQ(log.durable_sequence(), 4u);
+  for (size_t i = until_failure; i < operations.size(); ++i) {
+    EXPECT_NE(operations[i].file, operations[0].file) << "the poisoned segment was touched";
+  }
+  std::mt19937_64 random(1);
+  const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+  OpenedStore again;
+  store = OpenedStore();
+  ASSERT_TRUE(world.Open(after.get(), &again).ok());
+  EXPECT_TRUE(Dump(again.engine.get()) == world.states[4]);
+}
+
+TEST_F(LogFailureTest, WhenHealingFailsTheLogIsReadOnlyUntilItSucceeds) {
+  LogWorld world(3);
+  SimulatedDisk disk;
+  OpenedStore store;
+  ASSERT_TRUE(world.Open(&disk, &store).ok());
+  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+  Log& log = *store.log;
+  bool full = true;
+  disk.before = [&full](Call call, uint64_t*) {
+    return full && (call == Call::kWrite || call == Call::kAllocate) ? ENOSPC : 0;
+  };
+  world.Change(&store, 50);
+  world.EndTurn(&store, true);
+  log.RunWriter();
+  EXPECT_EQ(log.state(), LogState::kFailed);
+  for (int tries = 0; tries < 3; ++tries) {
+    EXPECT_FALSE(world.Snapshot(&disk, &store).ok());
+    EXPECT_EQ(log.state(), LogState::kReadOnly);
+    EXPECT_EQ(log.failure().code(), Code::kLogFailed);
+    EXPECT_EQ(log.durable_sequence(), 0u);
+  }
+  // The snapshot alone fails: the same.
+  const uint64_t generation = store.next_generation++;
+  full = false;
+  log.Cut(generation);
+  log.RunWriter();
+  EXPECT_EQ(log.state(), LogState::kHealing);
+  log.SnapshotFailed(generation);
+  EXPECT_EQ(log.state(), LogState::kReadOnly);
+  std::vector<uint64_t> named;
+  EXPECT_EQ(log.Published(generation, 2, &named).code(), Code::kLogFailed);
+  ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
+  EXPECT_EQ(log.state(), LogState::kHealthy);
+  EXPECT_EQ(log.durable_sequence(), 1u);
+}
+
+// What is before the failure does not lead to what is behind it: the manifest of a snapshot that was to heal
+// must not name both, whatever has become of the healing.
+TEST_F(LogFailureTest, ASecondFailureWhileHealingLeavesOneGenerationInTheManifest) {
+  LogWorld world(3);
+  SimulatedDisk disk;
+  OpenedStore store;
+  ASSERT_TRUE(world.Open(&disk, &store).ok());
+  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+  Log& log = *store.log;
+  bool fail = false;
+  disk.before = [&fail](Call call, uint64_t*) {
+    return call == Call::kSync && std::exchange(fail, false) ? EIO : 0;
+  };
+  const auto turn = [&] {
+    world.Change(&store, 50);
+    world.EndTurn(&store, true);
+    log.RunWriter();
+  };
+  turn();
+  fail = true;
+  turn();
+  ASSERT_EQ(log.state(), LogState::kFailed);
+  const uint64_t generation = store.next_generation++;
+  log.Cut(generation);
+  const auto image = world.Image(&store, generation);
+  log.RunWriter();
+  ASSERT_EQ(log.state(), LogState::kHealing);
+  fail = true;
+  turn();
+  ASSERT_EQ(log.state(), LogState::kReadOnly);
+  ASSERT_TRUE(LogWorld::Publish(&disk, &store, generation, image, 2).ok());
+  EXPECT_EQ(log.state(), LogState::kReadOnly);
+  EXPECT_EQ(log.durable_sequence(), 2u);
+  SimulatedFileSystem files(&disk);
+  Manifest manifest;
+  bool found = false;
+  ASSERT_TRUE(ReadManifest(&files, &manifest, &found).ok());
+  ASSERT_EQ(manifest.bases.size(), 1u);
+  EXPECT_EQ(manifest.bases[0].generation, generation);
+
+  std::mt19937_64 random(1);
+  const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+  const auto damaged = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+  store = OpenedStore();
+  OpenedStore again;
+  ASSERT_TRUE(world.Open(after.get(), &again).ok());
+  EXPECT_GE(again.log->stats().sealed_sequence, 2u);
+  again = OpenedStore();
+  damaged->Contents(LogWorld::ImageName(generation))->at(5000) ^= 1;
+  EXPECT_EQ(world.Open(damaged.get(), &again).code(), Code::kCorrupt);
+}
+
+}  // namespace
+}  // namespace forkstore

@@ -1,0 +1,208 @@
+// The room that the log takes on disk, however often healing or snapshots fail.
+#include <gtest/gtest.h>
+
+#include "testing/log_world.h"
+
+namespace forkstore {
+namespace {
+
+using Call = SimulatedDisk::Call;
+
+uint64_t LogBytes(SimulatedDisk* disk) {
+  uint64_t bytes = 0;
+  for (const std::string& name : disk->List()) {
+    if (name.ends_with(".log")) bytes += disk->Contents(name)->size();
+  }
+  return bytes;
+}
+
+TEST(LogSpaceTest, HoweverOftenHealingFailsTheLogTakesTheSameSpace) {
+  for (const bool rotate : {false, true}) {
+    LogWorld world(3);
+    SimulatedDisk disk;
+    OpenedStore store;
+    ASSERT_TRUE(world.Open(&disk, &store).ok());
+    ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+    Log& log = *store.log;
+    Call failing = Call::kPut;
+    disk.before = [&failing](Call call, uint64_t*) {
+      return call == failing && std::exchange(failing, Call::kPut) == call ? EIO : 0;
+    };
+    const auto turn = [&] {
+      for (int i = 0; i < 10; ++i) world.Change(&store, 1000);
+      world.EndTurn(&store, true);
+      log.RunWriter();
+    };
+    turn();
+    failing = Call::kSync;
+    turn();
+    ASSERT_EQ(log.state(), LogState::kFailed);
+    for (int tries = 0; tries < 20; ++tries) {
+      const uint64_t generation = store.next_generation++;
+      log.Cut(generation);
+      log.RunWriter();
+      ASSERT_EQ(log.state(), LogState::kHealing);
+      for (int turns = 0; rotate && turns < 8; ++turns) turn();
+      if (tries % 2 == 0) {
+        log.SnapshotFailed(generation);
+      } else {
+        // The image is there; the manifest is not, or may be: its segment must then stay.
+        ASSERT_EQ(
+            LogWorld::PublishImage(&disk, LogWorld::ImageName(generation), world.Image(&store, generation)),
+            0);
+        failing = tries == 11 ? Call::kSyncDirectory : Call::kSync;
+        std::vector<uint64_t> named;
+        EXPECT_FALSE(log.Published(generation, 2, &named).ok());
+      }
+      ASSERT_EQ(log.state(), LogState::kReadOnly);
+      log.RunWriter();
+      std::mt19937_64 random(1);
+      const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+      OpenedStore survivor;
+      const auto path = std::exchange(world.path, world.temporary.path() + "/survivor");
+      const Status status = world.Open(after.get(), &survivor);
+      world.path = path;
+      ASSERT_TRUE(status.ok()) << status.message();
+      EXPECT_LE(LogBytes(&disk), (rotate ? 12u : 4u) * world.log_options.segment_bytes) << tries;
+    }
+    ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
+    EXPECT_EQ(log.state(), LogState::kHealthy);
+    EXPECT_LE(LogBytes(&disk), 2 * world.log_options.segment_bytes);
+  }
+}
+
+// A file system that has so much room left.
+class NearlyFull final : public LogFileSystem {
+ public:
+  explicit NearlyFull(SimulatedDisk* disk) : files_(disk) {}
+  int Create(const std::string& name, std::unique_ptr<LogFile>* file) override {
+    return files_.Create(name, file);
+  }
+  int Open(const std::string& name, std::unique_ptr<LogFile>* file) override {
+    return files_.Open(name, file);
+  }
+  int Rename(const std::string& from, const std::string& to) override { return files_.Rename(from, to); }
+  int Remove(const std::string& name) override { return files_.Remove(name); }
+  int SyncDirectory() override { return files_.SyncDirectory(); }
+  int List(std::vector<std::string>* names) override { return files_.List(names); }
+  int FreeBytes(uint64_t* bytes) override {
+    *bytes = free_bytes;
+    return 0;
+  }
+  uint64_t free_bytes = 0;
+
+ private:
+  SimulatedFileSystem files_;
+};
+
+// Room is made in steps that grow with the segment, and never more than an eighth of what is free.
+TEST(LogSpaceTest, RoomAheadIsMadeInStepsThatTheDiskCanAfford) {
+  constexpr uint64_t kMib = uint64_t{1} << 20;
+  constexpr uint64_t kSegmentBytes = 64 * kMib;
+  for (const uint64_t free_bytes : {uint64_t{0}, 4 * kMib, 800 * kMib}) {
+    SimulatedDisk disk;
+    NearlyFull files(&disk);
+    files.free_bytes = free_bytes;
+    LogSegment segment;
+    ASSERT_TRUE(CreateSegment(&files, 1, kSegmentBytes, &segment).ok());
+    const uint64_t share = free_bytes / 8;
+    const std::string name = LogSegmentName(1);
+    EXPECT_EQ(disk.Contents(name)->size(), std::min(kMib, share));
+    ASSERT_TRUE(BeginSegment(&segment, LogSegmentHeader{}).ok());
+    LogSegmentWriter writer;
+    writer.Take(std::move(segment));
+    LogBuffer buffer;
+    const std::vector<uint8_t> payload(400'000);
+    uint64_t most_ahead = 0;
+    while (writer.end() < kSegmentBytes - 2 * kMib) {
+      buffer.Append(payload.data(), payload.size());
+      ASSERT_EQ(writer.Append({}, buffer, buffer.end() - payload.size(), buffer.end()), 0);
+      ASSERT_EQ(writer.Flush(), 0);
+      buffer.Release(buffer.end());
+      writer.Reserve(&files, kSegmentBytes);
+      const uint64_t size = disk.Contents(name)->size();
+      EXPECT_LE(size, kSegmentBytes);
+      most_ahead = std::max(most_ahead, size - writer.end());
+      if (free_bytes > 100 * kMib) {
+        EXPECT_GE(size, std::min(writer.end() + kMib / 2, kSegmentBytes));
+      }
+    }
+    EXPECT_LE(most_ahead, std::min(share, 16 * kMib));
+    writer.Trim();
+    EXPECT_EQ(disk.Contents(name)->size(), writer.end());
+  }
+}
+
+// Each cuts: what the segment before had no use for is given back.
+TEST(LogSpaceTest, SnapshotsThatFailWhileTheLogIsHealthyLeaveNoUnusedSpace) {
+  LogWorld world(3);
+  SimulatedDisk disk;
+  OpenedStore store;
+  ASSERT_TRUE(world.Open(&disk, &store).ok());
+  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+  Log& log = *store.log;
+  for (int tries = 0; tries < 20; ++tries) {
+    world.Change(&store, 50);
+    const uint64_t generation = store.next_generation++;
+    log.Cut(generation);
+    log.RunWriter();
+    log.SnapshotFailed(generation);
+    ASSERT_EQ(log.state(), LogState::kHealthy);
+  }
+  const uint64_t last = log.stats().segment;
+  for (const std::string& name : disk.List()) {
+    uint64_t number;
+    if (!ParseLogSegmentName(name, &number) || number == last) continue;
+    EXPECT_LE(disk.Contents(name)->size(), kLogHeaderBytes + 500) << name;
+  }
+}
+
+// Who knows when the next attempt to heal will come, and whether it will: the room may be wanted until then.
+TEST(LogSpaceTest, AnAttemptToHealThatFailsGivesItsUnusedSpaceBackAtOnce) {
+  for (const bool image : {false, true}) {
+    LogWorld world(3);
+    SimulatedDisk disk;
+    OpenedStore store;
+    ASSERT_TRUE(world.Open(&disk, &store).ok());
+    ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
+    Log& log = *store.log;
+    bool fail = false;
+    disk.before = [&fail](Call call, uint64_t*) {
+      return call == Call::kSync && std::exchange(fail, false) ? EIO : 0;
+    };
+    const auto turn = [&] {
+      world.Change(&store, 50);
+      world.EndTurn(&store, true);
+      log.RunWriter();
+    };
+    fail = true;
+    turn();
+    ASSERT_EQ(log.state(), LogState::kFailed);
+    const uint64_t generation = store.next_generation++;
+    log.Cut(generation);
+    turn();
+    ASSERT_EQ(log.state(), LogState::kHealing);
+    const std::string segment = LogSegmentName(log.stats().segment);
+    ASSERT_EQ(disk.Contents(segment)->size(), world.log_options.segment_bytes);
+    if (image) {
+      ASSERT_EQ(
+          LogWorld::PublishImage(&disk, LogWorld::ImageName(generation), world.Image(&store, generation)), 0);
+      fail = true;  // of the manifest
+      std::vector<uint64_t> named;
+      EXPECT_FALSE(log.Published(generation, 2, &named).ok());
+    } else {
+      log.SnapshotFailed(generation);
+    }
+    ASSERT_EQ(log.state(), LogState::kReadOnly);
+    log.RunWriter();
+    EXPECT_LE(disk.Contents(segment)->size(), kLogHeaderBytes + 500);
+    // That does not stand in the way of the next one.
+    ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
+    EXPECT_EQ(log.state(), LogState::kHealthy);
+    turn();
+    EXPECT_EQ(log.durable_sequence(), log.stats().sealed_sequence);
+  }
+}
+
+}  // namespace
+}  // namespace forkstore
