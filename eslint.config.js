@@ -1,6 +1,37 @@
 import js from '@eslint/js'
 import tseslint from 'typescript-eslint'
 
+// A folder of lib imports only those before it. What a file may import nothing of, by the folder that it is in:
+const LAYERS = ['base', 'contract', 'views', 'collections', 'engines', 'store', 'open']
+const FORBIDDEN = Object.fromEntries(LAYERS.map((layer, place) => [layer, LAYERS.slice(place + 1)]))
+for (const [engine, other, parts] of [
+  ['native', 'js', ['codec', 'tree', 'map']],
+  ['js', 'native', ['data', 'disk']],
+]) {
+  FORBIDDEN[`engines/${engine}`] = [...FORBIDDEN.engines, other]
+  parts.forEach((part, place) => {
+    FORBIDDEN[`engines/${engine}/${part}`] = [...FORBIDDEN.engines, other, ...parts.slice(place + 1)]
+  })
+}
+const layers = Object.entries(FORBIDDEN)
+  .filter(([, folders]) => folders.length > 0)
+  .map(([folder, folders]) => ({
+    files: [`lib/${folder}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: folders.map((name) => `**/${name}/**`),
+              message: `lib/${folder} imports only from the folders before it: see LAYERS in eslint.config.js.`,
+            },
+          ],
+        },
+      ],
+    },
+  }))
+
 export default tseslint.config(
   { ignores: ['**/node_modules/', '**/build/', 'dist/', 'prebuilds/', 'bench/results/', 'native/'] },
   js.configs.recommended,
@@ -83,4 +114,5 @@ export default tseslint.config(
       },
     },
   },
+  ...layers,
 )

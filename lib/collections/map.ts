@@ -5,7 +5,7 @@ import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from './map-hooks.j
 import type { Amount, Fields, Given, RemovableField } from './map-types.js'
 import { Queryable } from './query.js'
 import { showMap } from './show-map.js'
-import { isThenable } from '../store/transaction.js'
+import { isThenable } from './scopes.js'
 import type { DeepReadonly, Key } from '../base/types.js'
 import { uncloneable } from '../base/uncloneable.js'
 import { isPlainObject, noNumber, notFound } from '../base/value-errors.js'

@@ -1,13 +1,12 @@
 import type { EngineLog } from './engine-log.js'
 import type { Recovered, SnapshotResult } from '../base/types.js'
-import type { AnyMap } from '../collections/map.js'
 import type { TreeEngine } from './tree-engine.js'
 
 /**
  * What a storage engine must do; `lib/engines/native/` and `lib/engines/js/` each implement it. `Store` (lib/store/store.ts)
  * adds everything that is the same for both: options, triggers, events, the life cycle.
  */
-export interface Engine {
+export interface Engine<AnyMap = unknown> {
   readonly name: 'native' | 'js'
   /** What opening had to leave behind; undefined when all was well. */
   readonly recovered: Recovered | undefined

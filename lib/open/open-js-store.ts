@@ -1,5 +1,5 @@
 import { progressTeller } from './open-progress.js'
-import type { ResolvedOptions } from './options.js'
+import type { ResolvedOptions } from '../store/resolved-options.js'
 import { makeStore, type Store } from '../store/store.js'
 import { openJs } from '../engines/js/engine.js'
 

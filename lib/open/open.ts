@@ -4,7 +4,7 @@ import { openNative } from '../engines/native/engine.js'
 import { loadBinding } from '../engines/native/load.js'
 import { checkArguments, checkDirectory } from './open-arguments.js'
 import { progressTeller } from './open-progress.js'
-import type { ResolvedOptions } from './options.js'
+import type { ResolvedOptions } from '../store/resolved-options.js'
 import { makeStore, type Store } from '../store/store.js'
 import type { AnyRoot, OpenOptions, Storable } from '../base/types.js'
 

@@ -2,28 +2,8 @@ import { constants } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { invalid } from '../base/errors.js'
 import { asObject, integer, refuseUnknown, show } from '../base/option-checks.js'
-import type { DurabilityMode, OpenOptions, OpenProgress, SnapshotOptions } from '../base/types.js'
-
-/** Of the two that are undefined, the default goes with the size of the store. */
-export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>> &
-  Pick<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>
-
-/** Options with every default filled in that does not depend on the store. */
-export interface ResolvedOptions {
-  maxBytes: number
-  /** How few addresses will do; undefined: `maxBytes` was asked for, and must be had. */
-  leastBytes: number | undefined
-  engine: 'native' | 'js' | 'auto'
-  snapshot: ResolvedSnapshotOptions
-  /** Of a store with a path; one in memory has no log whatever this says. */
-  durability: DurabilityMode
-  salvage: boolean
-  create: boolean
-  closeOn: readonly NodeJS.Signals[]
-  onProgress: ((progress: OpenProgress) => void) | undefined
-  /** False after `snapshot: false`: no failed snapshot is tried again either. */
-  isAutomatic: boolean
-}
+import type { OpenOptions } from '../base/types.js'
+import type { ResolvedOptions, ResolvedSnapshotOptions } from '../store/resolved-options.js'
 
 const OPTIONS = ['create', 'snapshot', 'durability', 'recover', 'onProgress', 'closeOn', 'maxBytes', 'engine']
 const MOST_TIMER_MS = 2 ** 31 - 1

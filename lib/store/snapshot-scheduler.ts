@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import { makeDeferred, type Deferred } from '../base/deferred.js'
 import type { Engine } from '../contract/engine.js'
 import { ForkstoreError } from '../base/errors.js'
-import type { ResolvedSnapshotOptions } from '../open/options.js'
+import type { ResolvedSnapshotOptions } from './resolved-options.js'
 import type { SnapshotResult } from '../base/types.js'
 import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from '../base/timers.js'
 

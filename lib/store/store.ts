@@ -6,10 +6,11 @@ import type { Engine } from '../contract/engine.js'
 import { closedError, ForkstoreError, ForkstoreWarning, refuseJson, warnProcess } from '../base/errors.js'
 import { IdleWork } from './idle-work.js'
 import type { AnyMap, ForkstoreMap } from '../collections/map.js'
-import type { ResolvedOptions } from '../open/options.js'
+import type { ResolvedOptions } from './resolved-options.js'
 import { SnapshotScheduler } from './snapshot-scheduler.js'
 import { describeRecovered } from './recovered.js'
-import { checkTransaction, closedWithin, committedWithin, inScope, refuseThenable } from './transaction.js'
+import { inScope } from '../collections/scopes.js'
+import { checkTransaction, closedWithin, committedWithin, refuseThenable } from './transaction.js'
 import type {
   AnyRoot,
   Key,
@@ -33,7 +34,7 @@ import { uncloneable } from '../base/uncloneable.js'
  * `ForkstoreError`), and that the disk is behind; once, until it works again or has caught up.
  */
 export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEvents> {
-  readonly #engine: Engine
+  readonly #engine: Engine<AnyMap>
   readonly #scheduler: SnapshotScheduler
   /** undefined: no log. */
   readonly #durability: Durability | undefined
@@ -49,7 +50,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   #closing: Promise<void> | undefined
 
   /** For `open` only. */
-  constructor(engine: Engine, options: ResolvedOptions, warning?: Error) {
+  constructor(engine: Engine<AnyMap>, options: ResolvedOptions, warning?: Error) {
     super()
     uncloneable(this)
     this.#engine = engine
@@ -326,7 +327,11 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
 }
 
 /** For `open` only: a store that cannot be made leaves nothing open behind it. */
-export async function makeStore(engine: Engine, options: ResolvedOptions, warning?: Error): Promise<Store> {
+export async function makeStore(
+  engine: Engine<AnyMap>,
+  options: ResolvedOptions,
+  warning?: Error,
+): Promise<Store> {
   try {
     return new Store(engine, options, warning)
   } catch (error) {

@@ -36,7 +36,7 @@ export interface JsOptions extends ReplayOptions {
 }
 
 /** Opens a directory, or memory only. */
-export async function openJs(path: string | undefined, options: JsOptions): Promise<Engine> {
+export async function openJs(path: string | undefined, options: JsOptions): Promise<Engine<AnyMap>> {
   if (path === undefined) return new JsEngine(undefined, undefined, options)
   let lock: DirectoryLock | undefined
   try {
@@ -70,7 +70,7 @@ interface OpenedMap {
 }
 
 /** Maps of deep copies, written as JSON on the event loop. */
-class JsEngine implements Engine, MapOwner {
+class JsEngine implements Engine<AnyMap>, MapOwner {
   readonly name = 'js'
   readonly recovered: Recovered | undefined
   onWrite: () => void = () => undefined

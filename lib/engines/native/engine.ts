@@ -51,7 +51,7 @@ interface OpenedMap {
 }
 
 /** The engine over the C++ core. */
-export class NativeEngine implements Engine {
+export class NativeEngine implements Engine<AnyMap> {
   readonly name = 'native'
   readonly path: string | undefined
   readonly recovered: Recovered | undefined
@@ -92,7 +92,7 @@ export class NativeEngine implements Engine {
     this.decoder = new Decoder(store)
     const shapes = new Shapes(store)
     this.tree = new NativeTree(this, store, shapes)
-    this.packed = new PackedTree(this, shapes)
+    this.packed = new PackedTree(this, shapes, this.tree.root)
     this.operation.copyView = (proxy) => {
       const node = viewOf(proxy)
       return node === undefined ? itemsBehind(proxy) : (node.tree.copy(node) as object)

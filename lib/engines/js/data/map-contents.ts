@@ -1,5 +1,5 @@
 import { dropped } from '../../../base/value-errors.js'
-import type { Scopes } from '../../../store/transaction.js'
+import type { Scopes } from '../../../collections/scopes.js'
 import type { Key } from '../../../base/types.js'
 import { OrderedMap, type Tally } from './ordered-map.js'
 import type { Holder, JsTree, TreeOwner } from './tree.js'

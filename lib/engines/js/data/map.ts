@@ -2,7 +2,7 @@ import { invalid } from '../../../base/errors.js'
 import { ForkstoreMap } from '../../../collections/map.js'
 import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from '../../../collections/map-hooks.js'
 import { ROWS } from '../../../collections/query.js'
-import { inScope } from '../../../store/transaction.js'
+import { inScope } from '../../../collections/scopes.js'
 import type { Key } from '../../../base/types.js'
 import { ABSENT, type Scan } from '../../../contract/tree-engine.js'
 import {

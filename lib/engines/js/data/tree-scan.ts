@@ -1,6 +1,15 @@
 import type { Scan, TreeNode } from '../../../contract/tree-engine.js'
 import { MANY_HOLES } from './containers.js'
-import type { JsTree } from './tree.js'
+
+/** What the scan needs of the tree. */
+export interface ScannedTree {
+  /** Another number after every change. */
+  readonly changes: number
+  length(node: TreeNode): number
+  indexes(node: TreeNode): string[]
+  item(node: TreeNode, index: number): unknown
+  nextItem(node: TreeNode, from: number): number
+}
 
 /** The items that are no holes, up to where the array ends now. */
 export class ItemScan implements Scan {
@@ -10,7 +19,7 @@ export class ItemScan implements Scan {
   #names: { names: string[]; next: number; changes: number } | undefined
 
   constructor(
-    readonly tree: JsTree,
+    readonly tree: ScannedTree,
     readonly node: TreeNode,
     from: number,
   ) {

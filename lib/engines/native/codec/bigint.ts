@@ -1,9 +1,9 @@
 /** Bigints as bytes; docs/format.md, sections 1 and 2. By way of hexadecimal digits, which V8 makes and reads in linear time. */
 
-import type { Operation } from './operation.js'
+import type { OperationBuffer } from './operation-buffer.js'
 
 /** Writes the body of a BIGINT value at `start`, a multiple of 8; returns where it ends. */
-export function writeBigintBody(operation: Operation, value: bigint, start: number): number {
+export function writeBigintBody(operation: OperationBuffer, value: bigint, start: number): number {
   const negative = value < 0n
   const digits = value === 0n ? '' : (negative ? -value : value).toString(16)
   const words64 = Math.ceil(digits.length / 16)
@@ -33,7 +33,7 @@ export function readBigintBody(words: Int32Array, start: number): bigint {
 }
 
 /** Writes a bigint key at `start`; returns how many bytes it takes. */
-export function writeBigintKey(operation: Operation, key: bigint, start: number): number {
+export function writeBigintKey(operation: OperationBuffer, key: bigint, start: number): number {
   const negative = key < 0n
   let digits = key === 0n ? '' : (negative ? -key : key).toString(16)
   if (digits.length & 1) digits = `0${digits}`

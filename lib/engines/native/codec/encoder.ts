@@ -2,10 +2,11 @@ import { types } from 'node:util'
 import { CYCLE, isWithoutMemory, isPlainObject, refusal } from '../../../base/value-errors.js'
 import { ForkstoreError } from '../../../base/errors.js'
 import * as format from './format.js'
-import { MAX_VALUE_BYTES, TooLarge } from './operation.js'
-import { NO_SHAPE, NOT_DEFINED, type ShapeNode } from './shape-tree.js'
+import { MAX_VALUE_BYTES, TooLarge, type OperationBuffer } from './operation-buffer.js'
+import { NO_SHAPE, NOT_DEFINED, type ShapeNode, type ShapeTree } from './shape-tree.js'
 import { ValueWriter } from './value-writer.js'
-import { WRITTEN, type Site } from './writers.js'
+import { WRITTEN } from './writer.js'
+import type { Site } from './writers.js'
 
 // Cycles are looked for only below here: nearly every value ends before.
 const UNWATCHED_DEPTH = 32
@@ -41,11 +42,19 @@ class Refusal {
   constructor(readonly words: string) {}
 }
 
+/** The operation that an encoder writes into. */
+export interface EncodedOperation extends OperationBuffer {
+  readonly shapes: ShapeTree
+  /** See `Operation.copyView`. */
+  readonly copyView: (proxy: object) => object | undefined
+}
+
 /**
  * Writes values as canonical bytes. Depth first, with a stack of its own, so that depth is limited by
  * memory only. An object's fields are all read, each once, before the first of them is written.
  */
 export class Encoder extends ValueWriter {
+  declare protected readonly operation: EncodedOperation
   /** An encoding is under way: bytes [0, cursor) of the buffer must be kept; see `Operation.nested`. */
   busy = false
   /** The bytes of this encoding have been overwritten by another, which could not put them back. */
@@ -60,6 +69,11 @@ export class Encoder extends ValueWriter {
   readonly #ancestors = new Set<object>()
   /** Slots of objects whose shapes are still to be defined. */
   readonly #undefined: { at: number; node: ShapeNode }[] = []
+
+  // eslint-disable-next-line @typescript-eslint/no-useless-constructor -- it narrows what is accepted
+  constructor(operation: EncodedOperation) {
+    super(operation)
+  }
 
   /**
    * Writes `value` with its root slot at byte `at`, a multiple of 8; returns where it ends. `key` is for

@@ -1,7 +1,7 @@
 import { ForkstoreError } from '../../../base/errors.js'
 import { unsupportedKey } from '../../../base/value-errors.js'
 import { writeBigintKey } from './bigint.js'
-import type { Operation } from './operation.js'
+import type { OperationBuffer } from './operation-buffer.js'
 
 /** Kinds of keys; docs/format.md, section 2. */
 export const NUMBER_KEY = 2
@@ -11,7 +11,7 @@ export const BIGINT_KEY = 3
 const MAX_KEY_BYTES = 2 ** 29
 
 /** Writes a number or bigint key at byte `at`, a multiple of 8; returns how many bytes it takes. */
-export function writeKey(operation: Operation, key: unknown, at: number, mapName: string): number {
+export function writeKey(operation: OperationBuffer, key: unknown, at: number, mapName: string): number {
   if (typeof key === 'number') {
     operation.reserveAny(at + 8)
     // -0 is the same key as 0.

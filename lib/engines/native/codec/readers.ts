@@ -1,10 +1,17 @@
-import type { Decoder } from './decoder.js'
 import { readLatin1, readShort } from './strings.js'
 import type { Window } from './window.js'
 import { define } from '../../../base/define.js'
 
+/** What a reader reads slots with: the decoder. */
+export interface SlotDecoder {
+  /** See `Decoder.missed`. */
+  readonly missed: boolean
+  slot(window: Window, at: number): unknown
+  defer(window: Window, target: object, names: readonly string[], slots: number, stride: number): void
+}
+
 /** Makes the object whose slots are at `slots`. */
-export type Reader = (decoder: Decoder, window: Window, slots: number) => object
+export type Reader = (decoder: SlotDecoder, window: Window, slots: number) => object
 
 /** A generated reader costs some 50 us and some memory: only shapes that are read often get one. */
 const USES_BEFORE_GENERATION = 16
@@ -26,7 +33,7 @@ export function makeReader(names: readonly string[], use: (reader: Reader) => vo
 
 export function readPlainly(
   names: readonly string[],
-  decoder: Decoder,
+  decoder: SlotDecoder,
   window: Window,
   slots: number,
 ): object {

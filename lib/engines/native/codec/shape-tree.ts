@@ -1,6 +1,6 @@
 import type { NativeStore } from '../binding.js'
 import { errorFromCode } from '../errors.js'
-import type { Writer } from './writers.js'
+import type { Writer } from './writer.js'
 
 /** Wider objects are dictionaries; docs/format.md, section 1. */
 export const MAX_SHAPE_FIELDS = 64

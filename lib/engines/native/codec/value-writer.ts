@@ -1,6 +1,6 @@
 import * as format from './format.js'
 import { writeBigintBody } from './bigint.js'
-import type { Operation } from './operation.js'
+import type { OperationBuffer } from './operation-buffer.js'
 import { writeLatin1 } from './strings.js'
 import { lengthOf } from '../../../base/value-errors.js'
 
@@ -17,7 +17,7 @@ export class ValueWriter {
   /** Where the next body goes. */
   cursor = 0
 
-  constructor(protected readonly operation: Operation) {}
+  constructor(protected readonly operation: OperationBuffer) {}
 
   protected write(at: number, low: number, high: number): void {
     const words = this.operation.words

@@ -1,23 +1,8 @@
 import { types } from 'node:util'
-import type { Encoder } from './encoder.js'
 import * as format from './format.js'
-import type { Operation } from './operation.js'
 import type { ShapeNode, ShapeTree } from './shape-tree.js'
+import { WRITTEN, type Writer } from './writer.js'
 import { describePath, type Steps } from '../../../base/value-errors.js'
-
-export const WRITTEN: unique symbol = Symbol('written')
-
-/**
- * Writes the object `value` with its root slot at `at`: `WRITTEN`. Else, what is to be written in the general way: `value`
- * itself when it has not the writer's shape, and then none of its fields has been read; or what was left of it while
- * they were.
- */
-export type Writer = (
-  encoder: Encoder,
-  operation: Operation,
-  value: object,
-  at: number,
-) => typeof WRITTEN | object
 
 /** Generating a writer costs some 100 us: only after so many values of one shape in a row. */
 const USES_BEFORE_GENERATION = 16

@@ -1,7 +1,8 @@
 import type { Place, Scan } from '../../../contract/tree-engine.js'
 import type { Key } from '../../../base/types.js'
-import { slotNode } from '../codec/decoder.js'
-import type { NativeEngine } from '../engine.js'
+import { slotNode, type Decoder } from '../codec/decoder.js'
+import type { PackedTree } from '../tree/packed.js'
+import type { NativeTree } from '../tree/tree.js'
 import { RecordWay, type IterationSource } from './iterator.js'
 
 /** The entries that a map has now, for queries: containers are views that can only be read. */
@@ -10,7 +11,7 @@ export class MapRows implements Scan {
   #key: Key | undefined
 
   constructor(
-    readonly engine: NativeEngine,
+    readonly engine: { readonly decoder: Decoder; readonly tree: NativeTree; readonly packed: PackedTree },
     readonly place: Place,
     source: IterationSource,
   ) {

@@ -3,7 +3,7 @@ import { ForkstoreMap } from '../../../collections/map.js'
 import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from '../../../collections/map-hooks.js'
 import type { Fields } from '../../../collections/map-types.js'
 import { ROWS } from '../../../collections/query.js'
-import { inScope } from '../../../store/transaction.js'
+import { inScope } from '../../../collections/scopes.js'
 import type { Place, Scan } from '../../../contract/tree-engine.js'
 import type { Key } from '../../../base/types.js'
 import {
@@ -19,21 +19,21 @@ import {
 } from '../../../base/value-errors.js'
 import type { NativeMap as Handle } from '../binding.js'
 import type { Decoder } from '../codec/decoder.js'
-import type { NativeEngine } from '../engine.js'
+import type { EngineState } from '../engine-state.js'
+import type { PackedTree } from '../tree/packed.js'
+import type { NativeTree } from '../tree/tree.js'
 import { ENTRIES, iterate, KEYS, VALUES, type IterationSource } from './iterator.js'
 import { keyKind, writeKey } from '../codec/keys.js'
 import { MapRows } from './map-rows.js'
-import {
-  ADOPT,
-  CLEAR,
-  DELETE,
-  HEAD_BYTES,
-  INCREMENT,
-  PATCH,
-  SET,
-  type Operation,
-} from '../codec/operation.js'
+import { ADOPT, CLEAR, DELETE, INCREMENT, PATCH, SET, type Operation } from '../codec/operation.js'
+import { HEAD_BYTES } from '../codec/operation-buffer.js'
 import { MapSite, type Site } from '../codec/writers.js'
+
+/** The engine, as far as maps use it. */
+export interface MapEngine extends EngineState {
+  readonly tree: NativeTree
+  readonly packed: PackedTree
+}
 
 /** What a map shares with its iterators, and the engine with the map. */
 export class MapState implements IterationSource {
@@ -44,7 +44,7 @@ export class MapState implements IterationSource {
   constructor(
     readonly name: string,
     readonly id: number,
-    readonly engine: NativeEngine,
+    readonly engine: MapEngine,
     readonly handle: Handle,
     readonly decoder: Decoder,
   ) {}

@@ -12,7 +12,7 @@ import {
 import { makeView } from '../../../views/view.js'
 import type { Key } from '../../../base/types.js'
 import { isContainer, type Decoder } from '../codec/decoder.js'
-import type { NativeEngine } from '../engine.js'
+import type { EngineState } from '../engine-state.js'
 import * as format from '../codec/format.js'
 import type { Shapes } from '../codec/shapes.js'
 import type { Window } from '../codec/window.js'
@@ -95,18 +95,18 @@ export class PackedTree implements TreeEngine {
   readonly permute = refuseChange
   /** For copyWithin() only. */
   readonly copyItems = refuseChange
-  readonly #engine: NativeEngine
+  readonly #engine: EngineState
   readonly #decoder: Decoder
   readonly #shapes: Shapes
 
-  constructor(engine: NativeEngine, shapes: Shapes) {
+  constructor(
+    engine: EngineState,
+    shapes: Shapes,
+    readonly root: TreeNode,
+  ) {
     this.#engine = engine
     this.#decoder = engine.decoder
     this.#shapes = shapes
-  }
-
-  get root(): TreeNode {
-    return this.#engine.tree.root
   }
 
   get changes(): number {

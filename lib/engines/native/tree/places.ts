@@ -5,7 +5,7 @@ import { makeView } from '../../../views/view.js'
 import type { Key } from '../../../base/types.js'
 import type { NativeStore } from '../binding.js'
 import type { Decoder } from '../codec/decoder.js'
-import type { NativeEngine } from '../engine.js'
+import type { EngineState } from '../engine-state.js'
 import { NativeArray, NativeObject, type NativeNode } from './node.js'
 import type { Window } from '../codec/window.js'
 
@@ -27,7 +27,7 @@ export function kindOf(high: number): number {
  */
 export class Places {
   readonly decoder: Decoder
-  readonly #engine: NativeEngine
+  readonly #engine: EngineState
   readonly #store: NativeStore
   readonly #result: Float64Array
   readonly #nodes = new ViewCache<NativeObject | NativeArray>()
@@ -36,7 +36,7 @@ export class Places {
   /** Stands for a layout version: a pointer in each node, where a large number would be a box. */
   #epoch: object = {}
 
-  constructor(engine: NativeEngine, store: NativeStore) {
+  constructor(engine: EngineState, store: NativeStore) {
     this.#engine = engine
     this.decoder = engine.decoder
     this.#store = store

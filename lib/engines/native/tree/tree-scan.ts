@@ -1,9 +1,25 @@
-import { Newcomers } from '../../../views/member-log.js'
+import { Newcomers, type MemberLog } from '../../../views/member-log.js'
 import { NameScan } from '../../../views/name-scan.js'
-import type { Scan } from '../../../contract/tree-engine.js'
+import type { Place, Scan, TreeEngine } from '../../../contract/tree-engine.js'
 import type { Key } from '../../../base/types.js'
-import type { NativeArray, NativeObject } from './node.js'
-import type { NativeTree } from './tree.js'
+import type { NativeStore } from '../binding.js'
+import type { Decoder } from '../codec/decoder.js'
+import type { NativeArray, NativeNode, NativeObject } from './node.js'
+import type { Places } from './places.js'
+
+/** What the scans need of the tree. */
+export interface ScannedTree extends TreeEngine {
+  readonly store: NativeStore
+  readonly decoder: Decoder
+  readonly places: Places
+  readonly log: MemberLog<number>
+  /** See `NativeTree.foreign`. */
+  readonly foreign: number
+  writes(node: NativeNode): number
+  isTable(node: NativeObject): boolean
+  nextSequence(node: NativeObject): number
+  valueAt(offset: number, parent: Place, step: Key): unknown
+}
 
 const LEAST_BATCH = 8
 const MOST_BATCH = 256
@@ -18,7 +34,7 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
   #foreign = 0
 
   constructor(
-    protected readonly tree: NativeTree,
+    protected readonly tree: ScannedTree,
     protected readonly node: Node,
     /** Numbers for one place. */
     readonly width: 1 | 2 = 1,
@@ -68,7 +84,7 @@ export class TableScan extends BatchScan<NativeObject> {
   /** What is left, when a rollback has made the object what it was before it became a table. */
   #rest: NameScan<number> | undefined
 
-  constructor(tree: NativeTree, node: NativeObject) {
+  constructor(tree: ScannedTree, node: NativeObject) {
     super(tree, node)
     this.#newcomers = new Newcomers(tree.log, node.id)
     this.#end = tree.nextSequence(node)
@@ -118,7 +134,7 @@ export class ItemScan extends BatchScan<NativeArray> {
   readonly #end: number
   #from: number
 
-  constructor(tree: NativeTree, node: NativeArray, from: number) {
+  constructor(tree: ScannedTree, node: NativeArray, from: number) {
     super(tree, node, 2)
     this.#end = tree.length(node)
     this.#from = from

@@ -17,14 +17,13 @@ import { isKeyTooLong, keyTooLong } from '../../../base/value-errors.js'
 import type { NativeStore } from '../binding.js'
 import { slotNode, type Decoder } from '../codec/decoder.js'
 import { MOST_QUICK_UNITS } from '../codec/encoder.js'
-import type { NativeEngine } from '../engine.js'
+import type { EngineState } from '../engine-state.js'
 import * as format from '../codec/format.js'
 import { HeldItems, type HeldList } from './held-items.js'
 import { NativeObject, NodeSite, SpliceSite, type NativeArray, type NativeNode } from './node.js'
 import {
   DELETE_ITEM,
   DELETE_MEMBER,
-  HEAD_BYTES,
   PERMUTE,
   SET_ITEM,
   SET_LENGTH,
@@ -32,6 +31,7 @@ import {
   SPLICE,
   type Operation,
 } from '../codec/operation.js'
+import { HEAD_BYTES } from '../codec/operation-buffer.js'
 import { Packer } from './packer.js'
 import { DICTIONARY, kindOf, LIST, Places, SHAPED, TABLE } from './places.js'
 import type { Shape, Shapes } from '../codec/shapes.js'
@@ -63,13 +63,13 @@ export class NativeTree implements TreeEngine {
    * they were made. Nodes whose numbers are alike in the last bits share one: then something is read again for nothing.
    */
   readonly #writes = new Float64Array(WRITE_MASK + 1)
-  readonly #engine: NativeEngine
+  readonly #engine: EngineState
   readonly #operation: Operation
   readonly #shapes: Shapes
   readonly #packer: Packer
   readonly #result: Float64Array
 
-  constructor(engine: NativeEngine, store: NativeStore, shapes: Shapes) {
+  constructor(engine: EngineState, store: NativeStore, shapes: Shapes) {
     this.store = store
     this.decoder = engine.decoder
     this.places = new Places(engine, store)

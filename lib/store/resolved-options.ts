@@ -1,0 +1,22 @@
+import type { DurabilityMode, OpenProgress, SnapshotOptions } from '../base/types.js'
+
+/** Of the two that are undefined, the default goes with the size of the store. */
+export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>> &
+  Pick<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>
+
+/** Options with every default filled in that does not depend on the store. */
+export interface ResolvedOptions {
+  maxBytes: number
+  /** How few addresses will do; undefined: `maxBytes` was asked for, and must be had. */
+  leastBytes: number | undefined
+  engine: 'native' | 'js' | 'auto'
+  snapshot: ResolvedSnapshotOptions
+  /** Of a store with a path; one in memory has no log whatever this says. */
+  durability: DurabilityMode
+  salvage: boolean
+  create: boolean
+  closeOn: readonly NodeJS.Signals[]
+  onProgress: ((progress: OpenProgress) => void) | undefined
+  /** False after `snapshot: false`: no failed snapshot is tried again either. */
+  isAutomatic: boolean
+}
