@@ -13,7 +13,7 @@
 // The owner never waits for the disk, with one exception: Append() when more than `hard_bound_bytes` are
 // buffered.
 //
-// How the binding uses it, in this order:
+// How store/store.h and the binding use it, in this order:
 //   1. OpenStore() with OpenOptions::log makes OpenedStore::log (worker thread); then Start(), once.
 //   2. After each Engine::Apply that returned kOk: Append() with the same bytes. (A DELETE that found
 //      nothing may be left out; not so a CLEAR of an empty map, which takes its holder's number.) Nothing
@@ -28,8 +28,7 @@
 //      the log. When Start fails, or the outcome's status is not good: SnapshotFailed(generation). At most
 //      one cut is unfinished.
 //   6. OnProgress (any thread): wake the owner, who looks at durable_sequence(), state() and stats(). When
-//   state()
-//      has become kFailed: reject those who wait, take a snapshot as in 5 as soon as none is under way (the
+//      state() has become kFailed: reject those who wait, take a snapshot as in 5 as soon as none is under way (the
 //      one under way will fail): its Cut() begins healing. kReadOnly: refuse every write with
 //      failure() before Apply; try again as for kFailed after a while (a second, then longer).
 //   7. close(): EndBatch(true), await the sequence, snapshot if wanted; BeginClose(); OnProgress; once

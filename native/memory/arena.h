@@ -9,9 +9,8 @@
 // Invariants
 //  1. The range is 2 MiB aligned, mapped once, never moved; what is inside refers by offset.
 //  2. Every change of a byte goes through Write(), which marks the 4 KiB pages it covers, and while an undo
-//  scope
-//     is open has the old bytes saved: so no byte beside the range that was announced may be changed, nor
-//     one inside it after the next scope began.
+//     scope is open has the old bytes saved: so no byte beside the range that was announced may be changed,
+//     nor one inside it after the next scope began.
 //  3. No byte at or beyond the frontier holds data.
 //  4. The range is MADV_DONTFORK except between ExposeToFork() and HideFromFork(), so that children
 //     which the application spawns do not pay for it.

@@ -9,17 +9,15 @@
 //   StartSnapshot() ----> Arena::BeginSave, the fork,  Log::Cut         (store_snapshot.h)
 //
 // Invariants
-//  1. An image, and the operations that the log holds behind its cut, in their order, give the engine's
-//  state,
+//  1. An image, and the operations that the log holds behind its cut, in their order, give the engine's state,
 //     with the same ids (Engine::counts()), whatever room there is to replay them in.
-//  2. So an operation is in the log, once, when the engine has taken it and it has changed something, with
-//  the
+//  2. So an operation is in the log, once, when the engine has taken it and it has changed something, with the
 //     bytes that were taken in the end. One that was refused, or has changed nothing, is not.
 //  3. The log has one mark for each open transaction. Of one that was rolled back it holds what the engine
 //     did not take back, and nothing else.
 //  4. While writes are refused, no Apply() changes the engine or the log. Open transactions can be ended.
 //  5. Nothing is applied between the log's cut and the fork: both are in one call.
-//  6. No generation is given to two snapshots, whatever became of the first.
+//  6. No generation is given to two snapshots, whatever became of the first. None is above kMaxGeneration.
 //
 // A store without a log (memory only, durability 'snapshot') is the same without what concerns the log.
 //

@@ -1,6 +1,7 @@
 #include "store/store_snapshot.h"
 
 #include <chrono>
+#include <string>
 
 #include "store/store.h"
 
@@ -71,6 +72,14 @@ SnapshotRequest Store::CutForSnapshot(uint32_t keep, uint32_t watchdog_ms, Store
 void Store::StartSnapshot(uint32_t keep, uint32_t watchdog_ms, StoreSnapshot* snapshot) {
   Arena* arena = engine()->arena();
   PageKeeper* keeper = engine()->page_keeper();
+  if (opened_.next_generation > kMaxGeneration) {
+    // Before the cut: a log cut for a generation that cannot be would not be read again.
+    ForgoSnapshot();
+    snapshot->outcome_.status =
+        Status(Code::kSnapshotFailed, "there is no generation " + std::to_string(opened_.next_generation));
+    snapshot->on_done_(snapshot->context_);
+    return;
+  }
   const SnapshotRequest request = CutForSnapshot(keep, watchdog_ms, snapshot);
   Status status = SnapshotProcess::Start(arena, opened_.directory.get(), request, StoreSnapshot::Done,
                                          snapshot, &process_);

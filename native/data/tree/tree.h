@@ -10,8 +10,7 @@
 //  3. layout_version() changes whenever the block of an attached node moved, or a node was detached: a place
 //     that was found under the same version is still right.
 //  4. Every change is bounded by what it is given, never by the size of the tree, except where
-//  docs/design.md,
-//     "What grows on the event loop", says so: Permute looks at every item; Splice moves the slots of the
+//     docs/design.md, "What grows on the event loop", says so: Permute looks at every item; Splice moves the slots of the
 //     shorter side; where very many items go and very many stay, the fewer are listed.
 //
 // Changes that fail may be half done: the engine runs each inside an undo scope (memory/undo.h) and takes it
