@@ -1,5 +1,6 @@
 import { invalid } from '../base/errors.js'
 import { define } from '../base/define.js'
+import { asObject, refuseUnknown } from '../base/option-checks.js'
 import { isPlainObject, noNumber } from '../base/value-errors.js'
 
 /** What the methods of maps are given, checked. */
@@ -7,8 +8,9 @@ import { isPlainObject, noNumber } from '../base/value-errors.js'
 /** The names that `patch` is to take out. */
 export function removedNames(fields: unknown, options: unknown): readonly string[] {
   if (options === undefined) return []
-  if (typeof options !== 'object' || options === null) throw invalid('patch: the options must be an object')
-  const { remove = [] } = options as { remove?: unknown }
+  const given = asObject('patch: the options', options)
+  refuseUnknown('patch', given, ['remove'])
+  const { remove = [] } = given
   if (!Array.isArray(remove) || !remove.every((name) => typeof name === 'string')) {
     throw invalid('patch: remove must be an array of names of fields')
   }
@@ -27,9 +29,9 @@ export function checkAmount(by: unknown): asserts by is number {
 /** `initial` of the options; undefined: there is none. */
 export function initialValue(options: unknown): unknown {
   if (options === undefined) return undefined
-  if (typeof options !== 'object' || options === null)
-    throw invalid('increment: the options must be an object')
-  return (options as { initial?: unknown }).initial
+  const given = asObject('increment: the options', options)
+  refuseUnknown('increment', given, ['initial'])
+  return given['initial']
 }
 
 /** The first value of an entry that is an object, and what its field then is. */

@@ -1,4 +1,4 @@
-import { invalid, refuseJson } from '../base/errors.js'
+import { invalid, outOfRange, refuseJson } from '../base/errors.js'
 import { type Callback, Change, Drop, Filter, Flatten, Names, Take } from './query-stages.js'
 import { Results } from './query-results.js'
 import { type Comparable, TopRows } from './top-rows.js'
@@ -309,6 +309,7 @@ function checkFunction(method: string, given: unknown): void {
 
 function checkCount(method: string, given: unknown): void {
   if (given !== Infinity && !(Number.isInteger(given) && (given as number) >= 0)) {
-    throw invalid(`${method}: the count must be an integer from 0, or Infinity`)
+    const message = `${method}: the count must be an integer from 0, or Infinity`
+    throw typeof given === 'number' ? outOfRange(message) : invalid(message)
   }
 }

@@ -8,8 +8,9 @@ export function signalOf(options: unknown): AbortSignal | undefined {
   refuseUnknown('options', given, ['signal'])
   const { signal } = given
   if (signal === undefined) return undefined
-  // As Node does: by what it has, since it may be of another realm.
-  if (typeof signal !== 'object' || signal === null || !('aborted' in signal)) {
+  // By what it has, since it may be of another realm.
+  const { throwIfAborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>
+  if (typeof throwIfAborted !== 'function' || typeof addEventListener !== 'function') {
     throw invalid(`options.signal must be an AbortSignal, not ${show(signal)}`)
   }
   return signal as AbortSignal

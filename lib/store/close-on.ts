@@ -18,7 +18,8 @@ export function closeOn(signal: NodeJS.Signals, store: Closing): void {
   let stores = waiting.get(signal)
   if (stores === undefined) {
     waiting.set(signal, (stores = new Set()))
-    process.on(signal, onSignal)
+    // Before the others, as one that listens once is gone when it is its turn.
+    process.prependListener(signal, onSignal)
   }
   stores.add(store)
 }
@@ -34,13 +35,14 @@ function onSignal(signal: NodeJS.Signals): void {
   if (underWay.has(signal)) return endBy(signal)
   underWay.add(signal)
   const stores = [...waiting.get(signal)!]
-  void Promise.all(stores.map((store) => store.close())).then(() => endBy(signal))
+  const isOthers = process.listenerCount(signal) > 1
+  void Promise.all(stores.map((store) => store.close())).then(() => endBy(signal, isOthers))
 }
 
-function endBy(signal: NodeJS.Signals): void {
+function endBy(signal: NodeJS.Signals, isOthers = false): void {
   underWay.delete(signal)
   stopListening(signal)
-  if (process.listenerCount(signal) > 0) return
+  if (isOthers || process.listenerCount(signal) > 0) return
   // The first process of a container: Linux drops every signal to it that nobody listens for.
   if (process.pid === 1) process.exit(128 + constants.signals[signal])
   process.kill(process.pid, signal)

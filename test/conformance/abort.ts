@@ -54,6 +54,7 @@ export function abortSuite(engine: EngineName): void {
       { signal: 1 },
       { signal: null },
       { signal: {} },
+      { signal: { aborted: false } },
       { signal: 'abort' },
       { timeout: 1 },
       null,

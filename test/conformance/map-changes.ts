@@ -224,7 +224,7 @@ export function mapChangesSuite(engine: EngineName): void {
     for (const wrong of [null, '1', 1n, 1, [], new Date()]) {
       expectError('ERR_FORKSTORE_INVALID_ARGUMENT', () => any.increment('new', 'n', 1, { initial: wrong }))
     }
-    for (const wrong of [null, 1, 'text']) {
+    for (const wrong of [null, 1, 'text', [], { inital: 1 }, { initial: 1, more: 1 }]) {
       expectError('ERR_FORKSTORE_INVALID_ARGUMENT', () => any.increment('new', 1, wrong))
       expectError('ERR_FORKSTORE_INVALID_ARGUMENT', () => any.increment('new', 'n', 1, wrong))
     }
@@ -285,6 +285,8 @@ export function mapChangesSuite(engine: EngineName): void {
         null,
         1,
         'b',
+        [],
+        { removes: ['b'] },
         { remove: 'b' },
         { remove: [1] },
         { remove: [Symbol('b')] },

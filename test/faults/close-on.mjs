@@ -1,4 +1,5 @@
 // Stores that a signal closes. What it says comes before its end.
+import { EventEmitter } from 'node:events'
 import { open } from '../../dist/index.js'
 
 /** Calls `then` when somebody has closed the store. */
@@ -11,17 +12,20 @@ function onClosed(store, then) {
 }
 
 const [how, engine, directory] = process.argv.slice(2)
+const asks = new EventEmitter()
+if (how === 'a listener for once, from before') process.once('SIGTERM', () => asks.emit('ask'))
 const options = { engine, maxBytes: 2 ** 30, snapshot: false, closeOn: ['SIGTERM', 'SIGINT'] }
 const stores = await Promise.all(['a', 'b'].map((name) => open(`${directory}-${name}`, options)))
 for (const store of stores) store.map('m').set('k', 1)
 const closed = stores.map((store) => new Promise((resolve) => onClosed(store, resolve)))
-if (how === 'a listener of its own') {
-  process.on('SIGTERM', () => {
-    console.log('asked')
-    // Some time after they are closed, in which nothing else ends the process.
-    void Promise.all(closed).then(() => setTimeout(() => process.exit(7), 200))
-  })
-} else if (how === 'closed before') {
+asks.on('ask', () => {
+  console.log('asked')
+  // Some time after they are closed, in which nothing else ends the process.
+  void Promise.all(closed).then(() => setTimeout(() => process.exit(7), 200))
+})
+if (how === 'a listener of its own') process.on('SIGTERM', () => asks.emit('ask'))
+else if (how === 'a listener for once') process.once('SIGTERM', () => asks.emit('ask'))
+else if (how === 'closed before') {
   await Promise.all(stores.map((store) => store.close()))
   console.log(process.listenerCount('SIGTERM'), process.listenerCount('SIGINT'))
 } else if (how === 'again') {
