@@ -65,7 +65,8 @@ bool IsOpenHere(int fd) {
 Status InUse(const std::string& name, int file) {
   const long pid = file >= 0 ? HolderPid(file) : 0;
   if (pid == getpid() && IsOpenHere(file)) {
-    const char* const advice = " is open in this very process already: use that store, or close it first";
+    const char* const advice =
+        " is open in this very process already, maybe in another thread: use that store, or close it first";
     return Status(Code::kLocked, name + advice, EWOULDBLOCK);
   }
   const std::string holder = pid != 0 ? "process " + std::to_string(pid) : "another process";

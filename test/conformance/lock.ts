@@ -13,7 +13,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const holder = join(root, 'test', 'support', 'holder.ts')
 const otherUser = join(root, 'test', 'support', 'other-user.ts')
 
-const openHere = 'is open in this very process already: use that store, or close it first'
+const openHere =
+  'is open in this very process already, maybe in another thread: use that store, or close it first'
 
 /** One holder of a directory at a time. */
 export function lockSuite(engine: EngineName): void {

@@ -218,6 +218,7 @@ function locked(path: string, holder: Holder | undefined): ForkstoreError {
 }
 
 function lockedHere(path: string): ForkstoreError {
-  const advice = 'is open in this very process already: use that store, or close it first'
+  const advice =
+    'is open in this very process already, maybe in another thread: use that store, or close it first'
   return new ForkstoreError('ERR_FORKSTORE_LOCKED', `${path} ${advice}`)
 }
