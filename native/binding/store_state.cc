@@ -18,7 +18,8 @@ struct SnapshotCall {
   napi_threadsafe_function deliver = nullptr;
   StoreSnapshot snapshot{Send, this};
 
-  // Any thread. When the environment is going away nobody wants the outcome any more.
+  // Any thread. When the environment is going away nobody wants the outcome any more; it does not go while
+  // its thread is in Store::StartSnapshot().
   static void Send(void* context) {
     auto* call = static_cast<SnapshotCall*>(context);
     const napi_threadsafe_function deliver = call->deliver;

@@ -91,14 +91,15 @@ void Allocator::FinishRestore() {
     next = unit + (UnitKind(entry) == kUnitLargeFirst ? UnitRest(entry) : 1);
     if (UnitKind(entry) == kUnitFree || state.free_blocks == 0) continue;
     if (UnitKind(entry) == kUnitSmall && state.free_blocks < s.classes[UnitRest(entry)].blocks) {
-      s.classes[UnitRest(entry)].open.Insert(unit);
+      State::SizeClass& size_class = s.classes[UnitRest(entry)];
+      size_class.open.Insert(unit);
+      size_class.lowest = std::min(size_class.lowest, unit);
       continue;
     }
     if (UnitKind(entry) == kUnitSmall) --s.classes[UnitRest(entry)].sparse;
     std::fill(s.table + unit, s.table + next, kUnitFree);
     s.runs->Give(unit, next - unit);
   }
-  for (uint32_t i = 0; i < SizeClassCount(); ++i) s.classes[i].lowest = s.classes[i].open.First();
   s.LowerFrontier();
 }
 

@@ -99,8 +99,8 @@ class Store {
 
   // Asks the helper thread to rest, without waiting. *ready: it does, until StartSnapshot() or
   // ForgoSnapshot(). Else a transaction is open, or the thread is at a step, and another turn may try again.
-  // REQUIRES: no snapshot is between StartSnapshot() and FinishSnapshot(). Errors: kInvalid when the store is
-  // closed or about to be, or has no directory; *ready is false.
+  // Errors: kInvalid when the store is closed or about to be, has no directory, or its last snapshot waits for
+  // FinishSnapshot(); *ready is false.
   Status PrepareSnapshot(bool* ready);
   // There will be no StartSnapshot().
   void ForgoSnapshot();
@@ -130,7 +130,8 @@ class Store {
   std::vector<uint64_t> marks_;  // of the log, one for each open transaction
   bool refuses_writes_ = false;
   bool is_closing_ = false;
-  bool snapshot_runs_ = false;
+  bool has_cut_ = false;                      // from the cut to FinishSnapshot(), with or without a child
+  bool snapshot_runs_ = false;                // there is a child
   double snapshot_asked_ms_ = 0;              // when PrepareSnapshot() was last called
   std::unique_ptr<SnapshotProcess> process_;  // the last one; its thread may still be on its way out
 };

@@ -1,5 +1,5 @@
 // Random steps on a store: on a real directory, with its log's thread and forked snapshots, and on a
-// simulated disk (store_program_for_test.h). Programs for the latter that are kept in fuzz/corpus/store are
+// simulated disk (testing/store_program.h). Programs for the latter, kept in testing/fuzz/corpus/store, are
 // the fuzzer's seeds; `FORKSTORE_WRITE_CORPUS=1 store_program_test` writes them.
 #include "testing/store_program.h"
 

@@ -32,6 +32,7 @@ Status Store::PrepareSnapshot(bool* ready) {
   snapshot_asked_ms_ = NowMs<Steady>();
   if (engine() == nullptr) return Status(Code::kInvalid, "the store is closed");
   if (!opened_.directory) return Status(Code::kInvalid, "a store in memory has no snapshots");
+  if (has_cut_) return Status(Code::kInvalid, "a snapshot is under way");
   if (engine()->in_transaction()) return Status::Ok();
   if (is_closing_) return Status(Code::kInvalid, "the store is closed");
   PageKeeper* keeper = engine()->page_keeper();
@@ -44,6 +45,7 @@ void Store::ForgoSnapshot() {
 }
 
 SnapshotRequest Store::CutForSnapshot(uint32_t keep, uint32_t watchdog_ms, StoreSnapshot* snapshot) {
+  has_cut_ = true;
   Arena* arena = engine()->arena();
   Allocator* allocator = engine()->allocator();
   SnapshotRequest request;
@@ -98,7 +100,7 @@ void Store::StartSnapshot(uint32_t keep, uint32_t watchdog_ms, StoreSnapshot* sn
 }
 
 void Store::FinishSnapshot(StoreSnapshot* snapshot) {
-  snapshot_runs_ = false;
+  has_cut_ = snapshot_runs_ = false;
   if (opened_.log && !snapshot->outcome_.status.ok()) opened_.log->SnapshotFailed(snapshot->generation_);
   if (PageKeeper* keeper = engine()->page_keeper()) {
     keeper->Collapse(std::move(snapshot->split_));

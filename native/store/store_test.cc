@@ -2,7 +2,9 @@
 #include "store/store.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "testing/pending_snapshot.h"
@@ -112,6 +114,26 @@ TEST_F(StoreTest, AnOuterRollbackTakesWhatAnInnerCommitLogged) {
   EXPECT_EQ(Replayed(), 1u);
 }
 
+// Without the release the log would hold back all that comes after, until the batch ends.
+TEST_F(StoreTest, TheOutermostCommitLetsTheLogHandOnWhatIsLong) {
+  const uint64_t before = store_->log()->stats().appended_bytes;
+  for (int round = 0; round < 2; ++round) {
+    const uint64_t appended = store_->log()->stats().appended_bytes;
+    ASSERT_TRUE(store_->Begin().ok());
+    ASSERT_TRUE(store_->Begin().ok());
+    // Each takes more than 24 bytes, and a fragment has 2048.
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(Set("key " + std::to_string(i), round).ok());
+    EXPECT_EQ(store_->log()->stats().appended_bytes, appended);
+    ASSERT_TRUE(store_->Commit().ok());
+    EXPECT_EQ(store_->log()->stats().appended_bytes, appended);
+    ASSERT_TRUE(store_->Commit().ok());
+    EXPECT_GE(store_->log()->stats().appended_bytes, appended + 2048);
+  }
+  EXPECT_EQ(store_->log()->stats().batches, 0u);
+  EXPECT_GE(store_->log()->stats().appended_bytes, before + 4096);
+  EXPECT_EQ(Replayed(), 201u);
+}
+
 TEST_F(StoreTest, ATransactionThatIsNotOpenCannotBeEnded) {
   EXPECT_EQ(store_->Commit().code(), Code::kInvalid);
   EXPECT_EQ(store_->Rollback().code(), Code::kInvalid);
@@ -127,6 +149,9 @@ TEST_F(StoreTest, ARefusedWriteChangesNothingAndIsNotInTheLog) {
   store_->RefuseWrites(true);
   EXPECT_EQ(Set("a", 2).code(), Code::kLogFailed);
   EXPECT_EQ(Delete("a").code(), Code::kLogFailed);
+  Bytes splice = MakeOperation(OperationCode::kSplice, kRootNode, Words({0, 1}));
+  ApplyResult result;
+  EXPECT_EQ(store_->ApplyHolding(splice.data(), splice.size(), &result).code(), Code::kLogFailed);
   EXPECT_TRUE(Contents() == contents);
   EXPECT_EQ(Seal(), sealed);
   store_->RefuseWrites(false);
@@ -180,6 +205,121 @@ TEST_F(StoreTest, ASnapshotTakesThePlaceOfTheLogBeforeIt) {
   store_->FinishSnapshot(&pending.snapshot);
   EXPECT_EQ(Replayed(), 1u);
   EXPECT_EQ(store_->opened().generation, 2u);
+}
+
+TEST_F(StoreTest, ThereIsOneSnapshotAtATime) {
+  ASSERT_TRUE(Ready());
+  PendingSnapshot pending;
+  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  bool ready = true;
+  EXPECT_EQ(store_->PrepareSnapshot(&ready).message(), "a snapshot is under way");
+  EXPECT_FALSE(ready);
+  pending.Wait();
+  // Its outcome is there, but has not been heard of.
+  EXPECT_EQ(store_->PrepareSnapshot(&ready).code(), Code::kInvalid);
+  store_->FinishSnapshot(&pending.snapshot);
+  EXPECT_TRUE(Ready());
+  store_->ForgoSnapshot();
+}
+
+TEST_F(StoreTest, EachSnapshotHasItsGenerationAndKeepsAsManyAsItIsTold) {
+  const std::vector<uint64_t> left[] = {{1, 2}, {2, 3}, {3, 4}};
+  for (const auto& expected : left) {
+    ASSERT_TRUE(Ready());
+    PendingSnapshot pending;
+    store_->StartSnapshot(2, 30000, &pending.snapshot);
+    pending.Wait();
+    EXPECT_EQ(pending.snapshot.outcome().generation, expected.back());
+    store_->FinishSnapshot(&pending.snapshot);
+    EXPECT_EQ(store_->snapshot_bytes_written(), 0u);
+    // Nothing has been written since the fork.
+    EXPECT_EQ(store_->engine()->arena()->dirty_pages(), 0u);
+    std::vector<uint64_t> generations;
+    ASSERT_TRUE(store_->opened().directory->ListGenerations(&generations).ok());
+    EXPECT_EQ(generations, std::vector<uint64_t>(expected.rbegin(), expected.rend()));
+  }
+}
+
+TEST_F(StoreTest, WhatASnapshotThatFailsHasNotSavedTheNextOneSaves) {
+  ASSERT_TRUE(Set("a", 1).ok());
+  const uint64_t dirty = store_->engine()->arena()->dirty_pages();
+  EXPECT_GT(dirty, 0u);
+  const std::string spoiled = path_ + "/" + Directory::TemporaryName(2);
+  ASSERT_TRUE(std::filesystem::create_directory(spoiled));
+  ASSERT_TRUE(Ready());
+  PendingSnapshot failed;
+  store_->StartSnapshot(1, 30000, &failed.snapshot);
+  failed.Wait();
+  EXPECT_EQ(failed.snapshot.outcome().status.code(), Code::kSnapshotFailed);
+  EXPECT_EQ(store_->engine()->arena()->dirty_pages(), dirty);
+  store_->FinishSnapshot(&failed.snapshot);
+  std::filesystem::remove(spoiled);
+  ASSERT_TRUE(Ready());
+  PendingSnapshot pending;
+  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  pending.Wait();
+  ASSERT_TRUE(pending.snapshot.outcome().status.ok()) << pending.snapshot.outcome().status.message();
+  EXPECT_EQ(pending.snapshot.outcome().generation, 3u);
+  store_->FinishSnapshot(&pending.snapshot);
+  EXPECT_EQ(Replayed(), 0u);
+}
+
+// There is no child for want of descriptors; without a log, which would want some too.
+TEST_F(StoreTest, ASnapshotThatFailsBeforeTheForkIsTakenBack) {
+  store_->Close().Release();
+  ASSERT_NO_FATAL_FAILURE(Open(false));
+  if (store_->engine()->map_count() == 0) {
+    ASSERT_TRUE(Apply(MakeOperation(OperationCode::kCreateMap, 1, {}, StringKey("m"))).ok());
+  }
+  ASSERT_TRUE(Set("a", 1).ok());
+  const uint64_t dirty = store_->engine()->arena()->dirty_pages();
+  EXPECT_GT(dirty, 0u);
+  ASSERT_TRUE(Ready());
+  PendingSnapshot failed;
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{0, limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  store_->StartSnapshot(1, 30000, &failed.snapshot);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  ASSERT_TRUE(failed.is_done);
+  EXPECT_EQ(failed.snapshot.outcome().status.code(), Code::kSnapshotFailed);
+  EXPECT_EQ(failed.snapshot.pause_ms(), 0);
+  EXPECT_EQ(store_->snapshot_bytes_written(), 0u);
+  EXPECT_FALSE(store_->engine()->page_keeper()->paused());
+  EXPECT_FALSE(store_->engine()->arena()->is_saving());
+  EXPECT_EQ(store_->engine()->arena()->dirty_pages(), dirty);
+  store_->FinishSnapshot(&failed.snapshot);
+  EXPECT_TRUE(Ready());
+  store_->ForgoSnapshot();
+}
+
+// No page is put together while a child lives; then all are.
+TEST_F(StoreTest, ThePageKeeperKnowsWhenAChildLives) {
+  ASSERT_TRUE(Ready());
+  PendingSnapshot pending;
+  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  PageKeeper* keeper = store_->engine()->page_keeper();
+  keeper->Collapse({0});
+  pending.Wait();
+  EXPECT_EQ(keeper->pending(), 1u);
+  store_->FinishSnapshot(&pending.snapshot);
+  while (keeper->pending() != 0) std::this_thread::yield();
+}
+
+TEST_F(StoreTest, ACloseEndsTheSnapshotThatIsUnderWay) {
+  ASSERT_TRUE(Set("a", 1).ok());
+  for (int round = 0; round < 8; ++round) {
+    ASSERT_TRUE(Ready());
+    PendingSnapshot pending;
+    store_->StartSnapshot(2, 30000, &pending.snapshot);
+    StoreRemains remains = store_->Close();
+    EXPECT_EQ(store_->snapshot_bytes_written(), 0u);
+    remains.Release();
+    EXPECT_TRUE(pending.is_done);
+    ASSERT_NO_FATAL_FAILURE(Open(true));
+    EXPECT_EQ(store_->engine()->map(1)->size(), 1u);
+  }
 }
 
 // Here there is no child, and on_done is called at once.

@@ -1,6 +1,8 @@
 // Tests and fuzzing only: an engine with operations put together from plain parts, and its contents as text.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
@@ -54,6 +56,9 @@ class EngineForTest {
   virtual ~EngineForTest() = default;
   EngineForTest(EngineForTest&&) = default;
   EngineForTest& operator=(EngineForTest&&) = default;
+
+  // REQUIRES: it is not somebody else's. Nothing can be done with this object after it.
+  std::unique_ptr<Engine> Give() { return std::move(owned_); }
 
   Engine* operator->() { return engine_; }
   Engine& operator*() { return *engine_; }
@@ -122,13 +127,31 @@ class EngineForTest {
     }
   }
 
+  // What an image has of the store.
+  struct Image {
+    Bytes bytes;
+    std::vector<uint32_t> table;
+    uint64_t entries = 0;
+    uint64_t writes = 0;
+  };
+  Image Save() {
+    const Arena& arena = *engine_->arena();
+    const Allocator& allocator = *engine_->allocator();
+    return {Bytes(arena.base(), arena.base() + arena.frontier()),
+            {allocator.table(), allocator.table() + allocator.units()},
+            engine_->entries(),
+            engine_->writes()};
+  }
+  static Status Load(const Image& image, uint64_t max_bytes, std::unique_ptr<Engine>* engine) {
+    std::unique_ptr<Arena> arena = Copy(image.bytes.data(), image.bytes.size(), {max_bytes, false});
+    return Engine::Load(std::move(arena), image.table, image.entries, image.writes, engine);
+  }
+
   // The store as a restart would find it, with as much room or, when `max_bytes` is given, another.
   Status Twin(std::unique_ptr<Engine>* twin, uint64_t max_bytes = 0) {
     ArenaOptions options = options_;
     if (max_bytes != 0) options.max_bytes = max_bytes;
-    std::unique_ptr<Arena> arena;
-    if (!Arena::Create(options, &arena).ok()) std::abort();
-    std::memcpy(arena->base(), engine_->arena()->base(), engine_->arena()->frontier());
+    std::unique_ptr<Arena> arena = Copy(engine_->arena()->base(), engine_->arena()->frontier(), options);
     const std::vector<uint32_t> table(engine_->allocator()->table(),
                                       engine_->allocator()->table() + engine_->allocator()->units());
     return Engine::Load(std::move(arena), table, engine_->entries(), engine_->writes(), twin);
@@ -140,6 +163,15 @@ class EngineForTest {
   }
 
  private:
+  static std::unique_ptr<Arena> Copy(const uint8_t* bytes, uint64_t size, const ArenaOptions& options) {
+    std::unique_ptr<Arena> arena;
+    if (!Arena::Create(options, &arena).ok()) std::abort();
+    // All pages at once, since a fault for each costs more than the copy. Where it cannot be, they come so.
+    madvise(arena->base(), size, MADV_POPULATE_WRITE);
+    std::memcpy(arena->base(), bytes, size);
+    return arena;
+  }
+
   void AppendNode(NodeId node, std::string* all) {
     Bytes bytes;
     if (engine_->tree().Pack(node, &bytes).ok()) {

@@ -1,4 +1,4 @@
-// What the tests of this folder share: directories that vanish, and arenas with random holes.
+// Tests only: directories that vanish, and arenas with random holes.
 #pragma once
 
 #include <gtest/gtest.h>

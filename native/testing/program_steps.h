@@ -42,8 +42,8 @@ class ProgramSteps {
   virtual ~ProgramSteps() = default;
 
   // The same bytes each time, so that what is found can be found again.
-  static std::unique_ptr<Engine> FirstStore(uint64_t max_bytes) {
-    static EngineForTest* const start = [] {
+  static const EngineForTest::Image& FirstImage() {
+    static const auto* const first = [] {
       EngineForTest random(kMinArenaBytes);
       auto& seed = random->arena()->Mutate<RootBlock>(kRootOffset).seed;
       seed[0] = 3;
@@ -53,12 +53,13 @@ class ProgramSteps {
         Require(random.Apply(MakeOperation(OperationCode::kCreateMap, map, {}, StringKey(name))).ok(),
                 "maps can be made");
       }
-      std::unique_ptr<Engine> engine;
-      Require(random.Twin(&engine).ok(), "the first store can be loaded");
-      return new EngineForTest(std::move(engine));
+      return new EngineForTest::Image(random.Save());
     }();
+    return *first;
+  }
+  static std::unique_ptr<Engine> FirstStore(uint64_t max_bytes) {
     std::unique_ptr<Engine> engine;
-    Require(start->Twin(&engine, max_bytes).ok(), "the first store can be loaded");
+    Require(EngineForTest::Load(FirstImage(), max_bytes, &engine).ok(), "the first store can be loaded");
     return engine;
   }
 

@@ -39,7 +39,7 @@ class StoreProgram final : public StoreSteps {
     opened.engine = FirstStore(kMinArenaBytes);
     opened.generation = 1;
     opened.next_generation = 2;
-    images_[1] = FirstStore(kRoomyBytes);
+    images_[1] = FirstImage();
     SimulatedFileSystem files(disk_.get());
     LogStart start;
     Require(StartSegment(&files, kId, {1, 0}, 1, 0, Options().segment_bytes, &start).ok(), "a log begins");
@@ -83,7 +83,7 @@ class StoreProgram final : public StoreSteps {
     explicit Cut(bool* is_done) : snapshot([](void* done) { *static_cast<bool*>(done) = true; }, is_done) {}
     StoreSnapshot snapshot;
     SnapshotRequest request;
-    std::unique_ptr<Engine> image;
+    EngineForTest::Image image;
   };
 
   void Take(OpenedStore opened, LogStart start) {
@@ -156,7 +156,7 @@ class StoreProgram final : public StoreSteps {
     Require(cut_->request.source.generation == store().opened().next_generation - 1,
             "a generation is used up");
     Require(images_.count(cut_->request.source.generation) == 0, "no generation is given away twice");
-    Require(live().Twin(&cut_->image, kRoomyBytes).ok(), "an image can be loaded");
+    cut_->image = live().Save();
     Remember();
   }
 
@@ -207,8 +207,8 @@ class StoreProgram final : public StoreSteps {
       LogScan scan;
       Require(ScanLog(&files, kId, base, &scan).ok() && !scan.damaged, "the log can be read");
       std::unique_ptr<Engine> engine;
-      EngineForTest image(images_[base.generation].get());
-      Require(image.Twin(&engine, kRoomyBytes).ok(), "the image can be loaded");
+      Require(EngineForTest::Load(images_[base.generation], kRoomyBytes, &engine).ok(),
+              "the image can be loaded");
       ReplayResult result;
       Require(ReplayLog(&files, kId, scan, scan.next.sequence, engine.get(), nullptr, nullptr, &result).ok(),
               "the log can be replayed");
@@ -217,14 +217,19 @@ class StoreProgram final : public StoreSteps {
       Require(sequence >= acknowledged, "what was acknowledged is there");
       EngineForTest replayed(std::move(engine));
       Require(StateOf(&replayed) == StateAt(sequence), "the state is that at the end of the batch");
-      if (newest && opened != nullptr) Continue(&files, scan, manifest, &replayed, opened, start);
+      if (!newest || opened == nullptr) continue;
+      Continue(&files, scan, manifest, start);
+      opened->engine = replayed.Give();
+      Arena* arena = opened->engine->arena();
+      arena->SetMaxBytes(std::max(kMinArenaBytes, RoundUp(arena->frontier(), kHugePageBytes)));
+      opened->generation = manifest.bases.back().generation;
+      opened->next_generation = store().opened().next_generation;
     }
     return sequence;
   }
 
   // What opening does with the log (store/recovery.cc).
-  void Continue(LogFileSystem* files, const LogScan& scan, const Manifest& manifest, EngineForTest* replayed,
-                OpenedStore* opened, LogStart* start) {
+  void Continue(LogFileSystem* files, const LogScan& scan, const Manifest& manifest, LogStart* start) {
     Require(RemoveSegments(files, scan.void_segments).ok(), "segments can be removed");
     std::erase_if(images_, [&](const auto& image) { return image.first > manifest.bases.back().generation; });
     Require(StartSegment(files, kId, scan.next, 0, scan.highest_segment, Options().segment_bytes, start).ok(),
@@ -232,11 +237,6 @@ class StoreProgram final : public StoreSteps {
     TidySegments(files, scan, manifest.bases);
     start->segments = scan.ranges.size() + 1;
     start->bases = manifest.bases;
-    Require(replayed->Twin(&opened->engine).ok(), "a restart can load it");
-    Arena* arena = opened->engine->arena();
-    arena->SetMaxBytes(std::max(kMinArenaBytes, RoundUp(arena->frontier(), kHugePageBytes)));
-    opened->generation = manifest.bases.back().generation;
-    opened->next_generation = store().opened().next_generation;
   }
 
   // In the middle of whatever is under way.
@@ -290,7 +290,7 @@ class StoreProgram final : public StoreSteps {
   }
 
   std::unique_ptr<SimulatedDisk> disk_;
-  std::map<uint64_t, std::unique_ptr<Engine>> images_;  // by generation
+  std::map<uint64_t, EngineForTest::Image> images_;  // by generation
   std::unique_ptr<Cut> cut_;
   bool is_done_ = false;
   Counted counted_;
