@@ -7,8 +7,8 @@ import { maximum, newHistogram, percentile, record } from './lib/statistics.js'
 
 /**
  * Writes of one record that are on disk when they are answered. One writer, then 64 at once, and the disk's own
- * write and fdatasync of as many bytes take turns of a fraction of a second in one process, so that a slow moment of the
- * disk is one for all.
+ * write and fdatasync of as many bytes take turns of a fraction of a second in one process, so that a slow
+ * moment of the disk is one for all.
  */
 export const benchmark: Benchmark = {
   name: 'commit',

@@ -11,8 +11,8 @@ import { maximum, newHistogram, percentilesOf } from './lib/statistics.js'
 
 /**
  * What the log costs the event loop. Three stores of the same records in one process take turns: without a log
- * (durability 'snapshot'), with one that is synced once a second ('everysec'), and after each turn of the event loop
- * ('commit').
+ * (durability 'snapshot'), with one that is synced once a second ('everysec'), and after each turn of the
+ * event loop ('commit').
  */
 export const benchmark: Benchmark = {
   name: 'log',

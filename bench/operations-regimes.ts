@@ -6,8 +6,8 @@ import { openPeer, type Peer } from './peers/peer.js'
 /**
  * Nanoseconds of an operation, under each condition that changes which of the two is faster: a `Map` or the store.
  *
- * - The key: _fresh_ (a new string each time, as one that comes with a request), or _known_ (the very string that the
- *   entry was set with, whose hash V8 has computed).
+ * - The key: _fresh_ (a new string each time, as one that comes with a request), or _known_ (the very string
+ *   that the entry was set with, whose hash V8 has computed).
  * - The entries: _all_, at random places, or _hot_: the same thousand, which lie in the processor's caches.
  * - What is read of the value: _one field_ or _all fields_.
  *

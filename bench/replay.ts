@@ -7,8 +7,8 @@ import { runInProcess } from './lib/process.js'
 import { consume, keyOf, RandomIndex, recordOf, type Customer } from './lib/records.js'
 
 /**
- * As many inserts as there are records, then as many overwrites at random places: live, without a log and with it, and
- * from the log, by `open()` in a new process.
+ * As many inserts as there are records, then as many overwrites at random places: live, without a log and
+ * with it, and from the log, by `open()` in a new process.
  */
 export const benchmark: Benchmark = {
   name: 'replay',

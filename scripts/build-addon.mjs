@@ -1,5 +1,5 @@
-// Compiles the addon where it is installed: `npm run build:addon`. A published package has no binding.gyp, since package
-// managers would take it for an install script, so it is written here.
+// Compiles the addon where it is installed: `npm run build:addon`. A published package has no binding.gyp,
+// since package managers would take it for an install script, so it is written here.
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

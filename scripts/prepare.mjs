@@ -1,6 +1,6 @@
-// Runs after `npm ci` in a clone, never where the published package is installed: builds the addon where none can be
-// loaded, and dist/. Neither a missing C++ compiler nor a missing TypeScript (an install without development
-// dependencies) makes the install fail.
+// Runs after `npm ci` in a clone, never where the published package is installed: builds the addon where none
+// can be loaded, and dist/. Neither a missing C++ compiler nor a missing TypeScript (an install without
+// development dependencies) makes the install fail.
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'

@@ -9,9 +9,10 @@ import { copyPlain } from './support/tree-model.js'
 import { isContainer } from './support/views.js'
 
 /**
- * Random programs on a store whose arena is nearly full, so that any operation may be refused for want of memory at any
- * point of it: outside of transactions and within, where the refusal is caught, or ends the transaction. Plain data are
- * changed beside it, only by what was not refused. What a seed gives is always the same.
+ * Random programs on a store whose arena is nearly full, so that any operation may be refused for want of
+ * memory at any point of it: outside of transactions and within, where the refusal is caught, or ends the
+ * transaction. Plain data are changed beside it, only by what was not refused. What a seed gives is always
+ * the same.
  */
 
 type Plain = Record<string, unknown>

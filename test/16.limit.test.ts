@@ -1,4 +1,5 @@
-// `maxBytes` holds for growth. What has once fitted must open again, even where bringing it back takes more addresses.
+// `maxBytes` holds for growth. What has once fitted must open again, even where bringing it back takes more
+// addresses.
 
 import { describe, expect, test } from 'vitest'
 import { copy, type Key, type Store } from '../lib/index.js'

@@ -1,4 +1,5 @@
-// The native engine shows JavaScript its memory through windows; the first is as long as the store needs, and made anew.
+// The native engine shows JavaScript its memory through windows; the first is as long as the store needs, and
+// made anew.
 
 import { afterEach, expect, test } from 'vitest'
 import { copy, open, type Store } from '../lib/index.js'

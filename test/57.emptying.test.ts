@@ -7,8 +7,8 @@ import { expectError } from './support/expect.js'
 import { Stores } from './support/stores.js'
 
 /**
- * Units with few live blocks are emptied in the background: what is there moves, in idle steps, while views, iterators
- * and queries are under way.
+ * Units with few live blocks are emptied in the background: what is there moves, in idle steps, while views,
+ * iterators and queries are under way.
  */
 
 const KEPT_OF = 50

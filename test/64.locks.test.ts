@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 import { readVersionNeeds } from './elf.js'
 import { countLocks } from './support/lock-count.js'
 
-// The addon as an install compiles it. (That of the package: 65; how each is linked, on other processors too: native/testing/test_builds.sh.)
+// The addon as an install compiles it. (That of the package: 65; how each is linked, on other processors too:
+// native/testing/test_builds.sh.)
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 

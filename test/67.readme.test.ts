@@ -1,5 +1,6 @@
-// The code that the documentation shows is correct: every block of JavaScript or TypeScript compiles, and those that are
-// programs (they import forkstore) run, from `dist/` as a user's would, and print what is said beside them:
+// The code that the documentation shows is correct: every block of JavaScript or TypeScript compiles, and
+// those that are programs (they import forkstore) run, from `dist/` as a user's would, and print what is said
+// beside them:
 //   ```text                            a block that follows the program: the output of a first run
 //   the second run says `1 user`       in the text after a program: the output when it is run again
 // Those that import vitest are files of tests: Vitest runs them, in each of its pools.

@@ -1,5 +1,5 @@
-// The log fails again while it heals, just after it has healed, or whenever it tries to: it is tried until it works,
-// unasked, also with `snapshot: false`, and what is left behind does not pile up.
+// The log fails again while it heals, just after it has healed, or whenever it tries to: it is tried until it
+// works, unasked, also with `snapshot: false`, and what is left behind does not pile up.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

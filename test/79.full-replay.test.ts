@@ -6,8 +6,8 @@ import { expectSame } from './support/expect.js'
 import { crashCopy } from './support/log-files.js'
 import { Stores } from './support/stores.js'
 
-// A store that was full for a moment, and has room again, comes back from a crash as it was: under whatever form a record
-// is kept, its names are the same.
+// A store that was full for a moment, and has room again, comes back from a crash as it was: under whatever
+// form a record is kept, its names are the same.
 
 type Records = Record<string, Record<string, unknown>>
 

@@ -1,4 +1,5 @@
-// Files of a few blocks that claim to be gigabytes take memory by their blocks: before they are refused, and when they are not.
+// Files of a few blocks that claim to be gigabytes take memory by their blocks: before they are refused, and
+// when they are not.
 
 import { execFileSync } from 'node:child_process'
 import { closeSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'

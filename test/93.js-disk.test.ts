@@ -1,4 +1,5 @@
-// forkstore/js on a disk that is simulated: each call of the system fails, once and for good; the power is cut after each.
+// forkstore/js on a disk that is simulated: each call of the system fails, once and for good; the power is
+// cut after each.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -2,7 +2,9 @@ import { startRedis } from '../lib/redis.js'
 import { keyOf, recordOf, type Customer } from '../lib/records.js'
 import type { Committer } from './committer.js'
 
-/** As the log is: every change on disk before the answer. No rewriting of the file meanwhile, which would cost it. */
+/**
+ * As the log is: every change on disk before the answer. No rewriting of the file meanwhile, which would cost it.
+ */
 const settings = ['--appendonly', 'yes', '--appendfsync', 'always', '--auto-aof-rewrite-percentage', '0']
 
 const entriesPerPipeline = 10_000

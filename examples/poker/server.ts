@@ -1,5 +1,6 @@
 /**
- * The table behind WebSockets. Each move is one transaction: it happens whole or, when a rule forbids it, not at all.
+ * The table behind WebSockets. Each move is one transaction: it happens whole or, when a rule forbids it, not
+ * at all.
  *
  * A client sends `{ id, type: 'sit', name, token? }`, `{ id, type: 'fold' | 'call' | 'leave' }` or
  * `{ id, type: 'raise', to }`, and is answered `{ type: 'answer', id, error?, token? }`. After every change all get

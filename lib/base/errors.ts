@@ -24,8 +24,8 @@ export type ForkstoreErrorCode =
  * What every failure of this library is. `cause` holds the system's error where there is one.
  *
  * Those of arguments are what JavaScript's own would be as well: `instanceof TypeError` for
- * `ERR_FORKSTORE_INVALID_ARGUMENT`, `_UNSUPPORTED_KEY`, `_UNSUPPORTED_VALUE` and `_WRONG_TYPE`, `instanceof RangeError` for
- * `ERR_FORKSTORE_TOO_LARGE` and for numbers that are out of range.
+ * `ERR_FORKSTORE_INVALID_ARGUMENT`, `_UNSUPPORTED_KEY`, `_UNSUPPORTED_VALUE` and `_WRONG_TYPE`, `instanceof
+ * RangeError` for `ERR_FORKSTORE_TOO_LARGE` and for numbers that are out of range.
  */
 export class ForkstoreError extends Error {
   readonly code: ForkstoreErrorCode
@@ -92,8 +92,8 @@ export function invalid(message: string, options?: { cause?: unknown }): Forksto
 }
 
 /**
- * For `toJSON` of what has no JSON. `key` are its arguments: JSON.stringify gives the key, and test runners, which ask for something
- * to show, nothing; they get an empty object of the class.
+ * For `toJSON` of what has no JSON. `key` are its arguments: JSON.stringify gives the key, and test runners,
+ * which ask for something to show, nothing; they get an empty object of the class.
  */
 export function refuseJson(object: object, key: unknown[], what: string, instead: string): object {
   if (key.length === 0) return Object.create(Object.getPrototypeOf(object) as object) as object

@@ -4,7 +4,10 @@ import { inspect } from 'node:util'
 import { invalid, outOfRange } from './errors.js'
 import { isPlainObject } from './value-errors.js'
 
-/** The option `name`, or what it is by default. Errors: ERR_FORKSTORE_INVALID_ARGUMENT, of which one out of range is a RangeError. */
+/**
+ * The option `name`, or what it is by default. Errors: ERR_FORKSTORE_INVALID_ARGUMENT, of which one out of
+ * range is a RangeError.
+ */
 export function integer(
   given: Record<string, unknown>,
   name: string,

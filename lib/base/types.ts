@@ -2,8 +2,8 @@
  * What a store keeps: any nesting of these. Assigning copies; the store owns its values. Of an array its
  * items are kept (holes too), and no other properties: `Object.assign([1], { extra: 2 })` comes back as `[1]`.
  *
- * A check that needs no type of its own: `const value: Value = user`. It sees object literals and arrays at every depth, and of other
- * objects what they are, not their members; `Storable<User>` checks those too.
+ * A check that needs no type of its own: `const value: Value = user`. It sees object literals and arrays at
+ * every depth, and of other objects what they are, not their members; `Storable<User>` checks those too.
  */
 export type Value = Leaf | readonly Value[] | { readonly [key: string]: Value } | AnyInterface
 
@@ -11,8 +11,8 @@ export type Value = Leaf | readonly Value[] | { readonly [key: string]: Value } 
 type Leaf = null | undefined | boolean | number | bigint | string | Date | Uint8Array
 
 /**
- * Interfaces have no index signature, so the arm above does not take them. This one does; functions, Maps, Sets, promises,
- * regular expressions and the like have one of these symbols.
+ * Interfaces have no index signature, so the arm above does not take them. This one does; functions, Maps,
+ * Sets, promises, regular expressions and the like have one of these symbols.
  */
 type AnyInterface = object & {
   readonly [Symbol.hasInstance]?: never
@@ -22,13 +22,14 @@ type AnyInterface = object & {
 }
 
 /**
- * What `T` must be assignable to, so that all of it can be stored: where it cannot, there is `never` in the place of the
- * functions, symbols and methods in it. `store.map<K, T>`, `open<T>` and `set` ask for it. A generic function asks
- * with `<T extends Storable<T>>`, and `user satisfies Storable<User>` checks a value.
+ * What `T` must be assignable to, so that all of it can be stored: where it cannot, there is `never` in the
+ * place of the functions, symbols and methods in it. `store.map<K, T>`, `open<T>` and `set` ask for it. A
+ * generic function asks with `<T extends Storable<T>>`, and `user satisfies Storable<User>` checks a value.
  *
- * Types cannot tell everything: an instance of a class without methods looks like a plain object, and so does an `Error`,
- * and a variable may hold an instance with more members than its type has. Those are refused when they are stored, with
- * `ERR_FORKSTORE_UNSUPPORTED_VALUE`. `any` and `unknown` may be anything, and are taken. Symbols as names are left out.
+ * Types cannot tell everything: an instance of a class without methods looks like a plain object, and so does
+ * an `Error`, and a variable may hold an instance with more members than its type has. Those are refused when
+ * they are stored, with `ERR_FORKSTORE_UNSUPPORTED_VALUE`. `any` and `unknown` may be anything, and are
+ * taken. Symbols as names are left out.
  */
 export type Storable<T> = { all: T } extends { all: Checked<T> } ? unknown : Checked<T>
 
@@ -43,8 +44,8 @@ type Checked<T> = unknown extends T
         : { [Name in keyof T]: Name extends symbol ? unknown : Checked<T[Name]> }
 
 /**
- * What a transaction may return: anything but a promise, or what is awaited like one. A function that hands a callback on to
- * `transaction` declares it so: `function run<R>(change: () => Synchronous<R>): R`.
+ * What a transaction may return: anything but a promise, or what is awaited like one. A function that hands a
+ * callback on to `transaction` declares it so: `function run<R>(change: () => Synchronous<R>): R`.
  */
 export type Synchronous<Result> = Result extends { then(...args: never): unknown } ? never : Result
 
@@ -56,8 +57,8 @@ export type AnyRoot = Record<string, any>
 export type Key = string | number | bigint
 
 /**
- * What queries over maps show and give out: the same at every depth, but not to be written to, since that would change
- * nothing in the store. (What `get` returns is the caller's own copy, and is not of this type.)
+ * What queries over maps show and give out: the same at every depth, but not to be written to, since that
+ * would change nothing in the store. (What `get` returns is the caller's own copy, and is not of this type.)
  */
 export type DeepReadonly<V> = unknown extends V
   ? V
@@ -77,8 +78,8 @@ export interface SnapshotOptions {
   /** A snapshot every so many milliseconds, if something was written since the last. 0: off. Default 60,000. */
   everyMs?: number
   /**
-   * A snapshot after so many writes. 0: off. By default 100,000, or as many as the store has entries and nodes when that
-   * is more, since an image holds all of it.
+   * A snapshot after so many writes. 0: off. By default 100,000, or as many as the store has entries and
+   * nodes when that is more, since an image holds all of it.
    */
   afterWrites?: number
   /**
@@ -95,8 +96,9 @@ export interface SnapshotOptions {
 }
 
 /**
- * When a change is on disk. `'snapshot'`: with the next snapshot. `'everysec'`: in a log that is synced once a second.
- * `'commit'`: in the same log, synced as soon as the turn of the event loop ends. See docs/durability.md.
+ * When a change is on disk. `'snapshot'`: with the next snapshot. `'everysec'`: in a log that is synced once
+ * a second. `'commit'`: in the same log, synced as soon as the turn of the event loop ends. See
+ * docs/durability.md.
  */
 export type DurabilityMode = 'snapshot' | 'everysec' | 'commit'
 
@@ -113,32 +115,39 @@ export interface OpenOptions {
   /** Default `'everysec'`. A store in memory has no log: only `'snapshot'` can be said of one. */
   durability?: DurabilityMode
   /**
-   * `'salvage'`: where the log is damaged, take what comes before the damage instead of refusing to open. The damaged
-   * files are first copied to names that end in `.damaged`, and the `recovered` event tells.
+   * `'salvage'`: where the log is damaged, take what comes before the damage instead of refusing to open. The
+   * damaged files are first copied to names that end in `.damaged`, and the `recovered` event tells.
    */
   recover?: 'salvage'
   /**
-   * `false`: where the path holds no store, none is made, and `open` rejects with `ERR_FORKSTORE_NOT_FOUND`. Default true.
+   * `false`: where the path holds no store, none is made, and `open` rejects with `ERR_FORKSTORE_NOT_FOUND`.
+   * Default true.
    */
   create?: boolean
   /**
-   * Signals that close the store, as `close()` does, and then end the process as they would have done at once; a second
-   * one of the kind ends it without waiting. Where the application listens for the signal too, it ends the process itself.
-   * Default none. Not in worker threads, which get no signals.
+   * Signals that close the store, as `close()` does, and then end the process as they would have done at
+   * once; a second one of the kind ends it without waiting. Where the application listens for the signal too,
+   * it ends the process itself. Default none. Not in worker threads, which get no signals.
    */
   closeOn?: readonly NodeJS.Signals[]
-  /** Called now and then while a log is replayed, and last with `doneBytes` equal to `totalBytes`; not without a log. */
+  /**
+   * Called now and then while a log is replayed, and last with `doneBytes` equal to `totalBytes`; not without
+   * a log.
+   */
   onProgress?: (progress: OpenProgress) => void
   /** `false` turns all automatic snapshots off, the one on close included. */
   snapshot?: SnapshotOptions | false
   /**
-   * How far the data can grow, in bytes: addresses, not memory used. Default 64 GiB; 4 MiB to 256 GiB. A store that holds more
-   * already, up to twice as much, opens all the same (where the process may reserve as many addresses), and can be read
-   * and deleted from. Beyond: `ERR_FORKSTORE_FULL`. Where the default cannot be had (`ulimit -v`, `ulimit -d`,
-   * `overcommit_memory=2`), as much as can, halved down to 64 MiB; what is asked for must be had.
+   * How far the data can grow, in bytes: addresses, not memory used. Default 64 GiB; 4 MiB to 256 GiB. A
+   * store that holds more already, up to twice as much, opens all the same (where the process may reserve as
+   * many addresses), and can be read and deleted from. Beyond: `ERR_FORKSTORE_FULL`. Where the default cannot
+   * be had (`ulimit -v`, `ulimit -d`, `overcommit_memory=2`), as much as can, halved down to 64 MiB; what is
+   * asked for must be had.
    */
   maxBytes?: number
-  /** `'native'`: C++ or an error. `'js'`: pure JavaScript. `'auto'`: native where it runs, else js with a `warning`. */
+  /**
+   * `'native'`: C++ or an error. `'js'`: pure JavaScript. `'auto'`: native where it runs, else js with a `warning`.
+   */
   engine?: 'native' | 'js' | 'auto'
 }
 
@@ -162,7 +171,10 @@ export interface SnapshotResult {
   copiedBytes: number
 }
 
-/** What `store.stats()` returns, in the same time however much there is. Bytes are bytes of the arena (engine `native`); 0 where there is none. */
+/**
+ * What `store.stats()` returns, in the same time however much there is. Bytes are bytes of the arena (engine
+ * `native`); 0 where there is none.
+ */
 export interface StoreStats {
   engine: 'native' | 'js'
   entries: number
@@ -171,8 +183,9 @@ export interface StoreStats {
   /** How many maps there are; `store.maps()` gives them, and `size` of each its entries. */
   maps: number
   /**
-   * Engine `native`: objects and arrays of the live tree, the root included; what `map.live` was asked for, too, and what
-   * was removed and whose memory has not been given back yet. Engine `js` does not count them: 0.
+   * Engine `native`: objects and arrays of the live tree, the root included; what `map.live` was asked for,
+   * too, and what was removed and whose memory has not been given back yet. Engine `js` does not count them:
+   * 0.
    */
   nodes: number
   bytes: {
@@ -203,14 +216,17 @@ export interface StoreStats {
 export interface LogStats {
   durability: 'everysec' | 'commit'
   /**
-   * `healthy`; or, after the disk has refused a write or a sync, `failed` (a snapshot is about to begin, which makes
-   * good what the log has lost), `healing` (it is under way), `read-only` (it failed: writes are refused with
-   * `ERR_FORKSTORE_LOG_FAILED`, and it is tried again, until it succeeds).
+   * `healthy`; or, after the disk has refused a write or a sync, `failed` (a snapshot is about to begin,
+   * which makes good what the log has lost), `healing` (it is under way), `read-only` (it failed: writes are
+   * refused with `ERR_FORKSTORE_LOG_FAILED`, and it is tried again, until it succeeds).
    */
   state: 'healthy' | 'failed' | 'healing' | 'read-only'
   /** Waiting in memory to be written; engine `js`: also what the system has and is not known to be on disk. */
   bufferedBytes: number
-  /** More waits than 64 MiB. `commit()` takes as long as the disk does; beyond 256 MiB writes wait (engine `js`: not within a transaction). */
+  /**
+   * More waits than 64 MiB. `commit()` takes as long as the disk does; beyond 256 MiB writes wait (engine
+   * `js`: not within a transaction).
+   */
   behind: boolean
   /** Times that a write has waited for the disk. */
   stalls: number
@@ -233,7 +249,10 @@ export interface Recovered {
   entries: number
   /** Newer generations that could not be used, newest first. */
   skipped: { generation: number; reason: string }[]
-  /** The directory's `identity` file was damaged and was written anew. (One that is missing is written without a word.) */
+  /**
+   * The directory's `identity` file was damaged and was written anew. (One that is missing is written without
+   * a word.)
+   */
   identityRestored: boolean
   /** What of the log did not count; undefined when all of it did. */
   log: RecoveredLog | undefined
@@ -242,8 +261,8 @@ export interface Recovered {
 /** The end of a log that did not count. */
 export interface RecoveredLog {
   /**
-   * Torn: a crash came while it was written; nobody had been told that it was on disk. `bytes` were there from `offset`
-   * of the file on.
+   * Torn: a crash came while it was written; nobody had been told that it was on disk. `bytes` were there
+   * from `offset` of the file on.
    */
   cut: { file: string; offset: number; bytes: number }[]
   /** With `recover: 'salvage'`: the damage, and where the files were copied to. */

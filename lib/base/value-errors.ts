@@ -43,7 +43,10 @@ export function lengthOf(bytes: Uint8Array): number {
   return getLength.call(bytes)
 }
 
-/** Whether the memory of these bytes was transferred away, or resized to before them. Such bytes have no contents to store. */
+/**
+ * Whether the memory of these bytes was transferred away, or resized to before them. Such bytes have no
+ * contents to store.
+ */
 export function isWithoutMemory(bytes: Uint8Array): boolean {
   if (lengthOf(bytes) !== 0) return false
   try {

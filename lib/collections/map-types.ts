@@ -2,7 +2,10 @@
 
 import type { Storable } from '../base/types.js'
 
-/** What `set` takes. Where the type of the values is unknown, what it is given shows whether that can be stored; `any` is taken at its word. */
+/**
+ * What `set` takes. Where the type of the values is unknown, what it is given shows whether that can be
+ * stored; `any` is taken at its word.
+ */
 export type Given<V, Own> = unknown extends V ? (0 extends 1 & V ? V : Own & Storable<Own>) : V
 
 /** Fields that can be patched. */

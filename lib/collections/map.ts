@@ -19,9 +19,9 @@ export type AnyMap = ForkstoreMap<Key, unknown>
  * A map of the store: the whole interface of JavaScript's `Map`; `update`, `patch`, `increment` and `live`; and the
  * methods of queries (`filter`, `map`, `count` ...). Values are copied in by `set` and copied out by `get`.
  *
- * Errors, besides those each method names: `ERR_FORKSTORE_CLOSED` after `store.close()`; `ERR_FORKSTORE_DETACHED` after
- * `store.dropMap()`;
- * `ERR_FORKSTORE_UNSUPPORTED_KEY` for a key that is no string, number or bigint.
+ * Errors, besides those each method names: `ERR_FORKSTORE_CLOSED` after `store.close()`;
+ * `ERR_FORKSTORE_DETACHED` after `store.dropMap()`; `ERR_FORKSTORE_UNSUPPORTED_KEY` for a key that is no
+ * string, number or bigint.
  */
 export abstract class ForkstoreMap<K extends Key, V>
   extends Queryable<DeepReadonly<V>, K>
@@ -38,12 +38,14 @@ export abstract class ForkstoreMap<K extends Key, V>
   /** A plain copy of the value, or undefined. */
   abstract get(key: K): V | undefined
   /**
-   * A live view of the value: changing its members changes the entry, in place. undefined when the key is not there; a
-   * copy when the value is no object or array. Views throw `ERR_FORKSTORE_DETACHED` once the entry was set anew or deleted,
-   * and may do so when the transaction in which `live` was first called for the entry is taken back.
+   * A live view of the value: changing its members changes the entry, in place. undefined when the key is not
+   * there; a copy when the value is no object or array. Views throw `ERR_FORKSTORE_DETACHED` once the entry
+   * was set anew or deleted, and may do so when the transaction in which `live` was first called for the
+   * entry is taken back.
    *
-   * The first call for an entry is a change of the store to the callbacks of queries over maps: what they were given
-   * before throws `ERR_FORKSTORE_DETACHED` from then on, the row of this very entry included. Read it first, or read the live view.
+   * The first call for an entry is a change of the store to the callbacks of queries over maps: what they
+   * were given before throws `ERR_FORKSTORE_DETACHED` from then on, the row of this very entry included. Read
+   * it first, or read the live view.
    */
   abstract live(key: K): V | undefined
   abstract has(key: K): boolean
@@ -70,13 +72,13 @@ export abstract class ForkstoreMap<K extends Key, V>
   }
 
   /**
-   * Stores what `change` makes of a copy of the value (undefined when the key is not there), as `set` does, and returns a
-   * copy of what is stored. When `change` throws, nothing is stored. What it writes itself stays, but for this entry,
-   * which is what it returns in the end.
+   * Stores what `change` makes of a copy of the value (undefined when the key is not there), as `set` does,
+   * and returns a copy of what is stored. When `change` throws, nothing is stored. What it writes itself
+   * stays, but for this entry, which is what it returns in the end.
    *
-   * Undefined is not stored in place of something, since mostly it is a `return` that was forgotten; where there is no
-   * entry, none is made. Errors: `ERR_FORKSTORE_INVALID_ARGUMENT` for that, and for a promise, as nothing of this can
-   * wait; and those of `set`.
+   * Undefined is not stored in place of something, since mostly it is a `return` that was forgotten; where
+   * there is no entry, none is made. Errors: `ERR_FORKSTORE_INVALID_ARGUMENT` for that, and for a promise, as
+   * nothing of this can wait; and those of `set`.
    */
   update(key: K, change: (value: V | undefined) => V): V {
     if (typeof change !== 'function') throw invalid('update: the second argument must be a function')
@@ -95,9 +97,9 @@ export abstract class ForkstoreMap<K extends Key, V>
   }
 
   /**
-   * Changes some fields of an object, in place, leaving the others; `remove` names fields to take out (undefined is a
-   * value like any other). All or nothing. Errors: `ERR_FORKSTORE_NOT_FOUND` when the key is not there,
-   * `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object, and those of `set`.
+   * Changes some fields of an object, in place, leaving the others; `remove` names fields to take out
+   * (undefined is a value like any other). All or nothing. Errors: `ERR_FORKSTORE_NOT_FOUND` when the key is
+   * not there, `ERR_FORKSTORE_WRONG_TYPE` when the value is no plain object, and those of `set`.
    */
   patch(key: K, fields: Fields<V>, options?: { remove?: readonly RemovableField<V>[] }): this {
     const names = removedNames(fields, options)
@@ -113,11 +115,11 @@ export abstract class ForkstoreMap<K extends Key, V>
   }
 
   /**
-   * Adds `by` (default 1) to an entry that is a number: `increment(key, by?, options?)`; or to a number field of an object,
-   * in place, where a missing or undefined field counts as 0: `increment(key, field, by?, options?)`. Returns the new number.
-   * Where the key is not there, `initial` of the options is taken for the value, and added to. Errors:
-   * `ERR_FORKSTORE_NOT_FOUND` when the key is not there and there is no `initial`, `ERR_FORKSTORE_WRONG_TYPE` when the entry
-   * or field is no number, or the value no plain object.
+   * Adds `by` (default 1) to an entry that is a number: `increment(key, by?, options?)`; or to a number field
+   * of an object, in place, where a missing or undefined field counts as 0: `increment(key, field, by?,
+   * options?)`. Returns the new number. Where the key is not there, `initial` of the options is taken for the
+   * value, and added to. Errors: `ERR_FORKSTORE_NOT_FOUND` when the key is not there and there is no
+   * `initial`, `ERR_FORKSTORE_WRONG_TYPE` when the entry or field is no number, or the value no plain object.
    */
   increment(key: K, ...amount: Amount<V>): number
   increment(key: K, first?: unknown, second?: unknown, third?: unknown): number {
@@ -177,7 +179,9 @@ export abstract class ForkstoreMap<K extends Key, V>
     return this.entries()
   }
 
-  /** Of objects that have a map's prototype and are none, as test runners make them for their messages: 'Object'. */
+  /**
+   * Of objects that have a map's prototype and are none, as test runners make them for their messages: 'Object'.
+   */
   get [Symbol.toStringTag](): string {
     return #add in this ? 'Map' : 'Object'
   }

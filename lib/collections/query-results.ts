@@ -13,9 +13,10 @@ const FEW = 32
 type Members = Record<string, unknown>
 
 /**
- * What comes out of one run of a query. What a query shows of a map is good until the store changes; so what comes out
- * of it is a copy, wherever a callback has put it: in objects, arrays, Maps and Sets, at any depth, and in members of
- * instances of classes. It is put into these in place, so that they stay what they are. Live views stay live.
+ * What comes out of one run of a query. What a query shows of a map is good until the store changes; so what
+ * comes out of it is a copy, wherever a callback has put it: in objects, arrays, Maps and Sets, at any depth,
+ * and in members of instances of classes. It is put into these in place, so that they stay what they are.
+ * Live views stay live.
  */
 export class Results {
   /** What was gone through, but for what is small: it costs less to go through that again than to note it. */

@@ -20,19 +20,21 @@ type By<V, N, T, Own> = [V] extends [Own | null | undefined]
   : [by: Callback<V, N, T | null | undefined>]
 
 /**
- * What can be queried in the manner of iterator helpers: a lazy sequence of values with their names, which can be run
- * more than once: each run reads what is there then. Nothing is read before a method that gives a result is called.
+ * What can be queried in the manner of iterator helpers: a lazy sequence of values with their names, which
+ * can be run more than once: each run reads what is there then. Nothing is read before a method that gives a
+ * result is called.
  *
- * A run goes through what was there when it began, as far as it is still there when its turn comes. What is added on the
- * way is not visited, and a member or entry that was removed and set again was added; of an array, the indexes below the
- * length at the beginning are visited, with what they hold then.
+ * A run goes through what was there when it began, as far as it is still there when its turn comes. What is
+ * added on the way is not visited, and a member or entry that was removed and set again was added; of an
+ * array, the indexes below the length at the beginning are visited, with what they hold then.
  *
  * Values of the tree are live views, and stay so when they come out, alone or in what a callback has made of them:
- * `query(view).map(copy)` makes them plain. Values of maps are views that can only be read, until the store changes next
- * (for which the first `map.live(key)` of an entry counts), and not beyond the turn. What comes out in the end is plain
- * data of the caller's own at every depth: such a view is copied wherever a callback has put it (in objects, arrays, Maps
- * and Sets, and in members of instances). What a callback keeps elsewhere it has to copy (`copy(row)`): the view throws
- * `ERR_FORKSTORE_DETACHED` after the next change, and the message says so.
+ * `query(view).map(copy)` makes them plain. Values of maps are views that can only be read, until the store
+ * changes next (for which the first `map.live(key)` of an entry counts), and not beyond the turn. What comes
+ * out in the end is plain data of the caller's own at every depth: such a view is copied wherever a callback
+ * has put it (in objects, arrays, Maps and Sets, and in members of instances). What a callback keeps
+ * elsewhere it has to copy (`copy(row)`): the view throws `ERR_FORKSTORE_DETACHED` after the next change, and
+ * the message says so.
  */
 export abstract class Queryable<V, N extends Key> {
   abstract [ROWS](): Scan
@@ -132,7 +134,10 @@ export abstract class Queryable<V, N extends Key> {
     })
   }
 
-  /** As of arrays, in a new array: without `compare` by their texts; those that compare as equal stay in their order. */
+  /**
+   * As of arrays, in a new array: without `compare` by their texts; those that compare as equal stay in their
+   * order.
+   */
   toSorted(compare?: Compare<V>): V[] {
     if (compare !== undefined) checkFunction('toSorted', compare)
     return this.toArray().sort(compare)
@@ -155,8 +160,8 @@ export abstract class Queryable<V, N extends Key> {
   }
 
   /**
-   * The `count` rows with the largest `by`, the largest first; equal ones in their order. It takes memory for so many
-   * rows only. `by` is as of `max`.
+   * The `count` rows with the largest `by`, the largest first; equal ones in their order. It takes memory for
+   * so many rows only. `by` is as of `max`.
    */
   top<T extends Comparable>(count: number, ...by: ValueOf<V, N, T>): V[]
   top(count: number, by?: Callback<V, N, unknown>): V[] {
@@ -167,8 +172,9 @@ export abstract class Queryable<V, N extends Key> {
   }
 
   /**
-   * The sum of what `by` gives, or of the rows themselves; 0 when there are none. Rows for which it gives undefined,
-   * null or NaN are passed over; anything else that is no number is an `ERR_FORKSTORE_INVALID_ARGUMENT`.
+   * The sum of what `by` gives, or of the rows themselves; 0 when there are none. Rows for which it gives
+   * undefined, null or NaN are passed over; anything else that is no number is an
+   * `ERR_FORKSTORE_INVALID_ARGUMENT`.
    */
   sum(...by: NumberOf<V, N>): number
   sum(by?: Callback<V, N, unknown>): number {
@@ -191,9 +197,10 @@ export abstract class Queryable<V, N extends Key> {
   }
 
   /**
-   * The largest of what `by` gives (for the row: `top(1, by)`), or of the rows themselves; undefined when there are none.
-   * Numbers and bigints, strings, or Dates. Rows for which it gives undefined, null, NaN or an invalid Date are passed
-   * over; anything else, or kinds that cannot be compared, is an `ERR_FORKSTORE_INVALID_ARGUMENT`.
+   * The largest of what `by` gives (for the row: `top(1, by)`), or of the rows themselves; undefined when
+   * there are none. Numbers and bigints, strings, or Dates. Rows for which it gives undefined, null, NaN or
+   * an invalid Date are passed over; anything else, or kinds that cannot be compared, is an
+   * `ERR_FORKSTORE_INVALID_ARGUMENT`.
    */
   max<T extends Comparable = Extract<V, Comparable>>(...by: ValueOf<V, N, T>): T | undefined
   max(by?: Callback<V, N, unknown>): Comparable | undefined {

@@ -21,7 +21,9 @@ export function inScope<Result>(engine: Scopes, change: () => Result): Result {
   }
 }
 
-/** Whether it is a promise, or the like. Whoever asks refuses it: that a promise may fail for that is no news then. */
+/**
+ * Whether it is a promise, or the like. Whoever asks refuses it: that a promise may fail for that is no news then.
+ */
 export function isThenable(result: unknown): boolean {
   if ((typeof result !== 'object' || result === null) && typeof result !== 'function') return false
   // Members of a view are data, whatever their names.

@@ -6,8 +6,8 @@ interface Shown {
 }
 
 /**
- * What a map's `[inspect.custom]` returns: the text that a Map with the same entries has, at every depth and with every option, with
- * `Forkstore` before it. No more is read than is shown.
+ * What a map's `[inspect.custom]` returns: the text that a Map with the same entries has, at every depth and
+ * with every option, with `Forkstore` before it. No more is read than is shown.
  */
 export function showMap(
   map: Shown,

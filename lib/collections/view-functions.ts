@@ -3,8 +3,8 @@ import { Query } from './query.js'
 import { viewOf } from '../views/view.js'
 
 /**
- * Plain data, whole, in one pass: what a live view shows, as ordinary objects and arrays of the caller's own. Errors:
- * `ERR_FORKSTORE_INVALID_ARGUMENT` for anything but a view, `ERR_FORKSTORE_DETACHED`.
+ * Plain data, whole, in one pass: what a live view shows, as ordinary objects and arrays of the caller's own.
+ * Errors: `ERR_FORKSTORE_INVALID_ARGUMENT` for anything but a view, `ERR_FORKSTORE_DETACHED`.
  */
 export function copy<V extends object>(view: V): V {
   const node = viewOf(view)

@@ -1,8 +1,8 @@
 import type { ForkstoreError } from '../base/errors.js'
 
 /**
- * `healthy`: all is well. `failed`: the disk refused a write or a sync; nothing more is written until a snapshot has
- * begun. `healing`: that snapshot is under way. `read-only`: it failed as well. `closed`.
+ * `healthy`: all is well. `failed`: the disk refused a write or a sync; nothing more is written until a
+ * snapshot has begun. `healing`: that snapshot is under way. `read-only`: it failed as well. `closed`.
  */
 export type LogState = 'healthy' | 'failed' | 'healing' | 'read-only' | 'closed'
 
@@ -30,7 +30,10 @@ export interface EngineLog {
   sequenceToAwait(): number
   /** Whether the process stays alive until the next `onProgress`. */
   hold(isHeld: boolean): void
-  /** Waits, and holds everything up, until what was ended is on disk, or the log has failed; `mostMs` at most where that can be told. */
+  /**
+   * Waits, and holds everything up, until what was ended is on disk, or the log has failed; `mostMs` at most
+   * where that can be told.
+   */
   syncNow(mostMs: number): void
   stats(): EngineLogStats
   /** Ends the batch, syncs, closes the files. No write, no snapshot afterwards. Rejects when something was lost. */

@@ -3,8 +3,8 @@ import type { Recovered, SnapshotResult } from '../base/types.js'
 import type { TreeEngine } from './tree-engine.js'
 
 /**
- * What a storage engine must do; `lib/engines/native/` and `lib/engines/js/` each implement it. `Store` (lib/store/store.ts)
- * adds everything that is the same for both: options, triggers, events, the life cycle.
+ * What a storage engine must do; `lib/engines/native/` and `lib/engines/js/` each implement it. `Store`
+ * (lib/store/store.ts) adds everything that is the same for both: options, triggers, events, the life cycle.
  */
 export interface Engine<AnyMap = unknown> {
   readonly name: 'native' | 'js'
@@ -20,11 +20,15 @@ export interface Engine<AnyMap = unknown> {
   readonly replayedLogBytes: number
   /** Called after every successful write (not for refused ones or those that change nothing). */
   onWrite: () => void
-  /** Called after what is in the log but changes nothing that is stored: an entry was made nodes for a live view. */
+  /**
+   * Called after what is in the log but changes nothing that is stored: an entry was made nodes for a live view.
+   */
   onAdopt: () => void
   /** The map with this name, making it when new: the same object each time. */
   map(name: string): AnyMap
-  /** Takes a map out; its handles throw ERR_FORKSTORE_DETACHED, unless that is taken back. Whether there was one. */
+  /**
+   * Takes a map out; its handles throw ERR_FORKSTORE_DETACHED, unless that is taken back. Whether there was one.
+   */
   dropMap(name: string): boolean
   /** The maps, in the order in which they were made; a bounded piece of work for each. */
   maps(): IterableIterator<AnyMap>
@@ -39,9 +43,10 @@ export interface Engine<AnyMap = unknown> {
   /** How many scopes are open. */
   readonly scopes: number
   /**
-   * Set, by a plain assignment, when scopes beyond so many have failed. `settle` takes them back; where the error is a
-   * stack overflow there may be no room for that call, so every write, every call of a map, snapshots and the end of
-   * the turn begin with it. (A view may show until then what has not been taken back.)
+   * Set, by a plain assignment, when scopes beyond so many have failed. `settle` takes them back; where the
+   * error is a stack overflow there may be no room for that call, so every write, every call of a map,
+   * snapshots and the end of the turn begin with it. (A view may show until then what has not been taken
+   * back.)
    */
   keptScopes: number
   /** Takes back the scopes that have failed. */
@@ -52,7 +57,9 @@ export interface Engine<AnyMap = unknown> {
   idle(): boolean
   /** Takes the same time however much there is. */
   stats(): EngineStats
-  /** What a snapshot would write, about: entries and nodes, and bytes. Takes the same time however much there is. */
+  /**
+   * What a snapshot would write, about: entries and nodes, and bytes. Takes the same time however much there is.
+   */
   weight(): { items: number; bytes: number }
   /** Maps throw ERR_FORKSTORE_CLOSED from then on; a last snapshot and `close` are still to come. */
   seal(): void
@@ -66,7 +73,9 @@ export const ALL_SCOPES = 2 ** 30
 export interface EngineStats {
   entries: number
   writes: number
-  /** Objects and arrays of the tree, the root and adopted entries of maps included; 0 where they are not counted. */
+  /**
+   * Objects and arrays of the tree, the root and adopted entries of maps included; 0 where they are not counted.
+   */
   nodes: number
   bytes: { live: number; free: number; mapped: number; dirty: number; max: number }
   maps: number

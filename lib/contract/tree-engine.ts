@@ -3,18 +3,19 @@ import type { Key } from '../base/types.js'
 
 /**
  * What a storage engine offers to the live views: objects and arrays that keep their identity while they are in the
- * tree. `lib/engines/native/tree/tree.ts` and `lib/engines/js/data/tree.ts` implement it; views, array methods, copies and queries are
- * written once, against this.
+ * tree. `lib/engines/native/tree/tree.ts` and `lib/engines/js/data/tree.ts` implement it; views, array
+ * methods, copies and queries are written once, against this.
  *
  * A node is what an engine knows of one object or array, and the handler of its view's Proxy at once, so that a
- * view costs two allocations: engines extend `ObjectNode` (object-view.ts) and `ArrayNode` (array-view.ts), which bring
- * the traps, by whatever fields they need, and make the Proxy with `makeView(node)`.
+ * view costs two allocations: engines extend `ObjectNode` (object-view.ts) and `ArrayNode` (array-view.ts),
+ * which bring the traps, by whatever fields they need, and make the Proxy with `makeView(node)`.
  *
- * Values that go out: plain ones that hold no others (Dates and byte arrays are copies), and views. Values that come in:
- * anything; what cannot be stored is refused, and views in it (`viewOf`) are copied as what they show.
+ * Values that go out: plain ones that hold no others (Dates and byte arrays are copies), and views. Values
+ * that come in: anything; what cannot be stored is refused, and views in it (`viewOf`) are copied as what
+ * they show.
  *
- * Errors of every method: `ERR_FORKSTORE_CLOSED`; `ERR_FORKSTORE_DETACHED` (`detached(node)` of place.ts) when the node
- * has left the tree. A refused change changes nothing.
+ * Errors of every method: `ERR_FORKSTORE_CLOSED`; `ERR_FORKSTORE_DETACHED` (`detached(node)` of place.ts)
+ * when the node has left the tree. A refused change changes nothing.
  */
 
 /** There is no such member, or a hole. */
@@ -66,7 +67,9 @@ export interface Scan {
   name(): Key
   /** The current one's value, decoded when asked for. To be read before anything changes. */
   value(): unknown
-  /** Ends it before its end: closes iterators of the caller's that are under way. Where there may be none: missing. */
+  /**
+   * Ends it before its end: closes iterators of the caller's that are under way. Where there may be none: missing.
+   */
   close?(): void
 }
 
@@ -74,8 +77,8 @@ export interface TreeEngine {
   /** The object behind `store.root`. */
   readonly root: TreeNode
   /**
-   * Another number after every change (of the tree or anything else), a rollback, and when the store closes: what was
-   * read before may be out of date.
+   * Another number after every change (of the tree or anything else), a rollback, and when the store closes:
+   * what was read before may be out of date.
    */
   readonly changes: number
 
@@ -111,8 +114,8 @@ export interface TreeEngine {
    */
   splice(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): void
   /**
-   * As `splice`, and gives the removed items, with their holes, as plain data of the caller's own: an array, or where
-   * there are very many a Proxy that is one when it is looked at (taken-items.ts).
+   * As `splice`, and gives the removed items, with their holes, as plain data of the caller's own: an array,
+   * or where there are very many a Proxy that is one when it is looked at (taken-items.ts).
    */
   take(node: TreeNode, start: number, deleteCount: number, items: readonly unknown[]): unknown[]
   /** Item i becomes what item order[i] was (holes too). REQUIRES: order holds each index once. */

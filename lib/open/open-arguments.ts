@@ -69,8 +69,8 @@ const FILES = {
 }
 
 /**
- * Never an empty store beside the data of the other engine, nor one where none is to be made. Errors: ERR_FORKSTORE_VERSION,
- * ERR_FORKSTORE_NOT_FOUND.
+ * Never an empty store beside the data of the other engine, nor one where none is to be made. Errors:
+ * ERR_FORKSTORE_VERSION, ERR_FORKSTORE_NOT_FOUND.
  */
 export async function checkDirectory(
   path: string | undefined,

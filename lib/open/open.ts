@@ -10,13 +10,14 @@ import type { AnyRoot, OpenOptions, Storable } from '../base/types.js'
 
 /**
  * Opens a store. With a path, or a `file:` URL: the directory is made when it is missing, and what it holds
- * is loaded. `Root` is the type of `store.root`, whose members may be missing; nothing checks what is there. `open()` and `open(options)`: memory only. A path that is there but undefined is refused.
+ * is loaded. `Root` is the type of `store.root`, whose members may be missing; nothing checks what is there.
+ * `open()` and `open(options)`: memory only. A path that is there but undefined is refused.
  *
  * Rejects with a `ForkstoreError`; besides `ERR_FORKSTORE_INVALID_ARGUMENT`: `ERR_FORKSTORE_LOCKED` while
  * somebody has the directory open, `ERR_FORKSTORE_CORRUPT` when nothing in it can be used (never an empty
  * store in place of data), `ERR_FORKSTORE_VERSION` when another release or the other engine wrote it,
- * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`, also where descriptors or
- * addresses are short: then a later call may do better.
+ * `ERR_FORKSTORE_UNAVAILABLE` when `engine: 'native'` cannot run here, `ERR_FORKSTORE_IO`, also where
+ * descriptors or addresses are short: then a later call may do better.
  */
 export function open<Root extends object & Storable<Root> = AnyRoot>(
   path: string | URL,
@@ -40,8 +41,8 @@ export async function open(...given: unknown[]): Promise<Store> {
 
 async function openWithNative(path: string | undefined, options: ResolvedOptions): Promise<Store> {
   // The addon, which engine 'js' shall not need. (The modules around it were imported with this one: an import that
-  // fails for want of a descriptor fails for good.) And before anything is refused: where it cannot run, 'auto' must find
-  // again what 'auto' has stored.
+  // fails for want of a descriptor fails for good.) And before anything is refused: where it cannot run,
+  // 'auto' must find again what 'auto' has stored.
   loadBinding()
   await checkDirectory(path, 'native', options)
   const progress = progressTeller(options.onProgress)

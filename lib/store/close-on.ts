@@ -10,9 +10,9 @@ const waiting = new Map<NodeJS.Signals, Set<Closing>>()
 const underWay = new Set<NodeJS.Signals>()
 
 /**
- * Has the process close a store when a signal comes, and then end by that signal, as it would have done at once; where
- * somebody else listens for it as well, when to end is theirs to decide. A second signal of the kind does not wait.
- * One listener for each signal, however many the stores.
+ * Has the process close a store when a signal comes, and then end by that signal, as it would have done at
+ * once; where somebody else listens for it as well, when to end is theirs to decide. A second signal of the
+ * kind does not wait. One listener for each signal, however many the stores.
  */
 export function closeOn(signal: NodeJS.Signals, store: Closing): void {
   let stores = waiting.get(signal)

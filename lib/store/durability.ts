@@ -28,12 +28,13 @@ export interface DurabilityEvents {
 }
 
 /**
- * Drives the log of an engine: ends the batch when the turn of the event loop has ended, resolves `commit()`, and says
- * when the log is in trouble. Invariant: a promise of `commit()` resolves only after a completed sync has covered all
- * that was written before the call.
+ * Drives the log of an engine: ends the batch when the turn of the event loop has ended, resolves `commit()`,
+ * and says when the log is in trouble. Invariant: a promise of `commit()` resolves only after a completed
+ * sync has covered all that was written before the call.
  *
- * The turn ends with the next `setImmediate`: what callbacks of the same round of the event loop write shares a batch,
- * and no callback is ever cut in two. Snapshots start at the same moment, and seal the batch themselves.
+ * The turn ends with the next `setImmediate`: what callbacks of the same round of the event loop write shares
+ * a batch, and no callback is ever cut in two. Snapshots start at the same moment, and seal the batch
+ * themselves.
  */
 export class Durability implements AtExit {
   readonly #log: EngineLog
@@ -42,7 +43,9 @@ export class Durability implements AtExit {
   #turn: NodeJS.Immediate | undefined
   /** The batch of this turn shall be on disk as soon as possible. */
   #isSyncAsked = false
-  /** In the order of their sequences, but for those of this turn: a rollback may have taken away what they wait for. */
+  /**
+   * In the order of their sequences, but for those of this turn: a rollback may have taken away what they wait for.
+   */
   #waiters: Waiter[] = []
   #isBehindTold = false
   #isFailureTold = false
@@ -145,7 +148,8 @@ export class Durability implements AtExit {
     log.endBatch(isSyncAsked)
     this.#events.onLogged(log.appendedBytes)
     if (isSyncAsked) {
-      // Who asked within a transaction that was rolled back waits for the batch of its writes, and there may be none.
+      // Who asked within a transaction that was rolled back waits for the batch of its writes, and there may
+      // be none.
       const sealed = log.sequenceToAwait()
       for (const waiter of this.#waiters) waiter.sequence = Math.min(waiter.sequence, sealed)
       this.#settleUpTo(log.durableSequence, log.state)

@@ -30,8 +30,9 @@ function onThrown(): void {
 }
 
 /**
- * What was written is on disk when the process ends by `process.exit()`, as it is when it ends on its own; and when it
- * ends by an uncaught exception what the turns before wrote. One listener for all stores: many would be taken for a leak.
+ * What was written is on disk when the process ends by `process.exit()`, as it is when it ends on its own;
+ * and when it ends by an uncaught exception what the turns before wrote. One listener for all stores: many
+ * would be taken for a leak.
  */
 export function endAtExit(each: AtExit): void {
   if (open.size === 0) {

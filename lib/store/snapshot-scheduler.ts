@@ -158,9 +158,9 @@ export class SnapshotScheduler {
   }
 
   /**
-   * Whether a snapshot is needed, whatever was written: from then on one is taken, automatic or not, as soon as none
-   * runs, and again, later and later, until none is needed. That one succeeded does not end the need: the log may have
-   * failed once more while it was taken, and only the log can tell.
+   * Whether a snapshot is needed, whatever was written: from then on one is taken, automatic or not, as soon
+   * as none runs, and again, later and later, until none is needed. That one succeeded does not end the need:
+   * the log may have failed once more while it was taken, and only the log can tell.
    */
   need(isNeeded: boolean): void {
     const isNews = isNeeded && !this.#isNeeded
@@ -253,7 +253,8 @@ export class SnapshotScheduler {
       this.#savedWrites = writes
       this.#last = outcome
     }
-    // What is known of the need may be old; then the news that it has ended is on its way, and takes the retry back.
+    // What is known of the need may be old; then the news that it has ended is on its way, and takes the
+    // retry back.
     const isVain = outcome instanceof ForkstoreError || this.#isNeeded
     this.#vainTries = isVain ? this.#vainTries + 1 : 0
     if (isVain && (this.#isAutomatic || this.#isNeeded)) this.#retryLater()

@@ -29,9 +29,10 @@ import { uncloneable } from '../base/uncloneable.js'
  * `ERR_FORKSTORE_CLOSED`, or rejects with it.
  *
  * Events: `snapshot` and `snapshot-error` after each snapshot; `recovered`, and `warning` of what
- * opening met, once, in the turn after `open`. Where nobody listens, the process is warned (`ForkstoreWarning`) of what was recovered, and
- * of the first in a row of automatic snapshots that fail. `warning` also tells that the log has failed (the
- * `ForkstoreError`), and that the disk is behind; once, until it works again or has caught up.
+ * opening met, once, in the turn after `open`. Where nobody listens, the process is warned
+ * (`ForkstoreWarning`) of what was recovered, and of the first in a row of automatic snapshots that fail.
+ * `warning` also tells that the log has failed (the `ForkstoreError`), and that the disk is behind; once,
+ * until it works again or has caught up.
  */
 export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEvents> {
   readonly #engine: Engine<AnyMap>
@@ -122,8 +123,8 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
 
   /**
    * The live tree: an object whose members, at any depth, are objects and arrays that live in the store, read and
-   * changed with ordinary syntax. Assigning copies; what is read is a live view (docs/design.md, "Views"). Of a new store
-   * it is empty, so that each member of `Root` may be missing: `root.users ??= {}`.
+   * changed with ordinary syntax. Assigning copies; what is read is a live view (docs/design.md, "Views"). Of
+   * a new store it is empty, so that each member of `Root` may be missing: `root.users ??= {}`.
    */
   get root(): Partial<Root> {
     this.#assertOpen()
@@ -131,10 +132,11 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   }
 
   /**
-   * All or nothing: runs `change` and returns its result; when it throws, everything that it wrote to the tree and to
-   * maps is taken back, and the error goes on. Within one another, the inner is a part that can be taken back by itself.
-   * Maps that were made stay, those that were dropped come back. Errors: `ERR_FORKSTORE_TRANSACTION` for an async function, and for one that returns a
-   * promise, whose changes are taken back: nothing of a transaction can wait.
+   * All or nothing: runs `change` and returns its result; when it throws, everything that it wrote to the
+   * tree and to maps is taken back, and the error goes on. Within one another, the inner is a part that can
+   * be taken back by itself. Maps that were made stay, those that were dropped come back. Errors:
+   * `ERR_FORKSTORE_TRANSACTION` for an async function, and for one that returns a promise, whose changes are
+   * taken back: nothing of a transaction can wait.
    */
   transaction<Result>(change: () => Synchronous<Result>): Result {
     this.#assertOpen()
@@ -155,7 +157,10 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
     }
   }
 
-  /** The map with this name, made when it is new. The same object each time. Types as of Map: `map<string, User>('users')`. */
+  /**
+   * The map with this name, made when it is new. The same object each time. Types as of Map: `map<string,
+   * User>('users')`.
+   */
   map<K extends Key, V extends Storable<V>>(name: string): ForkstoreMap<K, V> {
     this.#assertOpen()
     checkMapName(name, 'map')
@@ -163,10 +168,10 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   }
 
   /**
-   * Removes a map with all that it holds, at once; the memory is given back in small steps. Whether there was one of that
-   * name. From then on whatever was had of it (the map, its iterators, live views of its entries) throws
-   * `ERR_FORKSTORE_DETACHED`, and `map(name)` makes a new one. Taking back a transaction brings the map back, in place of
-   * one that was made under its name meanwhile.
+   * Removes a map with all that it holds, at once; the memory is given back in small steps. Whether there was
+   * one of that name. From then on whatever was had of it (the map, its iterators, live views of its entries)
+   * throws `ERR_FORKSTORE_DETACHED`, and `map(name)` makes a new one. Taking back a transaction brings the
+   * map back, in place of one that was made under its name meanwhile.
    */
   dropMap(name: string): boolean {
     this.#assertOpen()
@@ -175,8 +180,8 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   }
 
   /**
-   * The maps, in the order in which they were made, one after the other: each has its `name` and `size`. Those dropped
-   * before their turn are left out; those made meanwhile come last.
+   * The maps, in the order in which they were made, one after the other: each has its `name` and `size`.
+   * Those dropped before their turn are left out; those made meanwhile come last.
    */
   maps(): IterableIterator<AnyMap> {
     this.#assertOpen()
@@ -188,8 +193,8 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * running share one following snapshot. Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED` (`cause` tells why;
    * the previous snapshot is untouched), or `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
    *
-   * When `signal` is aborted, it rejects with the signal's `reason`, and only the waiting ends: the snapshot, which others
-   * may wait for, goes on. With a signal that was aborted before, none is begun.
+   * When `signal` is aborted, it rejects with the signal's `reason`, and only the waiting ends: the snapshot,
+   * which others may wait for, goes on. With a signal that was aborted before, none is begun.
    */
   async snapshot(options?: { signal?: AbortSignal | undefined }): Promise<SnapshotResult> {
     this.#assertOpen()
@@ -203,8 +208,8 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * together share one. With `durability: 'snapshot'` it takes a snapshot, if something was written since the last.
    *
    * Rejects with `ERR_FORKSTORE_LOG_FAILED` when the disk has refused (`cause` tells why), and until the store has
-   * healed by a snapshot; what was written stays in memory, and is on disk once it has. With `durability: 'snapshot'`:
-   * as `snapshot()` does. In memory only there is nothing to lose: it resolves at once.
+   * healed by a snapshot; what was written stays in memory, and is on disk once it has. With `durability:
+   * 'snapshot'`: as `snapshot()` does. In memory only there is nothing to lose: it resolves at once.
    */
   commit(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closedError())
@@ -214,10 +219,10 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   }
 
   /**
-   * As `commit()`, for handlers after which the process ends: returns when everything that is written now is on disk, and
-   * holds the event loop until then, as long as the disk takes. Throws where `commit()` rejects;
-   * `ERR_FORKSTORE_TRANSACTION` within a transaction, and `ERR_FORKSTORE_INVALID_ARGUMENT` with `durability: 'snapshot'`,
-   * where a snapshot would have to be awaited.
+   * As `commit()`, for handlers after which the process ends: returns when everything that is written now is
+   * on disk, and holds the event loop until then, as long as the disk takes. Throws where `commit()` rejects;
+   * `ERR_FORKSTORE_TRANSACTION` within a transaction, and `ERR_FORKSTORE_INVALID_ARGUMENT` with `durability:
+   * 'snapshot'`, where a snapshot would have to be awaited.
    */
   commitSync(): void {
     this.#assertOpen()
@@ -250,10 +255,11 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
 
   /**
    * Refuses everything from now on, syncs the log, waits for a running snapshot, takes a last one if something was
-   * written since (`snapshot.onClose`: the next `open` is quicker for it), and gives memory and lock back. Rejects with
-   * `ERR_FORKSTORE_SNAPSHOT_FAILED` when the last snapshot that it waited for has failed, with `ERR_FORKSTORE_LOG_FAILED` when what was
-   * written is not on disk; the store is closed then too. Further calls return the same promise. Within a
-   * transaction: `ERR_FORKSTORE_TRANSACTION`, and the store stays open.
+   * written since (`snapshot.onClose`: the next `open` is quicker for it), and gives memory and lock back.
+   * Rejects with `ERR_FORKSTORE_SNAPSHOT_FAILED` when the last snapshot that it waited for has failed, with
+   * `ERR_FORKSTORE_LOG_FAILED` when what was written is not on disk; the store is closed then too. Further
+   * calls return the same promise. Within a transaction: `ERR_FORKSTORE_TRANSACTION`, and the store stays
+   * open.
    */
   close(): Promise<void> {
     this.#engine.settle()

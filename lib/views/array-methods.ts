@@ -6,9 +6,9 @@ import { ABSENT, type TreeNode } from '../contract/tree-engine.js'
 import { plain, viewOf } from './view.js'
 
 /**
- * What views of arrays inherit: Array.prototype, with the methods that change the array made one operation each, and
- * the iterator made a scan. The others work as they are, through the traps. Called on anything but a view of an array,
- * each does what Array.prototype's does.
+ * What views of arrays inherit: Array.prototype, with the methods that change the array made one operation
+ * each, and the iterator made a scan. The others work as they are, through the traps. Called on anything but
+ * a view of an array, each does what Array.prototype's does.
  */
 
 const MOST_LENGTH = 2 ** 32 - 1

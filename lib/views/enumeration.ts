@@ -6,9 +6,9 @@ import { setImmediate } from '../base/timers.js'
 const LEAST_MEMBERS = 65
 
 /**
- * What makes `Object.keys`, `values`, `entries` and `for...in` of a large object sequential. Through a Proxy they ask
- * for the names, and then, one name at a time, for descriptors and values: each would be a lookup by hash. So the last
- * list of names that was handed out is remembered, with a scan that goes along with it.
+ * What makes `Object.keys`, `values`, `entries` and `for...in` of a large object sequential. Through a Proxy
+ * they ask for the names, and then, one name at a time, for descriptors and values: each would be a lookup by
+ * hash. So the last list of names that was handed out is remembered, with a scan that goes along with it.
  */
 export class Enumeration {
   static last: Enumeration | undefined

@@ -1,4 +1,6 @@
-/** That a member came or went (`by` 1), or that this was taken back (-1), or that it did not happen after all (0). */
+/**
+ * That a member came or went (`by` 1), or that this was taken back (-1), or that it did not happen after all (0).
+ */
 interface Event<Owner> {
   readonly owner: Owner | undefined
   readonly name: string
@@ -7,9 +9,9 @@ interface Event<Owner> {
 }
 
 /**
- * Tells queries over objects which names are not, or not any more, the members that were there when they began. A list
- * of which only the end is kept: each query that is under way holds on to the place up to which it has read, and what no
- * query needs goes with the garbage. `Owner` is what an object is known by.
+ * Tells queries over objects which names are not, or not any more, the members that were there when they
+ * began. A list of which only the end is kept: each query that is under way holds on to the place up to which
+ * it has read, and what no query needs goes with the garbage. `Owner` is what an object is known by.
  */
 export class MemberLog<Owner> {
   end: Event<Owner> = { owner: undefined, name: '', by: 0, next: undefined }

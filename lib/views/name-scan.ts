@@ -1,7 +1,9 @@
 import type { Newcomers } from './member-log.js'
 import { ABSENT, type Scan, type TreeEngine, type TreeNode } from '../contract/tree-engine.js'
 
-/** Goes through the members of an object that have the given names, as long as they are the ones of the beginning. */
+/**
+ * Goes through the members of an object that have the given names, as long as they are the ones of the beginning.
+ */
 export class NameScan<Owner> implements Scan {
   #at = -1
 

@@ -35,7 +35,9 @@ export function refuseFreezing(node: TreeNode): never {
   )
 }
 
-/** The error for a splice whose new items, when they were read, took away items that it was to remove or pass over. */
+/**
+ * The error for a splice whose new items, when they were read, took away items that it was to remove or pass over.
+ */
 export function changedMeanwhile(node: TreeNode): ForkstoreError {
   return new ForkstoreError(
     'ERR_FORKSTORE_INVALID_ARGUMENT',

@@ -2,11 +2,11 @@ import { inspect } from 'node:util'
 import { indexOfName } from './array-view.js'
 
 /**
- * What `splice` returns in place of the plain array, where making that would take long: it is made when somebody looks.
- * A Proxy over a true array, which is filled, whole, by the first trap that is asked for anything but `length` and what
- * every array inherits (a promise asks what it is to become for `then`); then the traps go, and what is left is that
- * array in every respect. `structuredClone` alone, which refuses every Proxy, can tell: `[...removed]` is an array that it
- * takes.
+ * What `splice` returns in place of the plain array, where making that would take long: it is made when
+ * somebody looks. A Proxy over a true array, which is filled, whole, by the first trap that is asked for
+ * anything but `length` and what every array inherits (a promise asks what it is to become for `then`); then
+ * the traps go, and what is left is that array in every respect. `structuredClone` alone, which refuses every
+ * Proxy, can tell: `[...removed]` is an array that it takes.
  */
 
 /**
@@ -102,8 +102,8 @@ class TakenItems implements ProxyHandler<unknown[]> {
 }
 
 /**
- * The prototype of an array that has not been filled: `inspect` looks behind Proxies, and asks the array for one of these
- * before it looks at anything else.
+ * The prototype of an array that has not been filled: `inspect` looks behind Proxies, and asks the array for
+ * one of these before it looks at anything else.
  */
 function behind(handler: TakenItems): object {
   const look = { get: (): undefined => handler.fill() as undefined }

@@ -3,17 +3,18 @@ import { IdIndex } from './id-index.js'
 import { setImmediate } from '../base/timers.js'
 
 /**
- * Remembers views by the numbers of their nodes, so that the same object is the same view as long as anybody holds it,
- * without a WeakRef for each, which would cost fifteen times what a view costs.
+ * Remembers views by the numbers of their nodes, so that the same object is the same view as long as anybody
+ * holds it, without a WeakRef for each, which would cost fifteen times what a view costs.
  *
- * A view is held strongly by the slot of the `recent` table that its number falls on, until another one needs the slot.
- * Then it moves into the current *page*, which each of its views holds: as long as one of them is held, so is
- * the page, and hence every view of the page can be found again through one WeakRef. Pages that nobody holds go with the
- * garbage; what the index still says of them is removed in passing.
+ * A view is held strongly by the slot of the `recent` table that its number falls on, until another one needs
+ * the slot. Then it moves into the current *page*, which each of its views holds: as long as one of them is
+ * held, so is the page, and hence every view of the page can be found again through one WeakRef. Pages that
+ * nobody holds go with the garbage; what the index still says of them is removed in passing.
  *
- * The language keeps whatever a WeakRef was made of until the end of the job. So that a loop over millions of objects
- * does not pile up their views, only so many pages are made in a turn of the event loop, and views that
- * fall out after that are forgotten, even if somebody holds them: docs/design.md, "Views", says what that means.
+ * The language keeps whatever a WeakRef was made of until the end of the job. So that a loop over millions of
+ * objects does not pile up their views, only so many pages are made in a turn of the event loop, and views
+ * that fall out after that are forgotten, even if somebody holds them: docs/design.md, "Views", says what
+ * that means.
  */
 
 export const MOST_PAGED_IN_A_TURN = 65_536

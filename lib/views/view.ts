@@ -4,9 +4,9 @@ import { describePlace } from './place.js'
 import { TreeNode } from '../contract/tree-engine.js'
 
 /**
- * Views: what `store.root` and everything below it is to the application. A view is a Proxy; its handler is the node, and
- * its target one object that all views of a kind share, which holds nothing: it says only whether `Array.isArray` is
- * true, and shows `util.inspect` the way.
+ * Views: what `store.root` and everything below it is to the application. A view is a Proxy; its handler is
+ * the node, and its target one object that all views of a kind share, which holds nothing: it says only
+ * whether `Array.isArray` is true, and shows `util.inspect` the way.
  */
 
 /** `view[NODE]` is the handler; known to this folder only. */
@@ -49,8 +49,8 @@ export function makeView(node: TreeNode): object {
 }
 
 /**
- * The node of a live view; undefined for anything else, a Proxy that somebody put around a view included (whose traps
- * may run for being asked).
+ * The node of a live view; undefined for anything else, a Proxy that somebody put around a view included
+ * (whose traps may run for being asked).
  */
 export function viewOf(value: unknown): TreeNode | undefined {
   if (!types.isProxy(value)) return undefined
@@ -65,8 +65,8 @@ export function viewOf(value: unknown): TreeNode | undefined {
 }
 
 /**
- * Whether a value is a view of the very object that the member or item shows: assigning it there changes nothing, and
- * must not replace the node by a copy of itself. `found` looks it up.
+ * Whether a value is a view of the very object that the member or item shows: assigning it there changes
+ * nothing, and must not replace the node by a copy of itself. `found` looks it up.
  */
 export function isThereAlready(value: unknown, found: () => unknown): boolean {
   const node = viewOf(value)
@@ -82,8 +82,8 @@ export function plain(value: unknown): unknown {
 }
 
 /**
- * What inspect is to show in place of an object: members one level deep, whose own are views. inspect asks those in turn
- * and so sees to depth, indentation and colours itself.
+ * What inspect is to show in place of an object: members one level deep, whose own are views. inspect asks
+ * those in turn and so sees to depth, indentation and colours itself.
  */
 function showObject(
   node: TreeNode,

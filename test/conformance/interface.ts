@@ -5,7 +5,10 @@ import type { EngineName } from '../support/engines.js'
 import { expectEntries, expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
 
-/** What an application has in its hands is the interface and nothing else: no data of the library that it could change. */
+/**
+ * What an application has in its hands is the interface and nothing else: no data of the library that it
+ * could change.
+ */
 export function interfaceSuite(engine: EngineName): void {
   const stores = new Stores(engine)
 

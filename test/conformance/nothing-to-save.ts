@@ -5,7 +5,10 @@ import { generations } from '../support/directory.js'
 import { expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
 
-/** What changes nothing that is stored leaves nothing to save: close() takes no snapshot, now or after the next opening. */
+/**
+ * What changes nothing that is stored leaves nothing to save: close() takes no snapshot, now or after the
+ * next opening.
+ */
 export function nothingToSaveSuite(engine: EngineName): void {
   const stores = new Stores(engine)
   const back = new Error('back')

@@ -8,7 +8,10 @@ import type { EngineName } from '../support/engines.js'
 import { expectError, expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
 
-/** Views, as what a test has compared: what test runners do with them when the test has failed, and when its store is closed. */
+/**
+ * Views, as what a test has compared: what test runners do with them when the test has failed, and when its
+ * store is closed.
+ */
 export function reportsSuite(engine: EngineName): void {
   const stores = new Stores(engine)
 

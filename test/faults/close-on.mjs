@@ -35,7 +35,8 @@ else if (how === 'closed before') {
     return new Promise(() => {})
   }
 } else if (how === 'first process') {
-  // Of a container: what it sends to itself is dropped. The real number would be that of the system's own first process.
+  // Of a container: what it sends to itself is dropped. The real number would be that of the system's own
+  // first process.
   Object.defineProperty(process, 'pid', { value: 1 })
   process.kill = () => true
 }

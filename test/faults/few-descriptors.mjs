@@ -1,4 +1,5 @@
-// Opens a store while the process has `free` descriptors left, and once more when it has them all; prints what came of it.
+// Opens a store while the process has `free` descriptors left, and once more when it has them all; prints
+// what came of it.
 import { closeSync, openSync } from 'node:fs'
 import { open } from '../../dist/index.js'
 

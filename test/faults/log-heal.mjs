@@ -1,5 +1,5 @@
-// A log that fails once more while it heals, just after it has healed, or whenever it tries to; under the shim, whose
-// plan it sets itself, as only it knows the moment. Ends with a message that tells how it went.
+// A log that fails once more while it heals, just after it has healed, or whenever it tries to; under the
+// shim, whose plan it sets itself, as only it knows the moment. Ends with a message that tells how it went.
 import { openSync, readdirSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from '../../dist/index.js'

@@ -1,5 +1,5 @@
-// Writes batches and commits them under a plan that the parent sets, one call after another failing; runs in a process
-// of its own, under the shim. Commands come by IPC, answers go back.
+// Writes batches and commits them under a plan that the parent sets, one call after another failing; runs in
+// a process of its own, under the shim. Commands come by IPC, answers go back.
 import { open } from '../../dist/index.js'
 import { applyWrite, BATCH } from './model.mjs'
 

@@ -1,7 +1,7 @@
-// Writes the history of model.mjs, to a map and to the tree, in batches of five writes, each batch in one turn, some in
-// a transaction, some beside one that is taken back, with snapshots going on; and tells through a pipe, synchronously,
-// which write each batch ends with before it begins (r) and which commit() has acknowledged (a). It is there to be
-// killed.
+// Writes the history of model.mjs, to a map and to the tree, in batches of five writes, each batch in one
+// turn, some in a transaction, some beside one that is taken back, with snapshots going on; and tells through
+// a pipe, synchronously, which write each batch ends with before it begins (r) and which commit() has
+// acknowledged (a). It is there to be killed.
 //
 // `how`: 'write' goes on for ever; 'open' ends, without closing, once it is open (o); 'close' writes a few batches,
 // commits, waits for a byte on its input and closes (c). 'give up' opens without a log, 'salvage' with salvaging.

@@ -1,5 +1,6 @@
-// Recursions without end that the application catches: the errors come out of any call of the library's, also out of those
-// that clear up. In a process of its own, since code that is compiled already needs less of the stack.
+// Recursions without end that the application catches: the errors come out of any call of the library's, also
+// out of those that clear up. In a process of its own, since code that is compiled already needs less of the
+// stack.
 import { copy, open } from '../../dist/index.js'
 
 const [how, engine, directory] = process.argv.slice(2)

@@ -1,5 +1,5 @@
-// Changes the compatibility data in the tree at random, takes snapshots all the time, and tells the parent (by IPC) which
-// change each one begins with and which ones are acknowledged. It is there to be killed.
+// Changes the compatibility data in the tree at random, takes snapshots all the time, and tells the parent
+// (by IPC) which change each one begins with and which ones are acknowledged. It is there to be killed.
 import { open } from '../../dist/index.js'
 import { change, readCompatibilityData } from './real-data.mjs'
 

@@ -1,5 +1,5 @@
-// Random changes to any nested data, the same on a live view and on a plain copy: what number n does is decided by n and
-// by the data that it finds. Plain JavaScript, so that child processes run it as it is.
+// Random changes to any nested data, the same on a live view and on a plain copy: what number n does is
+// decided by n and by the data that it finds. Plain JavaScript, so that child processes run it as it is.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
@@ -69,8 +69,8 @@ function newValue(random, n) {
 }
 
 /**
- * Change number `n` of `top`. `copyOf` makes a part of the data assignable somewhere else in it: `structuredClone` for
- * plain data; nothing is to be done for live views, whose assignment copies.
+ * Change number `n` of `top`. `copyOf` makes a part of the data assignable somewhere else in it:
+ * `structuredClone` for plain data; nothing is to be done for live views, whose assignment copies.
  */
 export function change(top, n, copyOf) {
   const random = randomOf(n)

@@ -1,6 +1,6 @@
-// kill -9 at random moments of a store that keeps a log, snapshots going on: what comes back is the state at the end of
-// some batch, at or after the last acknowledged one, of a map and of the tree alike, and nothing of transactions that
-// were taken back.
+// kill -9 at random moments of a store that keeps a log, snapshots going on: what comes back is the state at
+// the end of some batch, at or after the last acknowledged one, of a map and of the tree alike, and nothing
+// of transactions that were taken back.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,7 @@
-// kill -9 at every instrumented call of a store that keeps a log: while it writes with snapshots going on, opens, closes,
-// salvages, and gives the log up. What comes back is the state at the end of some batch, at or after the last
-// acknowledged one, of a map and of the tree alike, and nothing of transactions that were taken back.
+// kill -9 at every instrumented call of a store that keeps a log: while it writes with snapshots going on,
+// opens, closes, salvages, and gives the log up. What comes back is the state at the end of some batch, at or
+// after the last acknowledged one, of a map and of the tree alike, and nothing of transactions that were
+// taken back.
 
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
@@ -76,8 +77,8 @@ async function killedTwice(): Promise<{ directory: string; holds: number }> {
 }
 
 /**
- * Kills a victim at the first call of each name, then at the second, and so on until it comes through; `check` looks at
- * what is left each time. Gives the names of the calls that there were.
+ * Kills a victim at the first call of each name, then at the second, and so on until it comes through;
+ * `check` looks at what is left each time. Gives the names of the calls that there were.
  */
 async function killEverywhere(
   how: 'open' | 'close' | 'give up' | 'salvage',

@@ -5,8 +5,8 @@ import type { AnyRoot, ForkstoreMap, Key, Store } from '../../lib/index.js'
 import { viewOf } from '../../lib/views/view.js'
 
 /**
- * Random programs whose callbacks, getters and comparators write, too. A program is data, and `runProgram` says all that
- * is seen while it runs: two engines agree on a program when that is the same.
+ * Random programs whose callbacks, getters and comparators write, too. A program is data, and `runProgram`
+ * says all that is seen while it runs: two engines agree on a program when that is the same.
  */
 
 type Target = 'small' | 'large' | 'list' | 'long' | 'map'
@@ -77,7 +77,10 @@ export const program = fc.array(step, { minLength: 1, maxLength: 12 })
 /** Bodies that run in one program: after that, callbacks do nothing. */
 const MOST_BODIES = 60
 
-/** What is seen while the program runs over the store, whose contents are made anew. Messages say where a view was first reached. */
+/**
+ * What is seen while the program runs over the store, whose contents are made anew. Messages say where a view
+ * was first reached.
+ */
 export function runProgram(store: Store, steps: readonly Step[], withMessages: boolean): string[] {
   return new Run(store, withMessages).all(steps)
 }

@@ -1,6 +1,9 @@
 import type * as timers from '../../lib/base/timers.js'
 
-/** In place of lib/base/timers.ts, for tests that let time pass by `vi.useFakeTimers`: whatever is global when it is called. */
+/**
+ * In place of lib/base/timers.ts, for tests that let time pass by `vi.useFakeTimers`: whatever is global when
+ * it is called.
+ */
 type Timers = typeof timers
 
 const now = <Name extends keyof Timers>(name: Name): Timers[Name] =>

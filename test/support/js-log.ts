@@ -15,7 +15,10 @@ export function batch(sequence: number, durable: number, ...operations: unknown[
 
 export type LogText = { text: string; header?: Partial<LogHeader> }
 
-/** The directory of a store of one snapshot, without entries, whose logs have these texts; headers are put before them. */
+/**
+ * The directory of a store of one snapshot, without entries, whose logs have these texts; headers are put
+ * before them.
+ */
 export async function writtenLog(stores: Stores, ...files: LogText[]): Promise<string> {
   const path = stores.directory()
   const store = await stores.open(path)

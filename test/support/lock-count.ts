@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-/** How often the addon that comes with a built package locks a mutex while 100 turns write to a log and wait for it. */
+/**
+ * How often the addon that comes with a built package locks a mutex while 100 turns write to a log and wait for it.
+ */
 export function countLocks(packageRoot: string): number {
   const folder = mkdtempSync(join(tmpdir(), 'forkstore-locks-'))
   try {

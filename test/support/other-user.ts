@@ -1,6 +1,9 @@
 import { openEngine, type EngineName } from './engines.js'
 
-/** A process of root that opens a store as another user. `other-user.ts <engine> <path> <uid>`: prints what came of it, as JSON. */
+/**
+ * A process of root that opens a store as another user. `other-user.ts <engine> <path> <uid>`: prints what
+ * came of it, as JSON.
+ */
 const [engine, path, user] = process.argv.slice(2) as [EngineName, string, string]
 
 // All that has to be loaded is, before this user may not read it.

@@ -2,8 +2,8 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 /**
- * Of Node, for programs that end by `process.exit()` or a throw: there a thread that compiles can wait for a garbage
- * collection of the main thread, which waits for that thread to end (nodejs/node#54918).
+ * Of Node, for programs that end by `process.exit()` or a throw: there a thread that compiles can wait for a
+ * garbage collection of the main thread, which waits for that thread to end (nodejs/node#54918).
  */
 export const compileOnMainThread = ['--no-concurrent-sparkplug', '--no-concurrent-recompilation']
 

@@ -29,8 +29,8 @@ const field = {
   hold: 96,
 }
 
-// Of one test file: the library and all plans. Goes when the file's tests have ended, however they did. Not on 'exit',
-// which the workers of vitest do not live to see.
+// Of one test file: the library and all plans. Goes when the file's tests have ended, however they did. Not
+// on 'exit', which the workers of vitest do not live to see.
 let folder: string | undefined
 let built: string | undefined
 let plans = 0

@@ -34,9 +34,10 @@ export interface Moment {
 }
 
 /**
- * Stands between the JS engine and the files of one directory: any call can be made to fail, and it knows what a power
- * cut would leave. As a real disk does, it forgets for good what a sync that fails has not written, while the system goes on
- * showing it, and says of the next sync that all is well. Files are real; syncs cost no time.
+ * Stands between the JS engine and the files of one directory: any call can be made to fail, and it knows
+ * what a power cut would leave. As a real disk does, it forgets for good what a sync that fails has not
+ * written, while the system goes on showing it, and says of the next sync that all is well. Files are real;
+ * syncs cost no time.
  */
 export class SimulatedDisk {
   /** Called after each call, and after each sync that does not hold the event loop has ended. */
@@ -171,7 +172,10 @@ export class SimulatedDisk {
   }
 }
 
-/** Makes the directory that a power cut at this moment may leave. `kept`: which changes of names have come to the disk. */
+/**
+ * Makes the directory that a power cut at this moment may leave. `kept`: which changes of names have come to
+ * the disk.
+ */
 export function imageAfterPowerCut(
   { inodes, names, changes }: Moment,
   left: DataLeft,

@@ -141,8 +141,8 @@ class JsEngine implements Engine<AnyMap>, MapOwner {
   }
 
   /**
-   * Writes generation 1 of a new store, so that from then on there always is one; gets the log going, or, where none is
-   * wanted any more, removes it once a snapshot holds what it held.
+   * Writes generation 1 of a new store, so that from then on there always is one; gets the log going, or,
+   * where none is wanted any more, removes it once a snapshot holds what it held.
    */
   async start(): Promise<void> {
     const { log } = this

@@ -16,7 +16,10 @@ export interface NativeOpenOptions {
   log?: boolean
   /** Damage to the log does not refuse; see `LogOptions`. Default false. */
   salvage?: boolean
-  /** How far the replay of a log is; must not throw. The last call, with equal numbers, comes before `open` resolves. */
+  /**
+   * How far the replay of a log is; must not throw. The last call, with equal numbers, comes before `open`
+   * resolves.
+   */
   onReplay?: ((doneBytes: number, totalBytes: number) => void) | undefined
   /** For tests: `LogOptions` of native/log/log.h. */
   logSizes?: {
@@ -102,7 +105,9 @@ export interface NativeMap {
 
 /** The log; see native/log/log.h. Throws INVALID once the store is closed. */
 export interface NativeLog {
-  /** Once. `onProgress` is called on turns of its own; it does not keep the process alive, unless `hold` says so. */
+  /**
+   * Once. `onProgress` is called on turns of its own; it does not keep the process alive, unless `hold` says so.
+   */
   start(onProgress: () => void): void
   endBatch(sync: boolean): void
   sequenceToAwait(): number
@@ -146,9 +151,9 @@ export interface NativeStore {
   lastMessage(): string
 
   /**
-   * The window over arena bytes [index * 2^30, (index + 1) * 2^30); undefined where external buffers are forbidden. That of
-   * index 0 may be shorter, but not than `result[5]`: once that is larger, there is a longer one, and the old one goes on
-   * showing what it showed.
+   * The window over arena bytes [index * 2^30, (index + 1) * 2^30); undefined where external buffers are
+   * forbidden. That of index 0 may be shorter, but not than `result[5]`: once that is larger, there is a
+   * longer one, and the old one goes on showing what it showed.
    */
   segment(index: number): ArrayBuffer | undefined
   /**
@@ -157,13 +162,15 @@ export interface NativeStore {
    */
   readBlock(offset: number, out: Uint8Array): number
 
-  // The tree. A block is where a node lies at the moment (`locate`); it must have been found under the current layout
-  // version, else the answer is -Code or belongs to something else. Names are checked as strings only; blocks only
-  // for being blocks of nodes.
+  // The tree. A block is where a node lies at the moment (`locate`); it must have been found under the
+  // current layout version, else the answer is -Code or belongs to something else. Names are checked as
+  // strings only; blocks only for being blocks of nodes.
 
   /** The block of a node that is in the tree, or 0 when it is detached. */
   locate(node: number): number
-  /** Arena offset of the slot of an object's member (in a TABLE: of the record's root slot), or 0; fills result[2]. */
+  /**
+   * Arena offset of the slot of an object's member (in a TABLE: of the record's root slot), or 0; fills result[2].
+   */
   findMember(block: number, name: string): number
   /** The same for an array's item; 0 for a hole, too. */
   findItem(block: number, index: number): number
@@ -172,11 +179,13 @@ export interface NativeStore {
   /** As `NativeMap.scan`, over the members of a TABLE: records in the order of their sequence numbers. */
   scanTable(block: number, from: number, out: Float64Array): number
   /**
-   * Of an array's items from index `from` on that are no holes: index and slot of each, one after the other; how many:
-   * fewer than fit mean that there are no more.
+   * Of an array's items from index `from` on that are no holes: index and slot of each, one after the other;
+   * how many: fewer than fit mean that there are no more.
    */
   scanItems(block: number, from: number, out: Float64Array): number
-  /** Writes the node as one plain value at the start of `packBuffer`; its bytes, or -Code (12 when it is detached). */
+  /**
+   * Writes the node as one plain value at the start of `packBuffer`; its bytes, or -Code (12 when it is detached).
+   */
   pack(node: number): number
   /**
    * Writes up to `limit` of the items there are in [from, to) of an array as one array without holes, like `pack`;
@@ -184,20 +193,23 @@ export interface NativeStore {
    */
   packItems(node: number, from: number, to: number, limit: number): number
   /**
-   * As `apply`, for a SPLICE of an array, outside of a transaction: the items that it removes are held, and result[0] is
-   * the number of their list; 0 when they were of a LIST, which has few: then they are gone.
+   * As `apply`, for a SPLICE of an array, outside of a transaction: the items that it removes are held, and
+   * result[0] is the number of their list; 0 when they were of a LIST, which has few: then they are gone.
    */
   holdItems(size: number): number
   /**
-   * Writes some of the items of a list as one array without holes, like `pack`: those behind the first `taken`, at most
-   * `most` of them; their bytes, or -Code: 1 (FULL) when there is no memory for so many, 6 (TOO_LARGE) when the next one
-   * can never be read. `indexes` (room for 512): where each of them was among all; result[0]: how many, 0 at the end.
-   * The same ones again when `taken` has not changed; else it must have grown by as many as there were.
+   * Writes some of the items of a list as one array without holes, like `pack`: those behind the first
+   * `taken`, at most `most` of them; their bytes, or -Code: 1 (FULL) when there is no memory for so many, 6
+   * (TOO_LARGE) when the next one can never be read. `indexes` (room for 512): where each of them was among
+   * all; result[0]: how many, 0 at the end. The same ones again when `taken` has not changed; else it must
+   * have grown by as many as there were.
    */
   readHeld(list: number, taken: number, most: number, indexes: Float64Array): number
   /** What is left of the list is given back in steps. */
   dropHeld(list: number): number
-  /** Where `pack` puts values; replaced when it has to grow, and by a small one some time after that (result[3]). */
+  /**
+   * Where `pack` puts values; replaced when it has to grow, and by a small one some time after that (result[3]).
+   */
   readonly packBuffer: ArrayBuffer
   /**
    * As `NativeMap.apply`, for operations on nodes and ADOPT: code, nodeHigh, collection and valueBytes stand in the
@@ -210,8 +222,8 @@ export interface NativeStore {
   /** Ends the innermost scope and keeps what was done in it: 0, or -Code when none is open. */
   commit(): number
   /**
-   * Ends the innermost scope and takes back what was done in it; shapes and maps that it made stay, those that it dropped
-   * come back. 0, or -Code when none is open.
+   * Ends the innermost scope and takes back what was done in it; shapes and maps that it made stay, those
+   * that it dropped come back. 0, or -Code when none is open.
    */
   rollback(): number
 
@@ -223,7 +235,10 @@ export interface NativeStore {
   /** Some of the maps with ids >= `from`, ascending; none: there are no more. */
   maps(from: number): { id: number; name: string }[]
 
-  /** The id of the shape with these names in this order, defining it when new; or -Code (6, TOO_LARGE: there is none, use a dictionary). */
+  /**
+   * The id of the shape with these names in this order, defining it when new; or -Code (6, TOO_LARGE: there
+   * is none, use a dictionary).
+   */
   defineShape(names: string[]): number
   shapeNames(id: number): string[]
 

@@ -78,7 +78,9 @@ export class NativeEngine implements Engine<AnyMap> {
   readonly #maps = new Map<string, OpenedMap>()
   /** Of each open scope: the end of the tree's log when it began. */
   readonly #marks: (NativeTree['log']['end'] | undefined)[] = []
-  /** Those that were dropped in the open scopes, oldest first. `opened`: undefined when it had not been asked for. */
+  /**
+   * Those that were dropped in the open scopes, oldest first. `opened`: undefined when it had not been asked for.
+   */
   readonly #dropped: { name: string; opened: OpenedMap | undefined }[] = []
   /** How many of these there were when each scope began. */
   readonly #droppedBefore: number[] = []
@@ -161,8 +163,8 @@ export class NativeEngine implements Engine<AnyMap> {
     }
   }
 
-  // Where a call can fail for want of stack, what it was to be followed by does not happen. So nothing but assignments
-  // follows on a change of the store: here, and wherever an operation is applied.
+  // Where a call can fail for want of stack, what it was to be followed by does not happen. So nothing but
+  // assignments follows on a change of the store: here, and wherever an operation is applied.
 
   begin(): void {
     this.check()

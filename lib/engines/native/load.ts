@@ -9,8 +9,8 @@ import type { NativeBinding } from './binding.js'
 let binding: NativeBinding | undefined
 
 /**
- * Loads the addon: the one built here, or else a prebuilt one. Errors: `ERR_FORKSTORE_UNAVAILABLE`; `ERR_FORKSTORE_IO` where
- * descriptors or memory are short, which may be otherwise the next time.
+ * Loads the addon: the one built here, or else a prebuilt one. Errors: `ERR_FORKSTORE_UNAVAILABLE`;
+ * `ERR_FORKSTORE_IO` where descriptors or memory are short, which may be otherwise the next time.
  */
 export function loadBinding(): NativeBinding {
   if (binding !== undefined) return binding

@@ -34,8 +34,8 @@ export function arrayOf(items: Items): unknown[] {
 }
 
 /**
- * As Array.prototype.splice, with holes among the new items staying holes; in time for the items there are, and not for
- * the holes. REQUIRES: the array does not become longer than arrays can be.
+ * As Array.prototype.splice, with holes among the new items staying holes; in time for the items there are,
+ * and not for the holes. REQUIRES: the array does not become longer than arrays can be.
  */
 export function spliceItems(array: unknown[], start: number, deleteCount: number, items: Items): Items {
   const end = start + deleteCount
@@ -67,9 +67,9 @@ const STRIDE = 16
 const FEW = 256
 
 /**
- * Whether [start, end) has many more holes than items, so that to go over all names of the array is less work. Looks
- * at one index of 16, no further than it finds items, and a few more: where it says no, there are as many items as
- * holes, but for a constant factor.
+ * Whether [start, end) has many more holes than items, so that to go over all names of the array is less
+ * work. Looks at one index of 16, no further than it finds items, and a few more: where it says no, there are
+ * as many items as holes, but for a constant factor.
  */
 function isMostlyHoles(array: readonly unknown[], start: number, end: number): boolean {
   let balance = FEW
@@ -113,7 +113,9 @@ export function replaceItems(array: unknown[], items: readonly unknown[]): void 
   appendItems(array, items)
 }
 
-/** The items there are in [start, end), in order: in time for them, or where holes are many, for the array's names. */
+/**
+ * The items there are in [start, end), in order: in time for them, or where holes are many, for the array's names.
+ */
 export function presentItems(
   array: readonly unknown[],
   start: number,

@@ -195,8 +195,8 @@ class Copier {
 }
 
 /**
- * Copies a value of the store's own: nothing to check, no cycles, no getters. `copyObject` copies an object one level
- * deep.
+ * Copies a value of the store's own: nothing to check, no cycles, no getters. `copyObject` copies an object
+ * one level deep.
  */
 export function copyOut(root: unknown, copyObject: (object: Plain) => Plain = spread): unknown {
   if (typeof root !== 'object' || root === null) return root

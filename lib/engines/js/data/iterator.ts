@@ -4,8 +4,8 @@ import type { Entry, Walk } from './ordered-map.js'
 const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
 
 /**
- * Goes along with a walk, which settles what happens when entries come and go on the way. Like the iterators of Map it
- * has no `return`: a loop that was left can be taken up again.
+ * Goes along with a walk, which settles what happens when entries come and go on the way. Like the iterators
+ * of Map it has no `return`: a loop that was left can be taken up again.
  */
 export class CopyingIterator<T> {
   readonly #walk: Walk<Key, unknown>

@@ -11,7 +11,10 @@ export interface MapOwner extends TreeOwner, Scopes {
   readonly tally: Tally
 }
 
-/** What a map holds, and whether it is there: for the engine and the snapshot writer. An application has the map only. */
+/**
+ * What a map holds, and whether it is there: for the engine and the snapshot writer. An application has the
+ * map only.
+ */
 export class MapContents {
   /** Copies of the values. */
   stored: OrderedMap<Key, unknown>

@@ -17,10 +17,10 @@ interface Pending {
  * The members of the store's own objects, and what takes their changes back.
  *
  * A plain object cannot be told where a member belongs, so one that was deleted could be put back in its place only
- * by putting all behind it back, too. Hence within a transaction deletions are put off: the member stays where it is and
- * is noted as gone, and names that are new from then on wait in a map beside the object. At the end of the outermost
- * transaction each such object is made what it shows, in as many steps as there were changes. Everything that reads
- * objects of the store while a transaction may be open has to do it here.
+ * by putting all behind it back, too. Hence within a transaction deletions are put off: the member stays
+ * where it is and is noted as gone, and names that are new from then on wait in a map beside the object. At
+ * the end of the outermost transaction each such object is made what it shows, in as many steps as there were
+ * changes. Everything that reads objects of the store while a transaction may be open has to do it here.
  */
 export class Members {
   /** What was deleted, by object. */

@@ -1,6 +1,6 @@
 /**
- * An entry of an OrderedMap, in the ring of all entries. One that was removed has no `next`, and knows which entry was
- * before it when it went.
+ * An entry of an OrderedMap, in the ring of all entries. One that was removed has no `next`, and knows which
+ * entry was before it when it went.
  */
 export interface Entry<K, V> {
   readonly key: K
@@ -17,13 +17,13 @@ export interface Tally {
 }
 
 /**
- * A map in the order of insertion, as JavaScript's is, from which an entry can be taken and be put back where it was, at
- * the same cost as any other change. The entries are a ring; an entry that was removed keeps the way to the one before
- * it. That is all that putting it back needs, provided that everything done since is taken back first; and it
- * shows whoever stands on it the way to what comes next: back to the first entry that is there, and on to the first one
- * that came later. So a way through the map costs it nothing, and finds its place again after a removal, a clearing and
- * a rollback.
- * Rejected: JavaScript's own order, in which an entry comes back in its place only if all behind it are put behind it again.
+ * A map in the order of insertion, as JavaScript's is, from which an entry can be taken and be put back where
+ * it was, at the same cost as any other change. The entries are a ring; an entry that was removed keeps the
+ * way to the one before it. That is all that putting it back needs, provided that everything done since is
+ * taken back first; and it shows whoever stands on it the way to what comes next: back to the first entry
+ * that is there, and on to the first one that came later. So a way through the map costs it nothing, and
+ * finds its place again after a removal, a clearing and a rollback. Rejected: JavaScript's own order, in
+ * which an entry comes back in its place only if all behind it are put behind it again.
  */
 export class OrderedMap<K, V> {
   readonly #index = new Map<K, Entry<K, V>>()

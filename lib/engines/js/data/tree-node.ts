@@ -5,9 +5,9 @@ import type { Key } from '../../../base/types.js'
 import type { Plain } from './copy.js'
 
 /**
- * What both kinds of nodes have. The data are the store's own plain objects and arrays. A container lies in one place
- * as long as it is in the store at all, since assigning copies: so `owner` never changes, and a node is detached when
- * it or one of its owners was taken out.
+ * What both kinds of nodes have. The data are the store's own plain objects and arrays. A container lies in
+ * one place as long as it is in the store at all, since assigning copies: so `owner` never changes, and a
+ * node is detached when it or one of its owners was taken out.
  */
 export interface JsNode extends TreeNode {
   readonly data: Plain | unknown[]

@@ -46,8 +46,8 @@ export interface TreeOwner {
    */
   prepareChange(): void
   /**
-   * Puts an operation (log-file.ts) into the log; `isJson`: JSON can say it. Called before the change, which must then
-   * come. Errors: ERR_FORKSTORE_LOG_FAILED, ERR_FORKSTORE_TOO_LARGE.
+   * Puts an operation (log-file.ts) into the log; `isJson`: JSON can say it. Called before the change, which
+   * must then come. Errors: ERR_FORKSTORE_LOG_FAILED, ERR_FORKSTORE_TOO_LARGE.
    */
   record(operation: readonly unknown[], isJson: boolean): void
 }

@@ -8,8 +8,9 @@ export interface Scope {
 }
 
 /**
- * What takes back the writes of transactions: for each write, while a scope is open, a closure that restores what was
- * there, with its place in the order. Run newest first. That there is room on the stack for all of this its user sees to.
+ * What takes back the writes of transactions: for each write, while a scope is open, a closure that restores
+ * what was there, with its place in the order. Run newest first. That there is room on the stack for all of
+ * this its user sees to.
  */
 export class Undo {
   readonly #steps: (() => void)[] = []

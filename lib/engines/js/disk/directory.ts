@@ -118,10 +118,12 @@ function loadNewest(
       if (identity !== undefined && header.storeId !== identity) {
         throw new BadSnapshot('the file belongs to another store')
       }
-      // A missing one is no damage: a crash came before it was first written, or a backup is of the snapshots alone.
+      // A missing one is no damage: a crash came before it was first written, or a backup is of the snapshots
+      // alone.
       const identityRestored = identity === undefined && hasFile(path, IDENTITY)
       if (identity === undefined) {
-        // The snapshot's name may not be on disk yet, and the identity without a snapshot is taken for data that was removed.
+        // The snapshot's name may not be on disk yet, and the identity without a snapshot is taken for data
+        // that was removed.
         syncDirectory(path)
         writeIdentity(path, header.storeId)
       }
@@ -141,7 +143,8 @@ function loadNewest(
         maps,
         root,
         recovered: skipped.length > 0 || identityRestored ? recovered : undefined,
-        // An opening that set them aside may have come no further: what they prove of the log must not be forgotten.
+        // An opening that set them aside may have come no further: what they prove of the log must not be
+        // forgotten.
         damaged: new Set([...generations, ...setAside].filter((each) => each > generation)),
       }
     } catch (error) {
@@ -193,8 +196,8 @@ export function writeIdentity(path: string, storeId: string): void {
 }
 
 /**
- * Puts a durable temporary file in its place, durably. `assertOurs` throws where nobody would find it there. What fails
- * may leave the file under either name: the caller removes both.
+ * Puts a durable temporary file in its place, durably. `assertOurs` throws where nobody would find it there.
+ * What fails may leave the file under either name: the caller removes both.
  */
 export async function publish(
   path: string,
@@ -210,8 +213,8 @@ export async function publish(
 }
 
 /**
- * Renames snapshots that turned out unusable, so that they do not go when they are old. Where a log leads on from one of
- * them it is worth nothing without it.
+ * Renames snapshots that turned out unusable, so that they do not go when they are old. Where a log leads on
+ * from one of them it is worth nothing without it.
  */
 export function setAside(path: string, generations: Iterable<number>): void {
   for (const name of [...generations].map(snapshotName)) {
@@ -220,8 +223,8 @@ export function setAside(path: string, generations: Iterable<number>): void {
 }
 
 /**
- * Removes what is older than the newest `keep` usable generations; the oldest of those, 0 where the system does not say.
- * What cannot be removed stays: it costs space only, and the next snapshot tries again.
+ * Removes what is older than the newest `keep` usable generations; the oldest of those, 0 where the system
+ * does not say. What cannot be removed stays: it costs space only, and the next snapshot tries again.
  */
 export async function removeOld(
   path: string,

@@ -5,8 +5,9 @@ import { ForkstoreError } from '../../../base/errors.js'
 import { isSystemError } from '../../../base/system.js'
 
 /**
- * The calls of the system that change what is on disk, or bring it there. The engine makes none of them in another way,
- * but for its lock, so that tests can make each of them fail, and know what a power cut would leave.
+ * The calls of the system that change what is on disk, or bring it there. The engine makes none of them in
+ * another way, but for its lock, so that tests can make each of them fail, and know what a power cut would
+ * leave.
  */
 export const disk = {
   mkdirSync: (path: string): void => fs.mkdirSync(path),
@@ -46,7 +47,9 @@ export function nameAside(path: string, name: string): string {
   return aside
 }
 
-/** Makes a file of these bytes, and brings them to the disk; its name is not there before the directory is synced. */
+/**
+ * Makes a file of these bytes, and brings them to the disk; its name is not there before the directory is synced.
+ */
 export function fillDurably(file: number, chunks: Iterable<Buffer>): void {
   let position = 0
   for (const chunk of chunks) {
@@ -111,8 +114,8 @@ function notRegular(path: string, cause?: unknown): ForkstoreError {
 const SMALL_BYTES = 4096
 
 /**
- * The text of a file that is small (of another one only its beginning), and which file it is; undefined: there is none.
- * Errors: those of `openRegular`.
+ * The text of a file that is small (of another one only its beginning), and which file it is; undefined:
+ * there is none. Errors: those of `openRegular`.
  */
 export function readSmall(path: string): { text: string; stats: fs.BigIntStats } | undefined {
   let file: number

@@ -5,9 +5,9 @@ import { readChunks } from './disk.js'
 const MOST_BYTES = 3 * constants.MAX_STRING_LENGTH
 
 /**
- * The lines of a file, each with its "\n" (the last one may lack it), and where they begin. Of one that nobody has written,
- * with a zero byte or longer than a line can be, only the beginning is given, without "\n", and at once: a hole of a
- * sparse file takes no memory.
+ * The lines of a file, each with its "\n" (the last one may lack it), and where they begin. Of one that
+ * nobody has written, with a zero byte or longer than a line can be, only the beginning is given, without
+ * "\n", and at once: a hole of a sparse file takes no memory.
  */
 export function* readLines(path: string): Generator<{ offset: number; bytes: Buffer }, undefined> {
   let rest: Buffer[] = []

@@ -5,9 +5,15 @@ import { isSystemError } from '../../../base/system.js'
 /** What a lock says of who has taken it, and which directory it is for. */
 export interface Holder {
   pid: number
-  /** The system's number of the thread: a worker may end without its process, and without releasing; null: not known. */
+  /**
+   * The system's number of the thread: a worker may end without its process, and without releasing; null: not
+   * known.
+   */
   thread: number | null
-  /** Boot and clock tick of the start of that thread, so that its number's next owner is not taken for it; null: not known. */
+  /**
+   * Boot and clock tick of the start of that thread, so that its number's next owner is not taken for it;
+   * null: not known.
+   */
   started: string | null
   /** undefined, as all that follows: an earlier release wrote the lock. */
   machine?: string
@@ -80,7 +86,10 @@ export function isStale({ text, stats }: FoundLock, directory: BigIntStats): boo
   return silentMs > lockTimes.silentMs
 }
 
-/** Whether this process has taken the lock, in any of its threads. The number alone says little: each container has a process 1. */
+/**
+ * Whether this process has taken the lock, in any of its threads. The number alone says little: each
+ * container has a process 1.
+ */
 export function isThisProcess({ pid, machine: where, namespace, boot }: Holder): boolean {
   return pid === process.pid && where === machine() && namespace === ownNamespace() && boot === bootId()
 }

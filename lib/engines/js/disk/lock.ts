@@ -35,9 +35,10 @@ const LONG_NAME = `snapshot-${'0'.repeat(20)}.json.damaged.${'0'.repeat(10)}`
 const CLAIM = /^lock-[0-9a-f]{16}-\d+\.claim$/
 
 /**
- * One holder of a directory at a time. The system does not help: the lock is a file, and anybody can remove it, or the
- * directory. So the holder looks (`assertOurs`) after each sync, before it acknowledges anything, and before it publishes
- * anything. Whoever takes the lock reads the files after that: what was acknowledged before is there, and nothing is later.
+ * One holder of a directory at a time. The system does not help: the lock is a file, and anybody can remove
+ * it, or the directory. So the holder looks (`assertOurs`) after each sync, before it acknowledges anything,
+ * and before it publishes anything. Whoever takes the lock reads the files after that: what was acknowledged
+ * before is there, and nothing is later.
  */
 export class DirectoryLock {
   /** The directory itself, whatever becomes of links on the way to it. */
@@ -76,8 +77,8 @@ export class DirectoryLock {
   }
 
   /**
-   * Errors: ERR_FORKSTORE_IO where the directory or the lock in it is not ours any more: who comes next does not find what
-   * is written, or is there already.
+   * Errors: ERR_FORKSTORE_IO where the directory or the lock in it is not ours any more: who comes next does
+   * not find what is written, or is there already.
    */
   assertOurs(): void {
     const here = statSync(this.directory, { bigint: true, throwIfNoEntry: false })
@@ -152,8 +153,9 @@ export class DirectoryLock {
   }
 
   /**
-   * Removes the lock that is there, unless somebody holds the directory by it. For each such lock there is one name that
-   * whoever will remove it must make first: so it is removed once, and never one that has come in its place.
+   * Removes the lock that is there, unless somebody holds the directory by it. For each such lock there is
+   * one name that whoever will remove it must make first: so it is removed once, and never one that has come
+   * in its place.
    */
   #removeStale(path: string): void {
     const found = this.#look()
@@ -171,7 +173,9 @@ export class DirectoryLock {
     }
   }
 
-  /** Makes the name; undefined: somebody else has it. One that was left behind stays until somebody has the lock. */
+  /**
+   * Makes the name; undefined: somebody else has it. One that was left behind stays until somebody has the lock.
+   */
   #claim({ text, stats }: FoundLock): string | undefined {
     const which = createHash('sha256').update(`${stats.ino} ${stats.mtimeNs} ${text}`).digest('hex').slice(0, 16) // prettier-ignore
     for (let number = 0; ; number++) {

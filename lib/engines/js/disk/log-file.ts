@@ -3,8 +3,8 @@ import { ForkstoreError } from '../../../base/errors.js'
 import { BadTable, fromTagged, toTagged } from './tagged.js'
 
 /**
- * The log of the JS engine is text, one JSON value a line. `log-<generation>.json` holds what was written after that
- * snapshot was begun, up to the next file. Its lines:
+ * The log of the JS engine is text, one JSON value a line. `log-<generation>.json` holds what was written
+ * after that snapshot was begun, up to the next file. Its lines:
  *
  * ```
  * {"format":"forkstore-js-log","version":2,"storeId","generation","first","afterFailure","crc"}
@@ -22,16 +22,17 @@ import { BadTable, fromTagged, toTagged } from './tagged.js'
  * ["mark",12,"<crc>"]                    all up to 12 are on disk: the store was closed
  * ```
  *
- * The first CRC-32 of an end covers the lines of its batch, the second one `12,11,<first crc>`; that of a mark `12`;
- * that of the header its JSON with an empty "crc". A batch counts whole or not at all.
+ * The first CRC-32 of an end covers the lines of its batch, the second one `12,11,<first crc>`; that of a
+ * mark `12`; that of the header its JSON with an empty "crc". A batch counts whole or not at all.
  *
  * The snapshot that a store is loaded from says ("log") whether files follow it. They are read from the one of its
- * generation on, in order, each beginning with the batch after the last one of that before; but from the first one on
- * that says "afterFailure", they only count for a store that is loaded from that generation or a later one. Where no
- * whole batch follows, the log ends. What lies behind is damage if an end or a mark there, or the header of a later file,
- * says that something was on disk which is not there; else a torn tail, which is cut. Behind a snapshot that says that no
- * files follow it, files of older generations are void, and those of newer ones where they hold nothing; any other goes on
- * from a snapshot that is damaged or gone, and is damage.
+ * generation on, in order, each beginning with the batch after the last one of that before; but from the
+ * first one on that says "afterFailure", they only count for a store that is loaded from that generation or a
+ * later one. Where no whole batch follows, the log ends. What lies behind is damage if an end or a mark
+ * there, or the header of a later file, says that something was on disk which is not there; else a torn tail,
+ * which is cut. Behind a snapshot that says that no files follow it, files of older generations are void, and
+ * those of newer ones where they hold nothing; any other goes on from a snapshot that is damaged or gone, and
+ * is damage.
  */
 export const LOG_FORMAT = 'forkstore-js-log'
 /** Version 1 knew no "drop". */

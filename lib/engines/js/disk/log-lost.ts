@@ -6,10 +6,11 @@ import { BadLog, headerLine, logName, parseHeader, parseLine } from './log-file.
 import type { Damage } from './log-salvage.js'
 
 /**
- * Whether the log goes on from a state that the snapshot which was loaded does not lead to: that of a newer one, which is
- * damaged or gone. REQUIRES: that no file of a log belongs to the one that was loaded. A file of an older generation is
- * void, since the snapshot has its effect; and so is one that holds nothing: a newer snapshot was begun and never came,
- * or nothing was written after it. Any other may be all that is left of something that was acknowledged.
+ * Whether the log goes on from a state that the snapshot which was loaded does not lead to: that of a newer
+ * one, which is damaged or gone. REQUIRES: that no file of a log belongs to the one that was loaded. A file
+ * of an older generation is void, since the snapshot has its effect; and so is one that holds nothing: a
+ * newer snapshot was begun and never came, or nothing was written after it. Any other may be all that is left
+ * of something that was acknowledged.
  */
 export function findLostLog(
   path: string,

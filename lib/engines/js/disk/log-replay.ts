@@ -44,9 +44,9 @@ export interface LoadedWithLog {
 }
 
 /**
- * Reads what the directory holds: a snapshot, and applied to it what the log holds behind it. Changes no file of the
- * log, but for the copies of a salvage; sets damaged snapshots aside. REQUIRES: the lock of the directory. Errors: those
- * of `loadDirectory`, ERR_FORKSTORE_CORRUPT for damage, ERR_FORKSTORE_VERSION.
+ * Reads what the directory holds: a snapshot, and applied to it what the log holds behind it. Changes no file
+ * of the log, but for the copies of a salvage; sets damaged snapshots aside. REQUIRES: the lock of the
+ * directory. Errors: those of `loadDirectory`, ERR_FORKSTORE_CORRUPT for damage, ERR_FORKSTORE_VERSION.
  */
 export function loadWithLog(path: string, options: ReplayOptions): LoadedWithLog {
   const found = readAll(path, options)

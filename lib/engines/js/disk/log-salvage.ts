@@ -12,9 +12,9 @@ export interface Damage {
 }
 
 /**
- * Puts copies of the files from `firstUntaken` on aside, which are on disk when it returns: the files themselves are
- * removed afterwards. That is the damaged one, or one before it whose end was not taken. Errors: ERR_FORKSTORE_CORRUPT
- * where no salvage was asked for.
+ * Puts copies of the files from `firstUntaken` on aside, which are on disk when it returns: the files
+ * themselves are removed afterwards. That is the damaged one, or one before it whose end was not taken.
+ * Errors: ERR_FORKSTORE_CORRUPT where no salvage was asked for.
  */
 export function salvageOrRefuse(
   path: string,

@@ -4,9 +4,10 @@ import { disk, fillDurably, isNamed, readChunks, syncDirectory, writeFully } fro
 import { headerLine, logName, type LogHeader } from './log-file.js'
 
 /**
- * A file of the log that this opening of the store has made: none that it found is ever written to or synced. For after a
- * sync that failed the system may show, and for good, what never came to the disk, and a later sync of the same file
- * may say that all is well. For the same reason a file in which a call has failed is not to be used any more.
+ * A file of the log that this opening of the store has made: none that it found is ever written to or synced.
+ * For after a sync that failed the system may show, and for good, what never came to the disk, and a later
+ * sync of the same file may say that all is well. For the same reason a file in which a call has failed is
+ * not to be used any more.
  */
 export class LogWriter {
   readonly #path: string
@@ -45,8 +46,8 @@ export class LogWriter {
   }
 
   /**
-   * Puts a new file with the first `bytes` of an old one in its place; it is on disk then. `assertOurs` throws where the
-   * directory is somebody else's, whose file must stay.
+   * Puts a new file with the first `bytes` of an old one in its place; it is on disk then. `assertOurs`
+   * throws where the directory is somebody else's, whose file must stay.
    */
   static renew(path: string, generation: number, bytes: number, assertOurs: () => void): LogWriter {
     const name = join(path, logName(generation))
@@ -82,7 +83,9 @@ export class LogWriter {
     disk.fdatasyncSync(this.#beside)
   }
 
-  /** Errors: ERR_FORKSTORE_IO where nobody who looks for the file would find it: what it holds is as good as gone. */
+  /**
+   * Errors: ERR_FORKSTORE_IO where nobody who looks for the file would find it: what it holds is as good as gone.
+   */
   assertNamed(): void {
     if (isNamed(this.#path, this.#file)) return
     throw new ForkstoreError('ERR_FORKSTORE_IO', `${this.#path} has been removed`)

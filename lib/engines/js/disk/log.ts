@@ -32,12 +32,13 @@ const BOUNDS: LogBounds = {
 }
 
 /**
- * The log of the JS engine; its format is told in log-file.ts. A batch is handed to the system when its turn ends, and a
- * new file is begun at once, both on the event loop; syncs, one at a time, do not hold it up, unless so much waits
- * for the disk that a write must. Once a call has failed nothing more is written, until `cut` begins a new file.
+ * The log of the JS engine; its format is told in log-file.ts. A batch is handed to the system when its turn
+ * ends, and a new file is begun at once, both on the event loop; syncs, one at a time, do not hold it up,
+ * unless so much waits for the disk that a write must. Once a call has failed nothing more is written, until
+ * `cut` begins a new file.
  *
- * Invariants: a file is begun only when what the one before holds is on disk, unless its header says that it is not;
- * no batch counts as durable before an asynchronous sync that covers it, or such a beginning.
+ * Invariants: a file is begun only when what the one before holds is on disk, unless its header says that it
+ * is not; no batch counts as durable before an asynchronous sync that covers it, or such a beginning.
  */
 export class JsLog implements EngineLog {
   onProgress: () => void = () => undefined
@@ -75,8 +76,8 @@ export class JsLog implements EngineLog {
   #longestSyncMs = 0
 
   /**
-   * `sequence`: the last batch there was. `assertOurs` throws where what is written to the directory would not be found.
-   * Nothing is written before `resume` or `cut`.
+   * `sequence`: the last batch there was. `assertOurs` throws where what is written to the directory would
+   * not be found. Nothing is written before `resume` or `cut`.
    */
   constructor(
     path: string,
@@ -112,7 +113,9 @@ export class JsLog implements EngineLog {
     return this.#failure
   }
 
-  /** Goes on behind the first `bytes` of a file, in one that takes its place. What it held is on disk afterwards. */
+  /**
+   * Goes on behind the first `bytes` of a file, in one that takes its place. What it held is on disk afterwards.
+   */
   resume(generation: number, bytes: number): void {
     this.#file = LogWriter.renew(this.#path, generation, bytes, this.#assertOurs)
     this.#assertFindable()
@@ -120,8 +123,8 @@ export class JsLog implements EngineLog {
   }
 
   /**
-   * Adds a line of an operation to the batch. Called before the change. `mayBeTakenBack`: a transaction is open, whose
-   * lines must all stay here. Errors: ERR_FORKSTORE_LOG_FAILED.
+   * Adds a line of an operation to the batch. Called before the change. `mayBeTakenBack`: a transaction is
+   * open, whose lines must all stay here. Errors: ERR_FORKSTORE_LOG_FAILED.
    */
   record(line: string, mayBeTakenBack: boolean): void {
     if (this.refusesWrites) {
@@ -160,8 +163,9 @@ export class JsLog implements EngineLog {
   }
 
   /**
-   * Resolves between turns, when no sync is under way; none begins from then on. `cut` must follow at once: its own sync
-   * of the file would otherwise come beside the other one, and an error of the disk is told to one of them only.
+   * Resolves between turns, when no sync is under way; none begins from then on. `cut` must follow at once:
+   * its own sync of the file would otherwise come beside the other one, and an error of the disk is told to
+   * one of them only.
    */
   async awaitQuiet(): Promise<void> {
     // What is on disk by then `cut` need not wait for.
@@ -173,9 +177,9 @@ export class JsLog implements EngineLog {
   }
 
   /**
-   * What follows belongs to a new file, based on the snapshot of `generation`, which must be begun before anything else
-   * is written to the store. All that came before, and the new file, are on disk when it returns; but not what came
-   * before a failure. REQUIRES: awaitQuiet. Errors: ERR_FORKSTORE_LOG_FAILED.
+   * What follows belongs to a new file, based on the snapshot of `generation`, which must be begun before
+   * anything else is written to the store. All that came before, and the new file, are on disk when it
+   * returns; but not what came before a failure. REQUIRES: awaitQuiet. Errors: ERR_FORKSTORE_LOG_FAILED.
    */
   cut(generation: number): void {
     this.#isCutNear = false
@@ -303,7 +307,9 @@ export class JsLog implements EngineLog {
     }, SYNC_INTERVAL_MS).unref()
   }
 
-  /** Hands bytes to the system. After a failure they are dropped: the snapshot that heals the log has their effect. */
+  /**
+   * Hands bytes to the system. After a failure they are dropped: the snapshot that heals the log has their effect.
+   */
   #append(chunks: Buffer[]): void {
     if (!this.#isWriting) return
     try {
@@ -319,7 +325,9 @@ export class JsLog implements EngineLog {
     if (this.#unsyncedBytes > this.#bounds.syncBytes) this.#kick()
   }
 
-  /** It only waits: what it has brought to the disk counts when an asynchronous sync, maybe one under way, says so. */
+  /**
+   * It only waits: what it has brought to the disk counts when an asynchronous sync, maybe one under way, says so.
+   */
   #waitForDisk(): void {
     this.#stalls++
     this.#datasyncSync()

@@ -3,8 +3,9 @@ import { dirname } from 'node:path'
 import { isSystemError } from '../../../base/system.js'
 
 /**
- * What to add to the message of an error of the system: whose the file is, or the directory that it is in, who this is,
- * and what to do. Empty unless permission was refused, and the file is another user's. `store`: its path.
+ * What to add to the message of an error of the system: whose the file is, or the directory that it is in,
+ * who this is, and what to do. Empty unless permission was refused, and the file is another user's. `store`:
+ * its path.
  */
 export function otherOwner(store: string, error: NodeJS.ErrnoException): string {
   if (!isSystemError(error, 'EACCES') && !isSystemError(error, 'EPERM')) return ''

@@ -24,8 +24,8 @@ const KINDS = new Set<unknown>([
 ])
 
 /**
- * Applies an operation that a log holds (log-file.ts). Throws BadLog for one that no engine has recorded; for one that is
- * of a kind not known here, which a later version knows, with `isVersion`.
+ * Applies an operation that a log holds (log-file.ts). Throws BadLog for one that no engine has recorded; for
+ * one that is of a kind not known here, which a later version knows, with `isVersion`.
  */
 export function replayOperation(target: ReplayTarget, operation: readonly unknown[], isJson: boolean): void {
   const [kind] = operation

@@ -17,8 +17,8 @@ import { BadTable, fromTagged, joinParts, taggedParts, toTagged, type Tagged } f
  * ["tree",part, ...]                       parts of the nodes of the live tree, as tagged.ts has them
  * ```
  *
- * The lines of the tree come last; version 1 has none. `log`: whether the log of log-file.ts follows; false where it
- * is missing. The digest covers the whole file, itself read as 64 zeros.
+ * The lines of the tree come last; version 1 has none. `log`: whether the log of log-file.ts follows; false
+ * where it is missing. The digest covers the whole file, itself read as 64 zeros.
  */
 export const FORMAT = 'forkstore-js'
 export const VERSION = 2

@@ -35,8 +35,8 @@ export function toTagged(root: unknown): Tagged {
 }
 
 /**
- * The nodes of the table of a container that may be large, in parts: what follows the first part of a node begins with
- * "+" in place of its kind. Node 0 is the container itself.
+ * The nodes of the table of a container that may be large, in parts: what follows the first part of a node
+ * begins with "+" in place of its kind. Node 0 is the container itself.
  */
 export function* taggedParts(root: object): Generator<unknown[], undefined> {
   const containers = [root]

@@ -1,4 +1,7 @@
-/** Bigints as bytes; docs/format.md, sections 1 and 2. By way of hexadecimal digits, which V8 makes and reads in linear time. */
+/**
+ * Bigints as bytes; docs/format.md, sections 1 and 2. By way of hexadecimal digits, which V8 makes and reads
+ * in linear time.
+ */
 
 import type { OperationBuffer } from './operation-buffer.js'
 

@@ -57,7 +57,9 @@ export class Decoder {
     this.#result = store.result
   }
 
-  /** A window that holds the rest of the block of the byte at this arena offset; its `base` is of its first byte. */
+  /**
+   * A window that holds the rest of the block of the byte at this arena offset; its `base` is of its first byte.
+   */
   window(offset: number): Window {
     if ((this.#result[REACH] as number) > this.#shown) this.#lengthen()
     return this.#windows[Math.floor(offset / WINDOW_BYTES)] ?? this.#open(offset)

@@ -164,7 +164,9 @@ export class Encoder extends ValueWriter {
     return WRITTEN
   }
 
-  /** Defines the shapes that the value needs, now that nothing in it can be refused; false when the table is full. */
+  /**
+   * Defines the shapes that the value needs, now that nothing in it can be refused; false when the table is full.
+   */
   #defineShapes(): boolean {
     const { shapes, words } = this.operation
     let isFull = false

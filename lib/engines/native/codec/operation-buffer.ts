@@ -28,7 +28,9 @@ export class OperationBuffer {
     this.#view(store.operationBuffer)
   }
 
-  /** Makes room for a value in bytes [0, end); what has been written stays. The views are new objects afterwards. */
+  /**
+   * Makes room for a value in bytes [0, end); what has been written stays. The views are new objects afterwards.
+   */
   reserve(end: number): void {
     if (end <= this.capacity) return
     // The value may begin 8 bytes behind the head: an INCREMENT's does.

@@ -10,11 +10,13 @@ const TOO_LARGE_CODE = 6
 /** Bounds the memory of the tree, whatever key sequences users make up; it begins anew when it is full. */
 const MAX_NODES = 65_536
 /**
- * While there are fewer shapes, a list of names gets one at first sight; after that only at its second, so that objects
- * that are really dictionaries, each of its own kind, do not use up the shapes.
+ * While there are fewer shapes, a list of names gets one at first sight; after that only at its second, so
+ * that objects that are really dictionaries, each of its own kind, do not use up the shapes.
  */
 export const SHAPES_AT_FIRST_SIGHT = 1024
-/** How many lists that were seen once are remembered: by their hashes, and the place of one may be taken by another. */
+/**
+ * How many lists that were seen once are remembered: by their hashes, and the place of one may be taken by another.
+ */
 const SEEN_ONCE = 32_768
 
 /** Instead of a shape: such objects are stored as dictionaries. */

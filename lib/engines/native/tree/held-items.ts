@@ -25,8 +25,9 @@ export class HeldList {
 }
 
 /**
- * What `splice` has removed and the store holds (native/data/tree/held_items.h), until it is looked at, nobody has it any
- * more, or it has been read in idle steps: so that neither the memory that it takes, nor what waits for it, lasts long.
+ * What `splice` has removed and the store holds (native/data/tree/held_items.h), until it is looked at,
+ * nobody has it any more, or it has been read in idle steps: so that neither the memory that it takes, nor
+ * what waits for it, lasts long.
  */
 export class HeldItems {
   readonly #store: NativeStore
@@ -49,8 +50,8 @@ export class HeldItems {
   }
 
   /**
-   * A list for so many items that are about to leave, and what stands for them. Whatever may fail is done here: when they
-   * have left, all that follows is to set `number`.
+   * A list for so many items that are about to leave, and what stands for them. Whatever may fail is done
+   * here: when they have left, all that follows is to set `number`.
    */
   begin(length: number): { list: HeldList; view: unknown[] } {
     const list = new HeldList()

@@ -8,9 +8,9 @@ import type { Window } from '../codec/window.js'
 import { Site } from '../codec/writers.js'
 
 /**
- * What is known of a node beside its number: where its block was found, and in which epoch of the tree's layout. The
- * first word of a block says the kind; docs/format.md, section 4, "Nodes". Millions of these are made, so
- * there is no field that would be a box: no number but small ones, where the arena has windows.
+ * What is known of a node beside its number: where its block was found, and in which epoch of the tree's
+ * layout. The first word of a block says the kind; docs/format.md, section 4, "Nodes". Millions of these are
+ * made, so there is no field that would be a box: no number but small ones, where the arena has windows.
  */
 export interface NativeNode {
   /** Never used again for another node. */

@@ -43,7 +43,10 @@ export class Places {
     this.#result = store.result
   }
 
-  /** Makes sure that what is known of the node's place is right. Throws when the store is closed or the node detached. */
+  /**
+   * Makes sure that what is known of the node's place is right. Throws when the store is closed or the node
+   * detached.
+   */
   locate(node: NativeNode & TreeNode): void {
     if (node.epoch !== this.#epoch || this.#result[1] !== this.#version) this.#relocate(node)
   }
@@ -68,7 +71,9 @@ export class Places {
     return node.window === undefined ? 0 : node.at
   }
 
-  /** The view of a node: the one that is there, or a new one. `block`: where the node is, when that is known, or 0. */
+  /**
+   * The view of a node: the one that is there, or a new one. `block`: where the node is, when that is known, or 0.
+   */
   child(id: number, tree: TreeEngine, parent: Place, step: Key, block: number): object {
     const known = this.#nodes.get(id)
     if (known !== undefined) return known.view

@@ -43,7 +43,9 @@ abstract class BatchScan<Node extends NativeArray | NativeObject> implements Sca
     tree.places.locate(node)
   }
 
-  /** Fills `batch` with the places from the next one on; how many. REQUIRES: at + 1 === count or something changed. */
+  /**
+   * Fills `batch` with the places from the next one on; how many. REQUIRES: at + 1 === count or something changed.
+   */
   protected abstract refill(): number
 
   abstract next(): boolean

@@ -59,8 +59,9 @@ export class NativeTree implements TreeEngine {
   readonly log = new MemberLog<number>()
   readonly held: HeldItems
   /**
-   * Counts of changes by the number of the node, so that whoever looks at a node hears of them through whichever view
-   * they were made. Nodes whose numbers are alike in the last bits share one: then something is read again for nothing.
+   * Counts of changes by the number of the node, so that whoever looks at a node hears of them through
+   * whichever view they were made. Nodes whose numbers are alike in the last bits share one: then something
+   * is read again for nothing.
    */
   readonly #writes = new Float64Array(WRITE_MASK + 1)
   readonly #engine: EngineState
@@ -393,7 +394,10 @@ export class NativeTree implements TreeEngine {
     words[(HEAD_BYTES >> 2) + 1] = high
   }
 
-  /** Applies the operation whose value ends at `end`; whether it changed something. `held`: for what a SPLICE removes. */
+  /**
+   * Applies the operation whose value ends at `end`; whether it changed something. `held`: for what a SPLICE
+   * removes.
+   */
   #apply(code: number, node: NativeNode & TreeNode, end: number, name?: string, held?: HeldList): boolean {
     const operation = this.#operation
     operation.nodeHead(code, node.id, end - HEAD_BYTES)
