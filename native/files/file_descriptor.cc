@@ -47,13 +47,25 @@ bool FindData(int fd, uint64_t from, uint64_t* begin, uint64_t* end) {
   return true;
 }
 
+namespace {
+
+bool IsSame(const struct statx& a, const struct statx& b) {
+  return a.stx_ino == b.stx_ino && a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor;
+}
+
+}  // namespace
+
 int FindAgain(int directory_fd, const char* name, int fd) {
   struct statx named, is;
   if (statx(directory_fd, name, AT_SYMLINK_NOFOLLOW, STATX_INO, &named) != 0) return errno;
   if (statx(fd, "", AT_EMPTY_PATH, STATX_INO, &is) != 0) return errno;
-  const bool same = named.stx_ino == is.stx_ino && named.stx_dev_major == is.stx_dev_major &&
-                    named.stx_dev_minor == is.stx_dev_minor;
-  return same ? 0 : ENOENT;
+  return IsSame(named, is) ? 0 : ENOENT;
+}
+
+bool IsSameFile(int fd, int other) {
+  struct statx a, b;
+  return statx(fd, "", AT_EMPTY_PATH, STATX_INO, &a) == 0 &&
+         statx(other, "", AT_EMPTY_PATH, STATX_INO, &b) == 0 && IsSame(a, b);
 }
 
 bool IsRemoved(int directory_fd) {

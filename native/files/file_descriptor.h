@@ -39,6 +39,8 @@ bool FindData(int fd, uint64_t from, uint64_t* begin, uint64_t* end);
 // Whether `name` in the directory is the very file that `fd` is. 0; ENOENT: it is gone, or another; or an
 // errno.
 int FindAgain(int directory_fd, const char* name, int fd);
+// Whether both are open on one file. False also where either is not open.
+bool IsSameFile(int fd, int other);
 // The directory has been removed: nothing that is written into it will ever be found.
 bool IsRemoved(int directory_fd);
 // fsync(); false and errno on failure. Only EINTR is retried: after any other failure the kernel may have

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -47,15 +46,12 @@ int LockAtOnce(int fd) {
 // Whether this process has the file open besides `fd`. The number of a process alone says little: two
 // containers that share a directory may both be process 1.
 bool IsOpenHere(int fd) {
-  struct stat wanted;
-  DIR* const open_files = fstat(fd, &wanted) == 0 ? opendir("/proc/self/fd") : nullptr;
+  DIR* const open_files = opendir("/proc/self/fd");
   if (open_files == nullptr) return false;
   bool found = false;
   while (const dirent* const entry = readdir(open_files)) {
     const int other = atoi(entry->d_name);
-    struct stat is;
-    if (entry->d_name[0] == '.' || other == fd || fstat(other, &is) != 0) continue;
-    if (is.st_dev == wanted.st_dev && is.st_ino == wanted.st_ino) found = true;
+    if (entry->d_name[0] != '.' && other != fd && IsSameFile(fd, other)) found = true;
   }
   closedir(open_files);
   return found;
