@@ -22,9 +22,9 @@ export const measure: Measure = ({ contender, entries = 0 }, options) =>
   withFolder(options.directory, async () => {
     const store =
       contender === 'tree' ? await open<{ list: number[] }>({ engine: options.engine }) : undefined
-    const holder: { list: number[] } = store?.root ?? { list: [] }
+    const holder: { list?: number[] } = store?.root ?? {}
     holder.list = []
-    const { list } = holder
+    const list = holder.list
 
     const metrics: Metrics = {}
     // While it grows from nothing; the first of them also warm up.

@@ -91,7 +91,7 @@ function fillTree(store: Store<Root>): (i: number) => void {
 
 /** The smallest write: nothing hides what a transaction adds to it. */
 function writeTree(store: Store<Root>): (i: number, step: number) => void {
-  const { root } = store
+  const root = store.root as Root // filled by now
   return (i, step) => {
     root.users[emailOf(i)]!.visits = step
   }

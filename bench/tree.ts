@@ -94,7 +94,7 @@ async function openUsers(contender: string, engine: Engine): Promise<Users> {
       },
     }
   }
-  const { root } = store
+  const root = store.root as { users: Record<string, User> }
   root.users = {}
   return {
     ...shared,
