@@ -178,4 +178,10 @@ uint32_t Crc32cPortable(const void* data, size_t bytes, uint32_t crc) {
   return ~UpdateWithTables(~crc, static_cast<const uint8_t*>(data), bytes);
 }
 
+uint32_t Crc32cZeros(uint64_t bytes, uint32_t crc) {
+  static constexpr uint8_t kZeros[4096] = {};
+  for (; bytes > sizeof(kZeros); bytes -= sizeof(kZeros)) crc = Crc32c(kZeros, sizeof(kZeros), crc);
+  return Crc32c(kZeros, bytes, crc);
+}
+
 }  // namespace forkstore

@@ -70,4 +70,12 @@ TEST(Crc32c, PiecesGiveTheChecksumOfTheWhole) {
 }
 
 }  // namespace
+TEST(Crc32c, OfZerosIsThatOfZerosInMemory) {
+  const std::vector<uint8_t> zeros(20'000);
+  for (const uint64_t bytes : {0, 1, 4095, 4096, 4097, 8192, 20'000}) {
+    EXPECT_EQ(Crc32cZeros(bytes), Crc32c(zeros.data(), bytes)) << bytes;
+    EXPECT_EQ(Crc32cZeros(bytes, 0x12345678), Crc32c(zeros.data(), bytes, 0x12345678)) << bytes;
+  }
+}
+
 }  // namespace forkstore

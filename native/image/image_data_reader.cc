@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/crc32c.h"
 #include "base/thread.h"
@@ -33,6 +34,12 @@ class UnitRuns {
   uint64_t next_ = 0;
 };
 
+// A part of the data section that is a hole of the file: 0, and not in memory.
+struct Hole {
+  uint64_t begin = ~uint64_t{0};
+  uint64_t end = ~uint64_t{0};
+};
+
 // How far the reading thread has come, and whether it should go on. (Not std::condition_variable, whose
 // waiting needs a newer libstdc++ than the library promises to run with.)
 class Progress {
@@ -51,6 +58,12 @@ class Progress {
     pthread_mutex_unlock(&mutex_);
     return go_on;
   }
+  // Before the units that it is in; in ascending order.
+  void AddHole(const Hole& hole) {
+    pthread_mutex_lock(&mutex_);
+    holes_.push_back(hole);
+    pthread_mutex_unlock(&mutex_);
+  }
   void Fail(Status status) {
     pthread_mutex_lock(&mutex_);
     failure_ = std::move(status);
@@ -66,6 +79,14 @@ class Progress {
     pthread_mutex_unlock(&mutex_);
     return status;
   }
+  // The first hole, in units that were waited for, that ends behind `position`. REQUIRES: rising positions.
+  Hole HoleFrom(uint64_t position) {
+    pthread_mutex_lock(&mutex_);
+    while (next_hole_ < holes_.size() && holes_[next_hole_].end <= position) ++next_hole_;
+    const Hole hole = next_hole_ < holes_.size() ? holes_[next_hole_] : Hole{};
+    pthread_mutex_unlock(&mutex_);
+    return hole;
+  }
   void Stop() {
     pthread_mutex_lock(&mutex_);
     stopped_ = true;
@@ -78,12 +99,17 @@ class Progress {
   uint64_t units_ = 0;
   bool stopped_ = false;
   Status failure_;
+  std::vector<Hole> holes_;
+  size_t next_hole_ = 0;
 };
 
 struct Reader {
   const ImageData& data;
   Progress progress;
   uint64_t touched;
+  // The last data that was looked for.
+  uint64_t data_begin = 0;
+  uint64_t data_end = 0;
 
   void Run() {
     UnitRuns runs(data);
@@ -91,22 +117,63 @@ struct Reader {
     uint64_t first;
     while (const uint64_t count = runs.Next(kMaxReadUnits, &first)) {
       const uint64_t bytes = count * kUnitBytes;
-      // Straight to base(), past Arena::Write: pages that equal the newest image are clean, and marking
-      // them would make the next incremental save write them all.
-      uint64_t read;
-      const uint64_t start = first * kUnitBytes;
-      Status status = data.file->ReadFresh(position, data.arena->base() + start, bytes, &read);
-      if (!status.ok()) return progress.Fail(std::move(status));
-      if (read < bytes) touched = std::min(touched, (start + read) / kUnitBytes * kUnitBytes);
+      if (Status status = ReadRun(position, first * kUnitBytes, bytes); !status.ok()) {
+        return progress.Fail(std::move(status));
+      }
       position += bytes;
       if (!progress.Advance(count)) return;
     }
   }
+
+  // What is in no hole, into memory that is 0 and has not been touched: so a file takes memory by the blocks
+  // that it has, whatever its length. Straight to base(), past Arena::Write: pages that equal the newest
+  // image are clean, and marking them would make the next incremental save write them all.
+  Status ReadRun(uint64_t position, uint64_t offset, uint64_t bytes) {
+    for (uint64_t done = 0; done < bytes;) {
+      const uint64_t from = position + done;
+      if (from >= data_end) {
+        data.file->NextData(from, &data_begin, &data_end);
+        if (data_begin >= data_end) data_begin = data_end = ~uint64_t{0};
+      }
+      if (from < data_begin) {
+        const uint64_t hole = std::min(data_begin - from, bytes - done);
+        touched = std::min(touched, (offset + done) / kUnitBytes * kUnitBytes);
+        progress.AddHole({from - data.position, from - data.position + hole});
+        done += hole;
+        continue;
+      }
+      const uint64_t there = std::min(data_end - from, bytes - done);
+      Status status = data.file->ReadAt(from, data.arena->base() + offset + done, there);
+      if (!status.ok()) return status;
+      done += there;
+    }
+    return Status::Ok();
+  }
 };
+
+// Of bytes [position, position + bytes) of the data section, which are at `memory`. Holes are not looked at:
+// where the kernel has no page of zeros to share, reading them would take memory.
+uint32_t CheckedBytes(const uint8_t* memory, uint64_t position, uint64_t bytes, Progress* progress,
+                      uint32_t crc) {
+  const uint64_t end = position + bytes;
+  while (position < end) {
+    const Hole hole = progress->HoleFrom(position);
+    const uint64_t data = std::min(std::max(hole.begin, position), end) - position;
+    crc = Crc32c(memory, data, crc);
+    memory += data;
+    position += data;
+    const uint64_t zeros = position < end ? std::min(hole.end, end) - position : 0;
+    crc = Crc32cZeros(zeros, crc);
+    memory += zeros;
+    position += zeros;
+  }
+  return crc;
+}
 
 Status CheckData(const ImageData& data, Progress* progress) {
   UnitRuns runs(data);
   const uint64_t chunks = RoundUp(data.data_units, kUnitsPerChunk) / kUnitsPerChunk;
+  uint64_t position = 0;
   for (uint64_t chunk = 0; chunk < chunks; ++chunk) {
     const uint64_t end = std::min((chunk + 1) * kUnitsPerChunk, data.data_units);
     if (Status status = progress->WaitFor(end); !status.ok()) return status;
@@ -114,7 +181,9 @@ Status CheckData(const ImageData& data, Progress* progress) {
     for (uint64_t left = end - chunk * kUnitsPerChunk; left > 0;) {
       uint64_t first;
       const uint64_t count = runs.Next(left, &first);
-      crc = Crc32c(data.arena->base() + first * kUnitBytes, count * kUnitBytes, crc);
+      const uint64_t bytes = count * kUnitBytes;
+      crc = CheckedBytes(data.arena->base() + first * kUnitBytes, position, bytes, progress, crc);
+      position += bytes;
       left -= count;
     }
     if (crc != data.checksums[chunk]) {

@@ -38,39 +38,14 @@ class DiskImageFile : public ImageFile {
     return Status::Ok();
   }
 
-  Status ReadFresh(uint64_t position, void* out, uint64_t bytes, uint64_t* touched) override {
-    *touched = bytes;
-    for (uint64_t done = 0; done < bytes;) {
-      const uint64_t from = position + done;
-      if (from < looked_from_ || from >= data_end_) LookForData(from);
-      if (from < data_begin_) {
-        *touched = std::min(*touched, done);
-        done += std::min(data_begin_ - from, bytes - done);
-        continue;
-      }
-      const uint64_t data = std::min(data_end_ - from, bytes - done);
-      Status status = ReadAt(from, static_cast<uint8_t*>(out) + done, data);
-      if (!status.ok()) return status;
-      done += data;
-    }
-    return Status::Ok();
+  void NextData(uint64_t from, uint64_t* begin, uint64_t* end) override {
+    if (!FindData(fd_.get(), from, begin, end)) return ImageFile::NextData(from, begin, end);
+    if (*begin == *end) *begin = *end = size_;
+    *begin = *begin / kImageBlockBytes * kImageBlockBytes;
+    *end = RoundUp(*end, kImageBlockBytes);
   }
 
  private:
-  // Sets [data_begin_, data_end_) to the first data from `from` on, or to what follows the end. REQUIRES: a
-  // multiple of 4096 within the file.
-  void LookForData(uint64_t from) {
-    looked_from_ = from;
-    if (!FindData(fd_.get(), from, &data_begin_, &data_end_)) {
-      data_begin_ = from;
-      data_end_ = size_;
-    } else if (data_begin_ == data_end_) {
-      data_begin_ = data_end_ = size_ + kImageBlockBytes;
-    }
-    data_begin_ = data_begin_ / kImageBlockBytes * kImageBlockBytes;
-    data_end_ = RoundUp(data_end_, kImageBlockBytes);
-  }
-
   // True once: some file systems take O_DIRECT at open() and refuse it at the first read.
   bool StopDirect() {
     const int flags = fcntl(fd_.get(), F_GETFL);
@@ -83,10 +58,6 @@ class DiskImageFile : public ImageFile {
   FileDescriptor fd_;
   uint64_t size_;
   std::string name_;
-  // Between the first two is a hole, between the last two is data.
-  uint64_t looked_from_ = 0;
-  uint64_t data_begin_ = 0;
-  uint64_t data_end_ = 0;
 };
 
 class MemoryImageFile : public ImageFile {

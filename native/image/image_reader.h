@@ -20,12 +20,11 @@ class ImageFile {
   // Reads exactly `bytes` at `position`; offsets, lengths and `out` are multiples of 4096 (the format
   // allows it: every section is). Errors: kIo; kCorrupt at an early end.
   virtual Status ReadAt(uint64_t position, void* out, uint64_t bytes) = 0;
-  // The same into memory that is 0 and has not been touched, which it stays where the file has holes: a file
-  // takes memory by the blocks that it has, whatever its length. *touched: how much of it there is up to the
-  // first hole.
-  virtual Status ReadFresh(uint64_t position, void* out, uint64_t bytes, uint64_t* touched) {
-    *touched = bytes;
-    return ReadAt(position, out, bytes);
+  // The next bytes from `from` on that lie in no hole: [*begin, *end), multiples of 4096; both are the size
+  // where there are none. Holes read as 0. `from`: a multiple of 4096.
+  virtual void NextData(uint64_t from, uint64_t* begin, uint64_t* end) {
+    *begin = from;
+    *end = size();
   }
 
   // `name` in the directory. Errors: kIo (a symbolic link, too: ELOOP); kCorrupt when it is not a regular

@@ -73,9 +73,12 @@ int LogSegmentReader::ReadData(uint64_t begin, uint64_t bytes) {
   uint64_t data;
   uint64_t end = begin;
   for (;;) {
+    const uint64_t from = end;
     if (const int error = file_->NextData(end, &data, &end); error != 0) return error;
     data = std::min(data, begin + bytes);
     end = std::min(end, begin + bytes);
+    if (data >= end) data = begin + bytes;
+    if (data > from) holes_.push_back({from, data});
     if (data >= end) break;
     if (const int error = ReadAll(data, end - data, buffer_.get() + (data - begin)); error != 0) return error;
   }
@@ -90,6 +93,7 @@ Status LogSegmentReader::Window(uint64_t offset, uint64_t bytes, const uint8_t**
     const uint64_t begin = offset / 8 * 8;
     const uint64_t wanted = std::min(std::max(offset - begin + bytes, kReadBytes), size_ - begin);
     window_bytes_ = 0;
+    holes_.clear();
     if (wanted > capacity_ || wanted > kReadBytes) {
       // Not new: it would end the process when a hostile length asks for more than there is. And zeros, so
       // that what is a hole in the file need not be read: so long a window takes memory by what there is.
@@ -106,6 +110,32 @@ Status LogSegmentReader::Window(uint64_t offset, uint64_t bytes, const uint8_t**
   }
   *at = buffer_.get() + (offset - window_begin_);
   return Status::Ok();
+}
+
+uint32_t LogSegmentReader::RecordCrc(const LogRecordHeader& header, uint64_t offset,
+                                     uint64_t header_bytes) const {
+  uint64_t at = offset + header_bytes;
+  const uint8_t* payload = buffer_.get() + (at - window_begin_);
+  if (holes_.empty()) return LogRecordCrc(header, payload, header_bytes);
+  LogRecordHeader head = header;
+  head.crc = 0;
+  uint32_t crc = Crc32c(&head, header_bytes);
+  const uint64_t end = at + header.length;
+  for (const Hole& hole : holes_) {
+    const uint64_t begin = std::clamp(hole.begin, at, end);
+    crc = Crc32c(payload, begin - at, crc);
+    const uint64_t behind = std::clamp(hole.end, begin, end);
+    crc = Crc32cZeros(behind - begin, crc);
+    payload += behind - at;
+    at = behind;
+  }
+  return Crc32c(payload, end - at, crc);
+}
+
+void LogSegmentReader::DropLargeWindow() {
+  if (capacity_ <= kReadBytes) return;
+  buffer_.reset();
+  capacity_ = window_bytes_ = 0;
 }
 
 Status LogSegmentReader::ReadHeader(uint64_t segment, const StoreId& store_id) {
@@ -130,7 +160,7 @@ Status LogSegmentReader::Read(uint64_t offset, LogRecord* record, Find* find) {
   if (header.identity != header_.identity) return Status::Ok();
   const uint64_t bytes = header_bytes + header.length;
   if (Status status = Window(offset, bytes, &at); !status.ok()) return status;
-  if (at == nullptr || LogRecordCrc(header, at + header_bytes, header_bytes) != header.crc) {
+  if (at == nullptr || RecordCrc(header, offset, header_bytes) != header.crc) {
     return Status::Ok();
   }
   *record = {header, at + header_bytes, offset, offset + bytes};
@@ -142,6 +172,7 @@ Status LogSegmentReader::Read(uint64_t offset, LogRecord* record, Find* find) {
 Status LogSegmentReader::FindWitness(uint64_t offset, uint64_t missing, bool any_identity, bool* found,
                                      uint64_t* where) {
   *found = false;
+  DropLargeWindow();
   // A file full of what looks like records must not cost its length squared. No writer leaves such a file, so
   // it is called damaged.
   uint64_t budget = 4 * size_ + kReadBytes;
@@ -165,8 +196,9 @@ Status LogSegmentReader::FindWitness(uint64_t offset, uint64_t missing, bool any
       if (*found) return Status::Ok();
       budget -= bytes;
       if (Status status = Window(offset, bytes, &at); !status.ok()) return status;
-      *found = LogRecordCrc(header, at + header_bytes, header_bytes) == header.crc;
+      *found = RecordCrc(header, offset, header_bytes) == header.crc;
       if (*found) return Status::Ok();
+      DropLargeWindow();
     }
   }
   return Status::Ok();
@@ -174,6 +206,7 @@ Status LogSegmentReader::FindWitness(uint64_t offset, uint64_t missing, bool any
 
 Status LogSegmentReader::EndOfContent(uint64_t offset, uint64_t* end) {
   *end = offset;
+  DropLargeWindow();
   while (offset < data_end_) {
     const uint64_t bytes = std::min(kReadBytes, data_end_ - offset);
     const uint8_t* at = nullptr;

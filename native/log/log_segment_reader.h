@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "log/log_file_system.h"
@@ -62,8 +63,13 @@ class LogSegmentReader {
   Status Window(uint64_t offset, uint64_t bytes, const uint8_t** at);
   // 0, an errno, or ENODATA where the file has become shorter.
   int ReadAll(uint64_t begin, uint64_t bytes, uint8_t* out);
-  // Into buffer_, which is 0: only what is in no hole.
+  // Into buffer_, which is 0: only what is in no hole. Holes go to holes_.
   int ReadData(uint64_t begin, uint64_t bytes);
+  // LogRecordCrc() of the record at `offset`, without a look at holes: where the kernel has no page of zeros
+  // to share, reading them would take memory. REQUIRES: the record is in the window.
+  uint32_t RecordCrc(const LogRecordHeader& header, uint64_t offset, uint64_t header_bytes) const;
+  // So that what is read a little at a time does not go over a large window's holes.
+  void DropLargeWindow();
   Status Failure(const char* what, int error) const;
 
   std::unique_ptr<LogFile> file_;
@@ -78,6 +84,11 @@ class LogSegmentReader {
   uint64_t capacity_ = 0;
   uint64_t window_begin_ = 0;  // a multiple of 8
   uint64_t window_bytes_ = 0;
+  struct Hole {
+    uint64_t begin;
+    uint64_t end;
+  };
+  std::vector<Hole> holes_;  // of the file, in the window, rising; of a large one only
 };
 
 // Calls visit(operation, bytes), which returns whether to go on, for each operation. REQUIRES: a good record.
