@@ -44,6 +44,7 @@ Log::~Log() {
 }
 
 Status Log::Start(OnProgress on_progress, void* context) {
+  state_->started = true;
   state_->on_progress = on_progress;
   state_->context = context;
   if (!state_->options.own_thread) return Status::Ok();
@@ -134,9 +135,12 @@ void Log::State::SealOne(const Point& to, bool last) {
       queue.push_back({false, next, fragment_begin, to.position, to.operations, last, to.counts});
       // A batch that has ended is handed to the system at once: then only the system's end can take it.
       write_wanted = write_wanted || last;
-      ring = last || !timing || to.position - buffer.released() >= options.write_bytes;
-      if (!timing) unsynced_since = Clock::now();
-      timing = true;
+      // Of the last one HandOver() tells the writer.
+      ring = !last && (!timing || to.position - buffer.released() >= options.write_bytes);
+      if (!timing) {
+        unsynced_since = Clock::now();
+        timing = sets_timer = true;
+      }
     }
     counters.appended_bytes += to.position - fragment_begin;
     fragment_begin = sealed_end = to.position;
@@ -193,15 +197,62 @@ void Log::SyncSealed(uint32_t most_ms) {
 }
 
 void Log::EndBatch(bool sync) {
-  State& state = *state_;
-  if (state.dirty) state.SealSplits(/*last=*/true);
-  state.dirty = false;
-  if (!sync) return;
-  {
-    const std::lock_guard<std::mutex> lock(state.mutex);
-    state.sync_wanted = state.sealed;
+  state_->EndBatch(sync, state_->options.owner_writes);
+}
+
+void Log::State::EndBatch(bool sync, bool may_write) {
+  if (!dirty && !sync) return;
+  if (dirty) SealSplits(/*last=*/true);
+  dirty = false;
+  HandOver(sync, may_write);
+}
+
+bool Log::State::CanWriteNow() const {
+  if (!started || writing || closing || !Accepting() || queue.empty() || !segment.active()) return false;
+  uint64_t bytes = 0;
+  for (const LogOrder& order : queue) {
+    if (order.cut) return false;
+    bytes += sizeof(LogRecordHeader) + (order.end - order.begin);
+    if (bytes > options.write_bytes) return false;
   }
-  state.work.Ring();
+  return segment.end() + bytes <= options.segment_bytes;
+}
+
+void Log::State::HandOver(bool sync, bool may_write) {
+  const auto start = Clock::now();
+  uint64_t turn_epoch = 0;
+  bool writes;
+  // The writer has to know when the next sync is due.
+  bool ring = sync || sets_timer;
+  sets_timer = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (sync) sync_wanted = sealed;
+    writes = may_write && start >= rests_until && CanWriteNow();
+    ring = ring || (!writes && !queue.empty());
+    if (writes) {
+      writing = true;
+      write_wanted = false;
+      turn_epoch = epoch;
+      taken.clear();
+      taken.swap(queue);
+    }
+  }
+  if (!writes) {
+    if (ring) work.Ring();
+    return;
+  }
+  if (const Status status = WriteTaken(turn_epoch); !status.ok()) Fail(status, turn_epoch);
+  const auto end = Clock::now();
+  if (end - start >= std::chrono::milliseconds(options.long_write_ms)) {
+    rests_until = end + std::chrono::milliseconds(options.rest_ms);
+  }
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    ring = ring || writer_waits || WantsReserve() || WantsNextSegment();
+    writing = false;
+  }
+  if (ring) work.Ring();
 }
 
 uint64_t Log::SequenceToAwait() const {
@@ -210,7 +261,8 @@ uint64_t Log::SequenceToAwait() const {
 
 void Log::Cut(uint64_t generation) {
   State& state = *state_;
-  EndBatch(/*sync=*/true);
+  // The fork comes next: no system call before it.
+  state.EndBatch(/*sync=*/true, /*may_write=*/false);
   {
     const std::lock_guard<std::mutex> lock(state.mutex);
     LogOrder order;

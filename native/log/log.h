@@ -3,15 +3,18 @@
 //
 //   owner (event loop)          writer thread                     watcher thread of a snapshot
 //   Append(): a memory copy
-//   EndBatch(): seals ------->  writes all that is sealed,
+//   EndBatch(): seals, writes;
+//     or hands over -------->   writes all that is sealed,
 //                               one fdatasync for all,
 //   durable_sequence() <------  publishes; OnProgress
 //   Cut(): before the fork -->  last records, sync, new segment
 //                               with its header on disk <-------  Published(): waits for it, writes the
 //                                                                 manifest, removes old segments
 //
-// The owner never waits for the disk, with one exception: Append() when more than `hard_bound_bytes` are
-// buffered.
+// The owner never waits for a sync, with one exception: Append() when more than `hard_bound_bytes` are
+// buffered. It gives what a turn has ended to the file system itself, so that the end of the process takes
+// nothing of it, unless the writer is at work (it syncs, or begins a segment), more than `write_bytes` wait,
+// or the last write took long: then the writer does.
 //
 // How store/store.h and the binding use it, in this order:
 //   1. OpenStore() with OpenOptions::log makes OpenedStore::log (worker thread); then Start(), once.
@@ -57,8 +60,12 @@ struct LogOptions {
   uint64_t soft_bound_bytes = uint64_t{64} << 20;   // buffered: above it the log says that the disk is behind
   uint64_t hard_bound_bytes = uint64_t{256} << 20;  // buffered: above it Append() waits for the writer
   uint64_t fragment_bytes = uint64_t{4} << 20;      // of a batch that is handed on before it ends
-  uint64_t write_bytes = uint64_t{1} << 20;         // buffered: from here on written before the batch ends
+  // Buffered: from here on written before the batch ends, and by the writer only.
+  uint64_t write_bytes = uint64_t{1} << 20;
   uint32_t sync_interval_ms = 1000;  // nothing sealed stays unsynced for longer, as far as it is up to us
+  bool owner_writes = true;          // what a turn has ended is written within EndBatch(), where it can be
+  uint32_t long_write_ms = 2;  // after one of these the owner leaves writing to the writer, for a while:
+  uint32_t rest_ms = 1000;
   // Tests: no thread is started, and the owner calls RunWriter().
   bool own_thread = true;
 };
@@ -98,9 +105,9 @@ struct LogStart {
 
 class Log {
  public:
-  // Called after durable_sequence() or state() has changed, or the log is no longer behind; on the writer
-  // thread, the watcher thread, or (own_thread false) the caller's. Must not call into the log, except
-  // for what any thread may call, nor destroy it.
+  // Called after durable_sequence() or state() has changed, or the log is no longer behind; on any thread,
+  // the owner's within EndBatch() included. Must not call into the log, except for what any thread may call,
+  // nor destroy it.
   using OnProgress = void (*)(void* context);
 
   Log(std::unique_ptr<LogFileSystem> files, LogStart start, const LogOptions& options);
@@ -128,9 +135,10 @@ class Log {
   void RollbackTo(uint64_t mark);
   void Release(uint64_t mark);
 
-  // The turn has ended: what was appended since the last call is one batch, which the writer hands to the
-  // system at once. `sync`: brought to the disk as soon as possible (also what was sealed before, and when
-  // nothing was appended); else within sync_interval_ms. REQUIRES: no mark.
+  // The turn has ended: what was appended since the last call is one batch, which is handed to the system
+  // within the call, or (see above) by the writer as soon as it can. `sync`: brought to the disk as soon as
+  // possible (also what was sealed before, and when nothing was appended); else within sync_interval_ms.
+  // REQUIRES: no mark.
   void EndBatch(bool sync);
   // For the end of a process: asks for a sync of what is sealed and waits for it, `most_ms` at most.
   void SyncSealed(uint32_t most_ms);

@@ -186,23 +186,26 @@ void TidySegments(LogFileSystem* files, const LogScan& scan, const std::vector<L
   for (const uint64_t segment : segments) {
     if (!bases.empty() && segment < bases.front().segment) files->Remove(LogSegmentName(segment));
   }
-  for (size_t i = 0; i < scan.ranges.size(); ++i) {
-    const LogRange& range = scan.ranges[i];
-    const std::string name = LogSegmentName(range.segment);
+  std::vector<uint64_t> empty;
+  for (const LogRange& range : scan.ranges) {
     const bool base =
         std::any_of(bases.begin(), bases.end(), [&](const LogBase& b) { return b.segment == range.segment; });
-    if (range.end == kLogHeaderBytes && !base) {
-      files->Remove(name);
-    } else if (i + 1 == scan.ranges.size()) {
-      uint64_t end = range.end;
-      for (const LogTail& tail : scan.tails) {
-        if (tail.file == name) end = std::max(end, tail.offset + tail.bytes);
-      }
-      std::unique_ptr<LogFile> file;
-      uint64_t size = 0;
-      if (OpenFile(files, name, &file) == 0 && file->Size(&size) == 0 && size > end) file->Truncate(end);
-    }
+    if (range.end == kLogHeaderBytes && !base) empty.push_back(range.segment);
   }
+  if (!scan.ranges.empty() && (empty.empty() || empty.back() != scan.ranges.back().segment)) {
+    const LogRange& last = scan.ranges.back();
+    const std::string name = LogSegmentName(last.segment);
+    uint64_t end = last.end;
+    for (const LogTail& tail : scan.tails) {
+      if (tail.file == name) end = std::max(end, tail.offset + tail.bytes);
+    }
+    std::unique_ptr<LogFile> file;
+    uint64_t size = 0;
+    if (OpenFile(files, name, &file) == 0 && file->Size(&size) == 0 && size > end) file->Truncate(end);
+  }
+  // From the highest down, as with void ones: fragments of a batch without its end do not follow on what is
+  // left when the first ones are gone.
+  static_cast<void>(RemoveSegments(files, empty));
 }
 
 Status GiveUpLog(LogFileSystem* files, const StoreId& store_id, uint64_t generation) {

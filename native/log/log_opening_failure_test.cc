@@ -1,5 +1,5 @@
-// Opening under failing calls and power cuts: with a torn tail, with damage that is salvaged, and while the
-// log is given up. Once the disk works again, opening finds all that was acknowledged, or, where there is
+// Opening under failing calls and power cuts: with a torn tail, with the first part of a batch, with damage that
+// is salvaged, and while the log is given up. Once the disk works again, opening finds all that was acknowledged, or, where there is
 // damage, the longest good prefix, and copies of what was damaged.
 #include <gtest/gtest.h>
 
@@ -18,7 +18,8 @@ struct Way {
   const char* name;
   bool torn;
   bool damaged;
-  bool log;  // else 'snapshot': the log is given up
+  bool log;                 // else 'snapshot': the log is given up
+  bool open_batch = false;  // what a batch without its end has left goes over segments
   friend std::ostream& operator<<(std::ostream& out, const Way& way) { return out << way.name; }
 };
 
@@ -45,6 +46,15 @@ class LogOpeningFailureTest : public testing::TestWithParam<Way> {
     ASSERT_EQ(expected_, store.log->stats().sealed_sequence);
     const uint64_t last = store.log->stats().segment;
     ASSERT_GE(last, 4u);
+    if (GetParam().open_batch) {
+      for (int i = 0; i < 8; ++i) {
+        ASSERT_TRUE(
+            LogWorld::Apply(&store, OperationCode::kSet, 1, StringValueBytes(std::string(6000, 'o')), "open")
+                .ok());
+      }
+      store.log->RunWriter();
+      ASSERT_GE(store.log->stats().segment, last + 3);
+    }
     store = OpenedStore();
     if (GetParam().torn) TearTail(LogSegmentName(last));
     if (GetParam().damaged) DamageOf(LogSegmentName(last - 1));
@@ -181,6 +191,7 @@ TEST_P(LogOpeningFailureTest, EveryCallFails) {
   if (GetParam().log && GetParam().torn) expected.insert(Call::kTruncate);
   // A new manifest, and the old segments.
   if (GetParam().damaged || !GetParam().log) expected.insert({Call::kRename, Call::kRemove});
+  if (GetParam().open_batch) expected.insert(Call::kRemove);
   for (const Call call : expected) EXPECT_GT(failed[call], 0) << static_cast<int>(call);
   for (const Call call : {Call::kOpen, Call::kRead, Call::kSync, Call::kSyncDirectory, Call::kList}) {
     EXPECT_GT(refused[call], 0) << static_cast<int>(call);
@@ -223,6 +234,7 @@ std::string NameOfWay(const testing::TestParamInfo<Way>& way) {
 
 INSTANTIATE_TEST_SUITE_P(Ways, LogOpeningFailureTest,
                          testing::Values(Way{"a torn tail", true, false, true},
+                                         Way{"an open batch", false, false, true, true},
                                          Way{"salvage", false, true, true},
                                          Way{"giving up", true, false, false},
                                          Way{"salvage without a log", false, true, false}),

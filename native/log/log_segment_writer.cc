@@ -131,11 +131,17 @@ int LogSegmentWriter::Sync() {
   return error != 0 ? error : DataSync(segment_.file.get());
 }
 
+uint64_t LogSegmentWriter::ReserveStep() const {
+  return std::clamp(end(), kFirstReserveBytes, kMostReserveBytes);
+}
+
+bool LogSegmentWriter::WantsReserve(uint64_t segment_bytes) const {
+  return may_reserve_ && segment_.reserved < segment_bytes && segment_.reserved < end() + ReserveStep() / 2;
+}
+
 bool LogSegmentWriter::Reserve(LogFileSystem* files, uint64_t segment_bytes) {
-  const uint64_t step = std::clamp(end(), kFirstReserveBytes, kMostReserveBytes);
-  if (!may_reserve_ || segment_.reserved >= segment_bytes || segment_.reserved >= end() + step / 2) {
-    return false;
-  }
+  if (!WantsReserve(segment_bytes)) return false;
+  const uint64_t step = ReserveStep();
   const uint64_t more =
       Affordable(files, std::min(end() + step, segment_bytes) - std::min(end(), segment_bytes));
   may_reserve_ = more > 0 && segment_.file->Allocate(end() + more) == 0;

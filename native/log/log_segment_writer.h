@@ -51,14 +51,16 @@ class LogSegmentWriter {
   int Append(LogRecordHeader header, const LogBuffer& buffer, uint64_t begin, uint64_t end);
   int Flush();  // everything to the file system
   int Sync();   // everything to the disk
-  // Makes more room ahead when there is little left, up to `segment_bytes` in all; false when there was
-  // nothing to do, or none can be had.
+  // Little of the room made ahead is left, of `segment_bytes` in all.
+  bool WantsReserve(uint64_t segment_bytes) const;
+  // Makes more; false when none is wanted, or none can be had.
   bool Reserve(LogFileSystem* files, uint64_t segment_bytes);
   // Gives back the space behind the last record. Failure is no failure.
   void Trim();
 
  private:
   int Write(const void* data, uint64_t bytes);
+  uint64_t ReserveStep() const;
 
   LogSegment segment_;
   uint64_t end_ = 0;

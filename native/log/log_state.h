@@ -47,13 +47,16 @@ struct Log::State {
     bool dirty;
     EngineCounts counts;
   };
+  bool started = false;
   LogPosition next;             // of the next record to be sealed
   uint64_t fragment_begin = 0;  // where its payload begins
   uint32_t operations = 0;      // in it
   bool dirty = false;           // the batch is not empty, though its bytes may have been dropped
   EngineCounts counts;          // after the last operation
   std::vector<Point> marks;
-  std::vector<Point> splits;  // where the open fragment can be cut in two
+  std::vector<Point> splits;      // where the open fragment can be cut in two
+  Clock::time_point rests_until;  // the writer writes until then
+  bool sets_timer = false;        // `timing` has begun, and the writer has not been told
 
   LogBuffer buffer;
 
@@ -72,6 +75,8 @@ struct Log::State {
   Clock::time_point unsynced_since;
   bool closing = false;
   bool stop = false;
+  bool writing = false;       // somebody has claimed what is the writer's, below
+  bool writer_waits = false;  // for the owner, to have written
   Status failure;
   std::vector<LogBase> bases;  // of the manifest
   struct {
@@ -88,7 +93,8 @@ struct Log::State {
   Bell work;      // rung for the writer
   Bell progress;  // rung by the writer
 
-  // The writer's.
+  // The writer's; and the owner's, while it has claimed them. (Its claim is never waited for by the owner: it
+  // claims when nobody has.)
   std::vector<LogOrder> taken;
   LogSegmentWriter segment;
   LogSegment prepared;  // the next segment's file
@@ -107,6 +113,7 @@ struct Log::State {
   }
 
   // Owner's side (log.cc).
+  void EndBatch(bool sync, bool may_write);
   void SealSplits(bool last);
   void SealOne(const Point& to, bool last);
   // One operation to the end of the buffer.
@@ -114,6 +121,9 @@ struct Log::State {
   // `counts` are those after the last one: a fragment may end here.
   void OperationsEnd();
   void WaitForRoom();
+  // What is sealed is on its way: written at once if the owner may and can, else the writer's.
+  void HandOver(bool sync, bool may_write);
+  bool CanWriteNow() const;                 // REQUIRES: the mutex
   void RemoveOldSegments(uint64_t oldest);  // watcher's thread
 
   // Writer's side (log_writer.cc).
@@ -129,6 +139,10 @@ struct Log::State {
   void GiveUpSegment();
   void RemoveVainAttempt();
   void Fail(const Status& status, uint64_t turn_epoch);
+  bool Claim();
+  void GiveBackClaim();
+  bool WantsReserve() const;  // these two: REQUIRE the claim or the mutex
+  bool WantsNextSegment() const;
   bool Prepare();
   void Close();
   void DropPrepared();

@@ -19,6 +19,7 @@ using Clock = std::chrono::steady_clock;
 // Holds writes and counts syncs; otherwise the directory's own.
 struct Brake {
   std::atomic<bool> hold{false};  // writes wait
+  std::atomic<bool> held{false};  // one has waited
   std::atomic<int> syncs{0};
 };
 
@@ -26,7 +27,10 @@ class BrakedFile final : public LogFile {
  public:
   BrakedFile(std::unique_ptr<LogFile> file, Brake* brake) : file_(std::move(file)), brake_(brake) {}
   int WriteAt(uint64_t position, const void* data, size_t bytes, size_t* written) override {
-    while (brake_->hold) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (brake_->hold) {
+      brake_->held = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     return file_->WriteAt(position, data, bytes, written);
   }
   int ReadAt(uint64_t position, void* out, size_t bytes, size_t* got) override {
@@ -162,6 +166,7 @@ class LogTest : public testing::Test {
 };
 
 TEST_F(LogTest, WhatWaitsTogetherSharesASync) {
+  options_.owner_writes = false;  // it would wait, too
   Open();
   brake_.hold = true;
   brake_.syncs = 0;
@@ -182,6 +187,43 @@ TEST_F(LogTest, WhatWaitsTogetherSharesASync) {
   EXPECT_GT(told_, 0);
   EXPECT_EQ(log().stats().batches, kBatches);
   ExpectSameAfterReopening();
+}
+
+TEST_F(LogTest, WhoeverWritesAllThatTurnsEndIsThereAndInOrder) {
+  options_.segment_bytes = 64 << 10;
+  options_.write_bytes = 2 << 10;
+  options_.sync_interval_ms = 1;  // the writer is often at work, and often not
+  Open();
+  for (int i = 0; i < 3000; ++i) {
+    Set("key" + std::to_string(i % 50), std::string(i % 200 == 0 ? 5000 : i % 100, 'x'));
+    log().EndBatch(i % 16 == 0);
+    if (i % 64 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (i % 500 == 0) {
+      ASSERT_TRUE(Snapshot().ok());
+    }
+  }
+  ASSERT_TRUE(Await(3000));  // nobody has asked for the last one
+  EXPECT_EQ(log().stats().batches, 3000u);
+  EXPECT_EQ(log().stats().buffered_bytes, 0u);
+  ExpectSameAfterReopening();
+}
+
+TEST_F(LogTest, WhatIsBehindACutIsWrittenAtTheEnd) {
+  options_.owner_writes = false;
+  Open();
+  brake_.hold = true;
+  Set("key", "before");
+  log().EndBatch(true);
+  ASSERT_TRUE(Until([&] { return brake_.held.load(); }));
+  log().Cut(store_->next_generation++);
+  Set("key", "behind");
+  log().EndBatch(false);
+  std::thread let_go([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    brake_.hold = false;
+  });
+  ExpectSameAfterReopening();
+  let_go.join();
 }
 
 TEST_F(LogTest, WithoutARequestASyncComesInTime) {

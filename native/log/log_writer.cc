@@ -29,26 +29,48 @@ void Log::State::RunThread() {
       const std::lock_guard<std::mutex> lock(mutex);
       if (stop || state.load() == LogState::kClosed) break;
     }
+    if (!Claim()) {
+      work.Sleep(heard, Bell::kForever);  // the owner rings when it has written
+      continue;
+    }
     const int64_t wait_ms = TimeToWork(/*deadline_passed=*/false);
+    bool is_idle = false;
     if (wait_ms == 0) {
       Turn(/*deadline_passed=*/false);
     } else {
       buffer.Prepare();
-      if (!Prepare()) work.Sleep(heard, wait_ms);
+      is_idle = !Prepare();
     }
+    GiveBackClaim();
+    if (is_idle) work.Sleep(heard, wait_ms);
   }
   if (state.load() == LogState::kClosed) return;
-  // The end of the environment: to the file system, so that only a power cut can take it.
+  // The end of the environment: to the file system, so that only a power cut can take it. A cut that is still
+  // to come is made, since the batches behind it belong into its segment.
+  uint64_t last_epoch;
   taken.clear();
   {
     const std::lock_guard<std::mutex> lock(mutex);
+    last_epoch = epoch;
     if (Accepting()) taken.swap(queue);
   }
-  for (const LogOrder& order : taken) {
-    if (order.cut || !segment.active() || !WriteRecord(order).ok()) break;
-  }
-  if (segment.active()) segment.Flush();
+  static_cast<void>(WriteTaken(last_epoch));  // there is nobody left to be told
   DropPrepared();
+}
+
+bool Log::State::Claim() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  writer_waits = writing;
+  if (!writing) {
+    writing = true;
+    return true;
+  }
+  return false;
+}
+
+void Log::State::GiveBackClaim() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  writing = false;
 }
 
 int64_t Log::State::TimeToWork(bool deadline_passed) {
@@ -259,17 +281,24 @@ void Log::State::Fail(const Status& status, uint64_t turn_epoch) {
   Tell();
 }
 
+bool Log::State::WantsReserve() const {
+  return Accepting() && segment.active() && !cut.pending && segment.WantsReserve(options.segment_bytes);
+}
+
+bool Log::State::WantsNextSegment() const {
+  return Accepting() && segment.active() && !prepared.file && may_prepare &&
+         segment.end() >= options.segment_bytes / 4;
+}
+
 // Makes room and the next segment's file ahead of need; false when there was nothing to do.
 bool Log::State::Prepare() {
-  if (!Accepting() || !segment.active()) return false;
-  bool is_saving;
+  bool wants_reserve;
   {
     const std::lock_guard<std::mutex> lock(mutex);
-    is_saving = cut.pending;
+    wants_reserve = WantsReserve();
   }
-  if (!is_saving && segment.Reserve(files.get(), options.segment_bytes)) return true;
-  if (prepared.file || !may_prepare) return false;
-  if (segment.end() < options.segment_bytes / 4) return false;
+  if (wants_reserve && segment.Reserve(files.get(), options.segment_bytes)) return true;
+  if (!WantsNextSegment()) return false;
   // If it fails, whoever needs the segment will see whether it fails still.
   may_prepare =
       CreateSegment(files.get(), segment.segment().number + 1, options.segment_bytes, &prepared).ok();

@@ -67,7 +67,7 @@ class StoreProgram final : public StoreSteps {
   static constexpr uint64_t kRoomyBytes = uint64_t{64} << 20;
   static constexpr StoreId kId = {1, 2, 3};
 
-  static LogOptions Options() {
+  LogOptions Options() const {
     LogOptions options;
     options.segment_bytes = 16 << 10;
     options.soft_bound_bytes = 64 << 10;
@@ -75,6 +75,8 @@ class StoreProgram final : public StoreSteps {
     options.fragment_bytes = 2 << 10;
     options.write_bytes = 1 << 10;
     options.own_thread = false;
+    options.owner_writes =
+        counted_.lives % 2 == 0;  // in every other life the writer writes many batches at once
     return options;
   }
 
