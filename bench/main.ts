@@ -6,7 +6,7 @@ import type { Benchmark, Options } from './lib/benchmark.js'
 import { pauseChart } from './lib/chart.js'
 import { pageOf } from './lib/page.js'
 import { tableOf } from './lib/report.js'
-import { figuresFolder, load, save } from './lib/results.js'
+import { figuresFolder, load, merged, save, saveFigures } from './lib/results.js'
 import { run } from './lib/runner.js'
 import { judge, tableOfVerdicts } from './verdict.js'
 
@@ -91,19 +91,13 @@ program
 
 program
   .command('publish')
-  .description('write the last results to docs/figures/: figures.md, figures.json and pause.svg')
+  .description('write the last results to docs/figures/, beside those published of what was not run')
   .option('--entries <count>', 'size that the chart shows', one, 1_000_000)
   .action(async ({ entries }: { entries: number }) => {
-    const results = load(names)
-    mkdirSync(figuresFolder, { recursive: true })
-    // The courses over time are in the chart; as numbers they would only fill the repository.
-    const figures = [...results.values()].map((result) => ({
-      ...result,
-      rows: result.rows.map(({ series: _series, ...row }) => row),
-    }))
-    writeFileSync(`${figuresFolder}figures.json`, `${JSON.stringify(figures, null, 1)}\n`)
+    const results = merged(names)
+    saveFigures(results)
     writeFileSync(`${figuresFolder}figures.md`, pageOf(results))
-    const pause = results.get('pause')
+    const pause = load(names).get('pause')
     if (pause !== undefined) writeFileSync(`${figuresFolder}pause.svg`, await pauseChart(pause, entries))
     console.log(`wrote ${figuresFolder}`)
   })

@@ -16,7 +16,7 @@ ${cores} cores, ${memoryGiB} GiB${fileSystem === undefined ? '' : `, data on ${f
     tableOf(linesOfVerdicts(judge(results))),
     ...[...results.values()].flatMap((result) => [
       `## ${result.benchmark}`,
-      `${capital(result.title)}.`,
+      `${capital(result.title)}. Measured on ${result.date.slice(0, 10)}.`,
       tableOf(linesOf(result)),
     ]),
   ]
