@@ -42,7 +42,7 @@ export async function openNative(
   }
 }
 
-export type NativeEngineOptions = Omit<NativeOpenOptions, 'hugePages'>
+type NativeEngineOptions = Omit<NativeOpenOptions, 'hugePages'>
 
 /** A map that was asked for, and what only the engine may do with it. */
 interface OpenedMap {

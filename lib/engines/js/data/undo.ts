@@ -1,5 +1,5 @@
 /** An open scope: how much there was of each when it began. */
-export interface Scope {
+interface Scope {
   /** Lines in the log's batch. */
   lines: number
   /** Maps made in transactions. */

@@ -34,7 +34,7 @@ import { BadTable, fromTagged, toTagged } from './tagged.js'
  * those of newer ones where they hold nothing; any other goes on from a snapshot that is damaged or gone, and
  * is damage.
  */
-export const LOG_FORMAT = 'forkstore-js-log'
+const LOG_FORMAT = 'forkstore-js-log'
 /** Version 1 knew no "drop". */
 const LOG_VERSION = 2
 const LOG_VERSIONS: readonly unknown[] = [1, LOG_VERSION]
@@ -104,7 +104,7 @@ export function markLine(sequence: number): string {
 }
 
 /** What a line says; undefined: nothing that could be understood. */
-export type Line =
+type Line =
   | { kind: 'operation'; operation: Operation; isJson: boolean }
   | { kind: 'end'; sequence: number; durable: number; batchCrc: number }
   | { kind: 'mark'; sequence: number }

@@ -38,7 +38,7 @@ export interface Replayed {
   recovered: RecoveredLog | undefined
 }
 
-export interface LoadedWithLog {
+interface LoadedWithLog {
   loaded: Loaded
   replayed: Replayed
 }

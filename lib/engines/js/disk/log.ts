@@ -13,7 +13,7 @@ import { clearTimeout, setImmediate, setTimeout } from '../../../base/timers.js'
 
 const SYNC_INTERVAL_MS = 1000
 
-export interface LogBounds {
+interface LogBounds {
   /** More than this of the turn that has not ended is handed to the system before it ends. */
   fragmentBytes: number
   /** More than this is synced without being asked for. */

@@ -43,7 +43,7 @@ class Refusal {
 }
 
 /** The operation that an encoder writes into. */
-export interface EncodedOperation extends OperationBuffer {
+interface EncodedOperation extends OperationBuffer {
   readonly shapes: ShapeTree
   /** See `Operation.copyView`. */
   readonly copyView: (proxy: object) => object | undefined

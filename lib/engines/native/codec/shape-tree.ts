@@ -3,7 +3,7 @@ import { errorFromCode } from '../errors.js'
 import type { Writer } from './writer.js'
 
 /** Wider objects are dictionaries; docs/format.md, section 1. */
-export const MAX_SHAPE_FIELDS = 64
+const MAX_SHAPE_FIELDS = 64
 const MAX_NAME_UNITS = 255
 /** TOO_LARGE: there is no shape to be had; see `NativeStore.defineShape`. */
 const TOO_LARGE_CODE = 6

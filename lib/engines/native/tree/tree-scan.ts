@@ -8,7 +8,7 @@ import type { NativeArray, NativeNode, NativeObject } from './node.js'
 import type { Places } from './places.js'
 
 /** What the scans need of the tree. */
-export interface ScannedTree extends TreeEngine {
+interface ScannedTree extends TreeEngine {
   readonly store: NativeStore
   readonly decoder: Decoder
   readonly places: Places
