@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <map>
 #include <random>
 #include <string>
@@ -17,7 +18,7 @@
 #include "image/image_writer.h"
 #include "store/recovery.h"
 #include "testing/log_disk.h"
-#include "testing/persist.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 

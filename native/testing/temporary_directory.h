@@ -1,31 +1,22 @@
-// Tests only: directories that vanish, and arenas with random holes.
+// Tests only: directories that vanish, and the bytes of files.
 #pragma once
 
-#include <gtest/gtest.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <memory>
-#include <random>
 #include <string>
 #include <vector>
-
-#include "image/image_format.h"
-#include "memory/arena.h"
-#include "testing/image.h"
 
 namespace forkstore {
 
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    char pattern[] = "persist_test.XXXXXX";
+    char pattern[] = "forkstore_test.XXXXXX";
     path_ = std::filesystem::absolute(mkdtemp(pattern)).string();
   }
   ~TemporaryDirectory() {
@@ -55,71 +46,5 @@ inline void WriteFileBytes(const std::string& path, const std::vector<uint8_t>& 
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
-
-// False when the process has ended before.
-inline bool StopProcess(pid_t pid) {
-  if (kill(pid, SIGSTOP) != 0) return false;
-  for (;;) {
-    const std::vector<uint8_t> bytes = ReadBytes("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text(bytes.begin(), bytes.end());  // "pid (name) state ..."
-    const size_t end = text.rfind(") ");
-    if (end == std::string::npos || end + 2 >= text.size()) return false;
-    const char state = text[end + 2];
-    if (state == 'T' || state == 't') return true;
-    if (state == 'Z' || state == 'X') return false;
-    usleep(100);
-  }
-}
-
-// An arena with random bytes in the units that a random table says are used.
-struct RandomArena {
-  std::unique_ptr<Arena> arena;
-  std::vector<uint32_t> table;
-
-  RandomArena(uint64_t seed, uint64_t units, double used, uint64_t max_bytes = uint64_t{64} << 20,
-              bool huge_pages = true) {
-    std::mt19937_64 random(seed);
-    EXPECT_TRUE(Arena::Create({max_bytes, huge_pages}, &arena).ok());
-    for (uint64_t unit = 0; unit < units; ++unit) {
-      const bool is_used = std::uniform_real_distribution<>(0, 1)(random) < used;
-      table.push_back(is_used ? 1 + 4 * static_cast<uint32_t>(random() % 20) : 0);
-      if (is_used) Fill(unit, random());
-    }
-    arena->SetFrontier(units * kUnitBytes);
-  }
-
-  void Fill(uint64_t unit, uint64_t seed) {
-    std::mt19937_64 random(seed);
-    uint8_t* bytes = arena->Write(unit * kUnitBytes, kUnitBytes);
-    for (uint64_t i = 0; i < kUnitBytes; i += 8) {
-      const uint64_t word = random();
-      memcpy(bytes + i, &word, 8);
-    }
-  }
-
-  ImageSource Source(uint64_t generation = 1) const {
-    ImageSource source{};
-    source.arena_base = arena->base();
-    source.table = table.data();
-    source.units = table.size();
-    source.store_id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-    source.generation = generation;
-    source.created_ms = 1.7e12;
-    source.entries = 77;
-    source.writes = 88;
-    return source;
-  }
-
-  // What is used in `other` is the same here.
-  bool SameAs(const Arena& other) const {
-    for (uint64_t unit = 0; unit < table.size(); ++unit) {
-      if (UnitHasData(table[unit]) &&
-          memcmp(arena->At(unit * kUnitBytes), other.At(unit * kUnitBytes), kUnitBytes) != 0) {
-        return false;
-      }
-    }
-    return true;
-  }
-};
 
 }  // namespace forkstore
