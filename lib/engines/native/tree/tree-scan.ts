@@ -8,12 +8,12 @@ import type { NativeArray, NativeNode, NativeObject } from './node.js'
 import type { Places } from './places.js'
 
 /** What the scans need of the tree. */
-interface ScannedTree extends TreeEngine {
+export interface ScannedTree extends TreeEngine {
   readonly store: NativeStore
   readonly decoder: Decoder
   readonly places: Places
   readonly log: MemberLog<number>
-  /** See `NativeTree.foreign`. */
+  /** See `TreeReader.foreign`. */
   readonly foreign: number
   writes(node: NativeNode): number
   isTable(node: NativeObject): boolean
