@@ -74,7 +74,7 @@ export class NativeEngine implements Engine<AnyMap> {
   keptScopes = ALL_SCOPES
   readonly #store: NativeStore
   #closed: Promise<void> | undefined
-  /** Those that were asked for. */
+  /** The maps that were asked for, by name. */
   readonly #maps = new Map<string, OpenedMap>()
   /** Of each open scope: the end of the tree's log when it began. */
   readonly #marks: (NativeTree['log']['end'] | undefined)[] = []

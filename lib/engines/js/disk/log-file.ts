@@ -44,7 +44,7 @@ export interface LogHeader {
   generation: number
   /** The sequence of the first batch. */
   first: number
-  /** What came before was not on disk when the file was begun. */
+  /** The log had failed: what came before may not have been on disk when the file was begun. */
   afterFailure: boolean
 }
 
@@ -103,7 +103,7 @@ export function markLine(sequence: number): string {
   return `["mark",${sequence},"${crcOf(String(sequence))}"]\n`
 }
 
-/** What a line says; undefined: nothing that could be understood. */
+/** A parsed line; parseLine gives undefined where it is none. */
 type Line =
   | { kind: 'operation'; operation: Operation; isJson: boolean }
   | { kind: 'end'; sequence: number; durable: number; batchCrc: number }

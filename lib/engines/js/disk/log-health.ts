@@ -3,9 +3,10 @@ import { ForkstoreError } from '../../../base/errors.js'
 import type { LogState } from '../../../contract/engine-log.js'
 
 /**
- * Whether the log works. A call of the system that fails makes it 'failed': nothing more is written. A new file,
- * begun with a snapshot, makes it 'healing': it is written to again, but nothing counts as durable before that
- * snapshot is on disk. Then it is 'healthy'; where the snapshot or the new file fails, it is 'read-only'.
+ * Whether the log works. A call of the system that fails makes it 'failed': nothing more is written. A new
+ * file, begun with a snapshot, makes it 'healing': it is written to again, but nothing counts as durable
+ * before that snapshot is on disk. Then it is 'healthy'; where the snapshot or the new file fails, it is
+ * 'read-only'.
  */
 export class LogHealth {
   #state: LogState = 'healthy'

@@ -15,7 +15,7 @@ import { clearTimeout, setImmediate, setTimeout } from '../../../base/timers.js'
 const SYNC_INTERVAL_MS = 1000
 
 /**
- * The log of the JS engine; its format is told in log-file.ts. A batch is handed to the system when its turn
+ * The log of the JS engine; log-file.ts describes its format. A batch is handed to the system when its turn
  * ends, and a new file is begun at once, both on the event loop; syncs, one at a time, do not hold it up,
  * unless so much waits for the disk that a write must. Once a call has failed nothing more is written, until
  * `cut` begins a new file.

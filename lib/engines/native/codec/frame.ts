@@ -1,14 +1,16 @@
 import type { ShapeNode, ShapeTree } from './shape-tree.js'
 
 /**
- * A container whose slots are being written. An encoder has a stack of these, the outermost first; one that is not in
- * use is kept, and filled anew.
+ * A container whose slots are being written. An encoder has a stack of these, the outermost first; one that
+ * is not in use is kept, and filled anew.
  */
 export class Frame {
   /** The array, or undefined where the frame is of an object. */
   array: readonly unknown[] | undefined = undefined
   container: object | undefined = undefined
-  /** Of an object: where its values begin in the stack of values. Those of a dictionary alternate with names. */
+  /**
+   * Of an object: where its values begin in the stack of values. Those of a dictionary alternate with names.
+   */
   base = 0
   count = 0
   next = 0

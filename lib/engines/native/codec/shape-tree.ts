@@ -63,7 +63,7 @@ export class ShapeTree {
   constructor(store: NativeStore) {
     this.#store = store
     this.#shapes = store.stats().shapes
-    // Those that are there must not wait for their second sight.
+    // Shapes that the store already has are found at first sight.
     if (this.#shapes >= SHAPES_AT_FIRST_SIGHT) {
       for (let shape = 0; shape < this.#shapes; shape++) this.#sees(store.shapeNames(shape))
     }

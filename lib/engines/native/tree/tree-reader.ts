@@ -19,9 +19,9 @@ import type { Window } from '../codec/window.js'
 const ROOT = 1
 
 /**
- * What can be read of the tree of the C++ core; tree.ts extends it by the changes, rather than holding it, so that no
- * read takes a call more. Members of objects with a shape, and items of small arrays, are found and decoded here
- * without a call of the addon; those of large ones are found by one call.
+ * What can be read of the tree of the C++ core; tree.ts extends it by the changes, rather than holding it, so
+ * that no read takes a call more. Members of objects with a shape, and items of small arrays, are found and
+ * decoded here without a call of the addon; those of large ones are found by one call.
  */
 export abstract class TreeReader implements ScannedTree {
   readonly root: TreeNode
@@ -167,7 +167,10 @@ export abstract class TreeReader implements ScannedTree {
     return new NameScan(this, object, this.names(object), new Newcomers(this.log, object.id))
   }
 
-  /** The value that the slot at this arena offset shows; a view when it is of a node, whose block may be given. */
+  /**
+   * The value that the slot at this arena offset shows; a view when it is of a node, whose block may be
+   * given.
+   */
   valueAt(offset: number, parent: Place, step: Key, block = 0): unknown {
     const window = this.decoder.window(offset)
     const at = offset - window.base

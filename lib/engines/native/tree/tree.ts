@@ -23,9 +23,9 @@ import { HEAD_BYTES } from '../codec/operation-buffer.js'
 import type { Shapes } from '../codec/shapes.js'
 import { TreeReader } from './tree-reader.js'
 
-/** Of the counters of writes, a power of two, less one. */
+/** How many counters of writes there are, less one: a power of two, less one. */
 const WRITE_MASK = 1023
-/** Of the operations that change items: the index or count in front of the value. */
+/** Operations that change items have an index or a count in front of the value. */
 const OPERAND_BYTES = 8
 
 /** The tree of the C++ core, with its changes: every one is one operation and one call. */
