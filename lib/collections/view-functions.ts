@@ -13,8 +13,8 @@ export function copy<V extends object>(view: V): V {
 }
 
 /** What a query of `V` goes through. */
-export type Members<V> = V extends readonly (infer Item)[] ? Item : V[keyof V]
-export type MemberNames<V> = V extends readonly unknown[] ? number : string
+type Members<V> = V extends readonly (infer Item)[] ? Item : V[keyof V]
+type MemberNames<V> = V extends readonly unknown[] ? number : string
 
 /**
  * A query over the members of an object or the items of an array of the live tree (holes are left out). Errors:

@@ -1,6 +1,7 @@
 #include "files/file_descriptor.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -9,8 +10,6 @@
 #include <cerrno>
 #include <thread>
 #include <vector>
-
-#include "testing/persist.h"
 
 namespace forkstore {
 namespace {

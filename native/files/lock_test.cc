@@ -1,6 +1,7 @@
 #include "files/lock.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -8,7 +9,7 @@
 #include <unistd.h>
 
 #include "files/file_descriptor.h"
-#include "testing/persist.h"
+#include "testing/temporary_directory.h"
 
 namespace {
 bool g_directories_can_be_locked = true;

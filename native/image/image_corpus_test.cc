@@ -1,14 +1,18 @@
 // The images kept in fuzz/corpus/image: seeds for the fuzzer, and files that every later version has to be
 // able to read. `FORKSTORE_WRITE_CORPUS=1 image_corpus_test` writes those of this version; `version_1` and
 // `version_2` are of versions that nothing writes any more.
+#include <gtest/gtest.h>
+
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "engine/root.h"
 #include "image/image_reader.h"
 #include "testing/corpus.h"
+#include "testing/image.h"
 #include "testing/operation_program.h"
-#include "testing/persist.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

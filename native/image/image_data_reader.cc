@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/crc32c.h"
+#include "base/hole.h"
 #include "base/thread.h"
 
 namespace forkstore {
@@ -34,12 +34,6 @@ class UnitRuns {
   uint64_t next_ = 0;
 };
 
-// A part of the data section that is a hole of the file: 0, and not in memory.
-struct Hole {
-  uint64_t begin = ~uint64_t{0};
-  uint64_t end = ~uint64_t{0};
-};
-
 // How far the reading thread has come, and whether it should go on. (Not std::condition_variable, whose
 // waiting needs a newer libstdc++ than the library promises to run with.)
 class Progress {
@@ -58,7 +52,7 @@ class Progress {
     pthread_mutex_unlock(&mutex_);
     return go_on;
   }
-  // Before the units that it is in; in ascending order.
+  // Of the data section. Before the units that it is in; in ascending order.
   void AddHole(const Hole& hole) {
     pthread_mutex_lock(&mutex_);
     holes_.push_back(hole);
@@ -83,7 +77,7 @@ class Progress {
   Hole HoleFrom(uint64_t position) {
     pthread_mutex_lock(&mutex_);
     while (next_hole_ < holes_.size() && holes_[next_hole_].end <= position) ++next_hole_;
-    const Hole hole = next_hole_ < holes_.size() ? holes_[next_hole_] : Hole{};
+    const Hole hole = next_hole_ < holes_.size() ? holes_[next_hole_] : kNoHole;
     pthread_mutex_unlock(&mutex_);
     return hole;
   }
@@ -151,26 +145,8 @@ struct Reader {
   }
 };
 
-// Of bytes [position, position + bytes) of the data section, which are at `memory`. Holes are not looked at:
-// where the kernel has no page of zeros to share, reading them would take memory.
-uint32_t CheckedBytes(const uint8_t* memory, uint64_t position, uint64_t bytes, Progress* progress,
-                      uint32_t crc) {
-  const uint64_t end = position + bytes;
-  while (position < end) {
-    const Hole hole = progress->HoleFrom(position);
-    const uint64_t data = std::min(std::max(hole.begin, position), end) - position;
-    crc = Crc32c(memory, data, crc);
-    memory += data;
-    position += data;
-    const uint64_t zeros = position < end ? std::min(hole.end, end) - position : 0;
-    crc = Crc32cZeros(zeros, crc);
-    memory += zeros;
-    position += zeros;
-  }
-  return crc;
-}
-
 Status CheckData(const ImageData& data, Progress* progress) {
+  const auto hole_from = [progress](uint64_t position) { return progress->HoleFrom(position); };
   UnitRuns runs(data);
   const uint64_t chunks = RoundUp(data.data_units, kUnitsPerChunk) / kUnitsPerChunk;
   uint64_t position = 0;
@@ -182,7 +158,8 @@ Status CheckData(const ImageData& data, Progress* progress) {
       uint64_t first;
       const uint64_t count = runs.Next(left, &first);
       const uint64_t bytes = count * kUnitBytes;
-      crc = CheckedBytes(data.arena->base() + first * kUnitBytes, position, bytes, progress, crc);
+      const uint8_t* memory = data.arena->base() + first * kUnitBytes;
+      crc = Crc32cAroundHoles(memory, position, bytes, hole_from, crc);
       position += bytes;
       left -= count;
     }

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -6,7 +7,7 @@
 #include <cstdlib>
 
 #include "image/image_reader.h"
-#include "testing/persist.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

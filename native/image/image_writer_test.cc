@@ -6,7 +6,9 @@
 
 #include <cerrno>
 
-#include "testing/persist.h"
+#include "testing/image.h"
+#include "testing/random_arena.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

@@ -1,12 +1,15 @@
 #include "image/sequential_file.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <random>
 
-#include "testing/persist.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

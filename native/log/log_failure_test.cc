@@ -2,7 +2,7 @@
 // disk, and the log heals as soon as the disk lets it.
 #include <gtest/gtest.h>
 
-#include "testing/log_world.h"
+#include "testing/failing_log.h"
 
 namespace forkstore {
 namespace {
@@ -40,12 +40,9 @@ class LogFailureTest : public testing::Test {
     const auto what = [&] { return "call " + std::to_string(n) + ", errno " + std::to_string(error); };
     const auto check = [&] {
       // Whatever was acknowledged survives a power cut at this moment.
-      std::mt19937_64 random(n);
-      const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+      const auto after = disk.AfterPowerCut();
       OpenedStore survivor;
-      const auto path = std::exchange(world.path, world.temporary.path() + "/survivor");
-      const Status status = world.Open(after.get(), &survivor);
-      world.path = path;
+      const Status status = world.OpenSurvivor(after.get(), &survivor);
       ASSERT_TRUE(status.ok()) << what() << ": " << status.message();
       const uint64_t sequence = survivor.log->stats().sealed_sequence;
       ASSERT_GE(sequence, log.durable_sequence()) << what();
@@ -145,33 +142,20 @@ TEST_F(LogFailureTest, EveryCallFailsFromThereOn) {
 }
 
 TEST_F(LogFailureTest, AFailedSyncIsNotRetriedOnTheSameFile) {
-  LogWorld world(3);
-  SimulatedDisk disk;
   std::vector<SimulatedDisk::Operation> operations;
-  OpenedStore store;
-  ASSERT_TRUE(world.Open(&disk, &store).ok());
-  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
-  Log& log = *store.log;
-  world.Change(&store, 50);
-  world.EndTurn(&store, true);
-  log.RunWriter();
+  FailingLog failing(3);
+  Log& log = *failing.store.log;
+  failing.Turn();
   ASSERT_EQ(log.durable_sequence(), 1u);
-  bool fail = true;
-  disk.before = [&fail](Call call, uint64_t*) {
-    return call == Call::kSync && std::exchange(fail, false) ? EIO : 0;
-  };
-  disk.record = &operations;
-  world.Change(&store, 50);
-  world.EndTurn(&store, true);
-  log.RunWriter();
+  failing.FailNext(Call::kSync);
+  failing.disk.record = &operations;
+  failing.Turn();
   EXPECT_EQ(log.state(), LogState::kFailed);
   EXPECT_EQ(log.failure().system_errno(), EIO);
   EXPECT_EQ(log.durable_sequence(), 1u);
   const size_t until_failure = operations.size();
   // The next sync would succeed, and lie.
-  world.Change(&store, 50);
-  world.EndTurn(&store, true);
-  log.RunWriter();
+  failing.Turn();
   EXPECT_EQ(operations.size(), until_failure);
   EXPECT_EQ(log.durable_sequence(), 1u);
   EXPECT_EQ(log.SequenceToAwait(), 3u);
@@ -179,78 +163,64 @@ TEST_F(LogFailureTest, AFailedSyncIsNotRetriedOnTheSameFile) {
   // Killed now: the page cache still shows what the disk does not have. What opening finds must survive a
   // power cut.
   {
-    const auto killed = disk.AfterKill();
-    const auto path = std::exchange(world.path, world.temporary.path() + "/survivor");
+    const auto killed = failing.disk.AfterKill();
     OpenedStore survivor;
-    ASSERT_TRUE(world.Open(killed.get(), &survivor).ok());
+    ASSERT_TRUE(failing.world.OpenSurvivor(killed.get(), &survivor).ok());
     const uint64_t found = survivor.log->stats().sealed_sequence;
     ASSERT_GE(found, 1u);
     survivor = OpenedStore();
-    std::mt19937_64 random(1);
-    const auto after_cut = killed->AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
-    const Status status = world.Open(after_cut.get(), &survivor);
+    const auto after_cut = killed->AfterPowerCut();
+    const Status status = failing.world.OpenSurvivor(after_cut.get(), &survivor);
     ASSERT_TRUE(status.ok()) << status.message();
     EXPECT_EQ(survivor.log->stats().sealed_sequence, found);
-    EXPECT_TRUE(Dump(survivor.engine.get()) == world.states[found]);
-    world.path = path;
+    EXPECT_TRUE(Dump(survivor.engine.get()) == failing.world.states[found]);
   }
 
   // Healing: nothing is acknowledged before the manifest, though the new segment is written and synced.
-  const uint64_t generation = store.next_generation++;
-  log.Cut(generation);
+  const uint64_t generation = failing.Cut();
   EXPECT_EQ(log.state(), LogState::kHealing);
-  const auto image = world.Image(&store, generation);
-  world.Change(&store, 50);
-  world.EndTurn(&store, true);
-  log.RunWriter();
+  const auto image = failing.world.Image(&failing.store, generation);
+  failing.Turn();
   EXPECT_EQ(log.state(), LogState::kHealing);
   EXPECT_EQ(log.durable_sequence(), 1u);
-  ASSERT_TRUE(LogWorld::Publish(&disk, &store, generation, image, 2).ok());
+  ASSERT_TRUE(LogWorld::Publish(&failing.disk, &failing.store, generation, image, 2).ok());
   EXPECT_EQ(log.state(), LogState::kHealthy);
   EXPECT_EQ(log.durable_sequence(), 4u);
   for (size_t i = until_failure; i < operations.size(); ++i) {
     EXPECT_NE(operations[i].file, operations[0].file) << "the poisoned segment was touched";
   }
-  std::mt19937_64 random(1);
-  const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+  const auto after = failing.disk.AfterPowerCut();
   OpenedStore again;
-  store = OpenedStore();
-  ASSERT_TRUE(world.Open(after.get(), &again).ok());
-  EXPECT_TRUE(Dump(again.engine.get()) == world.states[4]);
+  failing.store = OpenedStore();
+  ASSERT_TRUE(failing.world.Open(after.get(), &again).ok());
+  EXPECT_TRUE(Dump(again.engine.get()) == failing.world.states[4]);
 }
 
 TEST_F(LogFailureTest, WhenHealingFailsTheLogIsReadOnlyUntilItSucceeds) {
-  LogWorld world(3);
-  SimulatedDisk disk;
-  OpenedStore store;
-  ASSERT_TRUE(world.Open(&disk, &store).ok());
-  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
-  Log& log = *store.log;
+  FailingLog failing(3);
+  Log& log = *failing.store.log;
   bool full = true;
-  disk.before = [&full](Call call, uint64_t*) {
+  failing.disk.before = [&full](Call call, uint64_t*) {
     return full && (call == Call::kWrite || call == Call::kAllocate) ? ENOSPC : 0;
   };
-  world.Change(&store, 50);
-  world.EndTurn(&store, true);
-  log.RunWriter();
+  failing.Turn();
   EXPECT_EQ(log.state(), LogState::kFailed);
   for (int tries = 0; tries < 3; ++tries) {
-    EXPECT_FALSE(world.Snapshot(&disk, &store).ok());
+    EXPECT_FALSE(failing.Snapshot().ok());
     EXPECT_EQ(log.state(), LogState::kReadOnly);
     EXPECT_EQ(log.failure().code(), Code::kLogFailed);
     EXPECT_EQ(log.durable_sequence(), 0u);
   }
   // The snapshot alone fails: the same.
-  const uint64_t generation = store.next_generation++;
   full = false;
-  log.Cut(generation);
+  const uint64_t generation = failing.Cut();
   log.RunWriter();
   EXPECT_EQ(log.state(), LogState::kHealing);
   log.SnapshotFailed(generation);
   EXPECT_EQ(log.state(), LogState::kReadOnly);
   std::vector<uint64_t> named;
   EXPECT_EQ(log.Published(generation, 2, &named).code(), Code::kLogFailed);
-  ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
+  ASSERT_TRUE(failing.Snapshot().ok());
   EXPECT_EQ(log.state(), LogState::kHealthy);
   EXPECT_EQ(log.durable_sequence(), 1u);
 }
@@ -258,53 +228,38 @@ TEST_F(LogFailureTest, WhenHealingFailsTheLogIsReadOnlyUntilItSucceeds) {
 // What is before the failure does not lead to what is behind it: the manifest of a snapshot that was to heal
 // must not name both, whatever has become of the healing.
 TEST_F(LogFailureTest, ASecondFailureWhileHealingLeavesOneGenerationInTheManifest) {
-  LogWorld world(3);
-  SimulatedDisk disk;
-  OpenedStore store;
-  ASSERT_TRUE(world.Open(&disk, &store).ok());
-  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
-  Log& log = *store.log;
-  bool fail = false;
-  disk.before = [&fail](Call call, uint64_t*) {
-    return call == Call::kSync && std::exchange(fail, false) ? EIO : 0;
-  };
-  const auto turn = [&] {
-    world.Change(&store, 50);
-    world.EndTurn(&store, true);
-    log.RunWriter();
-  };
-  turn();
-  fail = true;
-  turn();
+  FailingLog failing(3);
+  Log& log = *failing.store.log;
+  failing.Turn();
+  failing.FailNext(Call::kSync);
+  failing.Turn();
   ASSERT_EQ(log.state(), LogState::kFailed);
-  const uint64_t generation = store.next_generation++;
-  log.Cut(generation);
-  const auto image = world.Image(&store, generation);
+  const uint64_t generation = failing.Cut();
+  const auto image = failing.world.Image(&failing.store, generation);
   log.RunWriter();
   ASSERT_EQ(log.state(), LogState::kHealing);
-  fail = true;
-  turn();
+  failing.FailNext(Call::kSync);
+  failing.Turn();
   ASSERT_EQ(log.state(), LogState::kReadOnly);
-  ASSERT_TRUE(LogWorld::Publish(&disk, &store, generation, image, 2).ok());
+  ASSERT_TRUE(LogWorld::Publish(&failing.disk, &failing.store, generation, image, 2).ok());
   EXPECT_EQ(log.state(), LogState::kReadOnly);
   EXPECT_EQ(log.durable_sequence(), 2u);
-  SimulatedFileSystem files(&disk);
+  SimulatedFileSystem files(&failing.disk);
   Manifest manifest;
   bool found = false;
   ASSERT_TRUE(ReadManifest(&files, &manifest, &found).ok());
   ASSERT_EQ(manifest.bases.size(), 1u);
   EXPECT_EQ(manifest.bases[0].generation, generation);
 
-  std::mt19937_64 random(1);
-  const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
-  const auto damaged = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
-  store = OpenedStore();
+  const auto after = failing.disk.AfterPowerCut();
+  const auto damaged = failing.disk.AfterPowerCut();
+  failing.store = OpenedStore();
   OpenedStore again;
-  ASSERT_TRUE(world.Open(after.get(), &again).ok());
+  ASSERT_TRUE(failing.world.Open(after.get(), &again).ok());
   EXPECT_GE(again.log->stats().sealed_sequence, 2u);
   again = OpenedStore();
   damaged->Contents(LogWorld::ImageName(generation))->at(5000) ^= 1;
-  EXPECT_EQ(world.Open(damaged.get(), &again).code(), Code::kCorrupt);
+  EXPECT_EQ(failing.world.Open(damaged.get(), &again).code(), Code::kCorrupt);
 }
 
 }  // namespace

@@ -128,8 +128,7 @@ class LogOpeningFailureTest : public testing::TestWithParam<Way> {
       written = Dump(store.engine.get());
     }
     store = OpenedStore();
-    std::mt19937_64 random(1);
-    const auto after = disk->AfterPowerCut(Loss::kEverything, &random);
+    const auto after = disk->AfterPowerCut();
     OpenedStore again;
     const Status reopened = world_.Open(after.get(), world_.Options(after.get(), true), &again);
     ASSERT_TRUE(reopened.ok()) << what << ", once more: " << reopened.message();

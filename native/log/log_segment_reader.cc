@@ -5,7 +5,6 @@
 #include <cstring>
 #include <vector>
 
-#include "base/crc32c.h"
 #include "engine/operation.h"
 #include "files/file_descriptor.h"
 
@@ -114,22 +113,16 @@ Status LogSegmentReader::Window(uint64_t offset, uint64_t bytes, const uint8_t**
 
 uint32_t LogSegmentReader::RecordCrc(const LogRecordHeader& header, uint64_t offset,
                                      uint64_t header_bytes) const {
-  uint64_t at = offset + header_bytes;
+  const uint64_t at = offset + header_bytes;
   const uint8_t* payload = buffer_.get() + (at - window_begin_);
-  if (holes_.empty()) return LogRecordCrc(header, payload, header_bytes);
   LogRecordHeader head = header;
   head.crc = 0;
-  uint32_t crc = Crc32c(&head, header_bytes);
-  const uint64_t end = at + header.length;
-  for (const Hole& hole : holes_) {
-    const uint64_t begin = std::clamp(hole.begin, at, end);
-    crc = Crc32c(payload, begin - at, crc);
-    const uint64_t behind = std::clamp(hole.end, begin, end);
-    crc = Crc32cZeros(behind - begin, crc);
-    payload += behind - at;
-    at = behind;
-  }
-  return Crc32c(payload, end - at, crc);
+  const auto hole_from = [this](uint64_t position) {
+    const auto hole = std::partition_point(holes_.begin(), holes_.end(),
+                                           [=](const Hole& each) { return each.end <= position; });
+    return hole == holes_.end() ? kNoHole : *hole;
+  };
+  return Crc32cAroundHoles(payload, at, header.length, hole_from, Crc32c(&head, header_bytes));
 }
 
 void LogSegmentReader::DropLargeWindow() {

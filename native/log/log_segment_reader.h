@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hole.h"
 #include "base/status.h"
 #include "log/log_file_system.h"
 #include "log/log_format.h"
@@ -65,8 +66,7 @@ class LogSegmentReader {
   int ReadAll(uint64_t begin, uint64_t bytes, uint8_t* out);
   // Into buffer_, which is 0: only what is in no hole. Holes go to holes_.
   int ReadData(uint64_t begin, uint64_t bytes);
-  // LogRecordCrc() of the record at `offset`, without a look at holes: where the kernel has no page of zeros
-  // to share, reading them would take memory. REQUIRES: the record is in the window.
+  // LogRecordCrc() of the record at `offset`, without a look at holes. REQUIRES: the record is in the window.
   uint32_t RecordCrc(const LogRecordHeader& header, uint64_t offset, uint64_t header_bytes) const;
   // So that what is read a little at a time does not go over a large window's holes.
   void DropLargeWindow();
@@ -84,10 +84,6 @@ class LogSegmentReader {
   uint64_t capacity_ = 0;
   uint64_t window_begin_ = 0;  // a multiple of 8
   uint64_t window_bytes_ = 0;
-  struct Hole {
-    uint64_t begin;
-    uint64_t end;
-  };
   std::vector<Hole> holes_;  // of the file, in the window, rising; of a large one only
 };
 

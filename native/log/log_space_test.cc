@@ -1,7 +1,7 @@
 // The room that the log takes on disk, however often healing or snapshots fail.
 #include <gtest/gtest.h>
 
-#include "testing/log_world.h"
+#include "testing/failing_log.h"
 
 namespace forkstore {
 namespace {
@@ -18,56 +18,38 @@ uint64_t LogBytes(SimulatedDisk* disk) {
 
 TEST(LogSpaceTest, HoweverOftenHealingFailsTheLogTakesTheSameSpace) {
   for (const bool rotate : {false, true}) {
-    LogWorld world(3);
-    SimulatedDisk disk;
-    OpenedStore store;
-    ASSERT_TRUE(world.Open(&disk, &store).ok());
-    ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
-    Log& log = *store.log;
-    Call failing = Call::kPut;
-    disk.before = [&failing](Call call, uint64_t*) {
-      return call == failing && std::exchange(failing, Call::kPut) == call ? EIO : 0;
-    };
-    const auto turn = [&] {
-      for (int i = 0; i < 10; ++i) world.Change(&store, 1000);
-      world.EndTurn(&store, true);
-      log.RunWriter();
-    };
-    turn();
-    failing = Call::kSync;
-    turn();
+    FailingLog failing(3);
+    Log& log = *failing.store.log;
+    failing.Turn(10, 1000);
+    failing.FailNext(Call::kSync);
+    failing.Turn(10, 1000);
     ASSERT_EQ(log.state(), LogState::kFailed);
     for (int tries = 0; tries < 20; ++tries) {
-      const uint64_t generation = store.next_generation++;
-      log.Cut(generation);
+      const uint64_t generation = failing.Cut();
       log.RunWriter();
       ASSERT_EQ(log.state(), LogState::kHealing);
-      for (int turns = 0; rotate && turns < 8; ++turns) turn();
+      for (int turns = 0; rotate && turns < 8; ++turns) failing.Turn(10, 1000);
       if (tries % 2 == 0) {
         log.SnapshotFailed(generation);
       } else {
         // The image is there; the manifest is not, or may be: its segment must then stay.
-        ASSERT_EQ(
-            LogWorld::PublishImage(&disk, LogWorld::ImageName(generation), world.Image(&store, generation)),
-            0);
-        failing = tries == 11 ? Call::kSyncDirectory : Call::kSync;
+        ASSERT_EQ(failing.PublishImage(generation), 0);
+        failing.FailNext(tries == 11 ? Call::kSyncDirectory : Call::kSync);
         std::vector<uint64_t> named;
         EXPECT_FALSE(log.Published(generation, 2, &named).ok());
       }
       ASSERT_EQ(log.state(), LogState::kReadOnly);
       log.RunWriter();
-      std::mt19937_64 random(1);
-      const auto after = disk.AfterPowerCut(SimulatedDisk::Loss::kEverything, &random);
+      const auto after = failing.disk.AfterPowerCut();
       OpenedStore survivor;
-      const auto path = std::exchange(world.path, world.temporary.path() + "/survivor");
-      const Status status = world.Open(after.get(), &survivor);
-      world.path = path;
+      const Status status = failing.world.OpenSurvivor(after.get(), &survivor);
       ASSERT_TRUE(status.ok()) << status.message();
-      EXPECT_LE(LogBytes(&disk), (rotate ? 12u : 4u) * world.log_options.segment_bytes) << tries;
+      EXPECT_LE(LogBytes(&failing.disk), (rotate ? 12u : 4u) * failing.world.log_options.segment_bytes)
+          << tries;
     }
-    ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
+    ASSERT_TRUE(failing.Snapshot().ok());
     EXPECT_EQ(log.state(), LogState::kHealthy);
-    EXPECT_LE(LogBytes(&disk), 2 * world.log_options.segment_bytes);
+    EXPECT_LE(LogBytes(&failing.disk), 2 * failing.world.log_options.segment_bytes);
   }
 }
 
@@ -135,59 +117,39 @@ TEST(LogSpaceTest, RoomAheadIsMadeInStepsThatTheDiskCanAfford) {
 
 // Each cuts: what the segment before had no use for is given back.
 TEST(LogSpaceTest, SnapshotsThatFailWhileTheLogIsHealthyLeaveNoUnusedSpace) {
-  LogWorld world(3);
-  SimulatedDisk disk;
-  OpenedStore store;
-  ASSERT_TRUE(world.Open(&disk, &store).ok());
-  ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
-  Log& log = *store.log;
+  FailingLog failing(3);
+  Log& log = *failing.store.log;
   for (int tries = 0; tries < 20; ++tries) {
-    world.Change(&store, 50);
-    const uint64_t generation = store.next_generation++;
-    log.Cut(generation);
+    failing.world.Change(&failing.store, 50);
+    const uint64_t generation = failing.Cut();
     log.RunWriter();
     log.SnapshotFailed(generation);
     ASSERT_EQ(log.state(), LogState::kHealthy);
   }
   const uint64_t last = log.stats().segment;
-  for (const std::string& name : disk.List()) {
+  for (const std::string& name : failing.disk.List()) {
     uint64_t number;
     if (!ParseLogSegmentName(name, &number) || number == last) continue;
-    EXPECT_LE(disk.Contents(name)->size(), kLogHeaderBytes + 500) << name;
+    EXPECT_LE(failing.disk.Contents(name)->size(), kLogHeaderBytes + 500) << name;
   }
 }
 
 // Who knows when the next attempt to heal will come, and whether it will: the room may be wanted until then.
 TEST(LogSpaceTest, AnAttemptToHealThatFailsGivesItsUnusedSpaceBackAtOnce) {
   for (const bool image : {false, true}) {
-    LogWorld world(3);
-    SimulatedDisk disk;
-    OpenedStore store;
-    ASSERT_TRUE(world.Open(&disk, &store).ok());
-    ASSERT_TRUE(store.log->Start(nullptr, nullptr).ok());
-    Log& log = *store.log;
-    bool fail = false;
-    disk.before = [&fail](Call call, uint64_t*) {
-      return call == Call::kSync && std::exchange(fail, false) ? EIO : 0;
-    };
-    const auto turn = [&] {
-      world.Change(&store, 50);
-      world.EndTurn(&store, true);
-      log.RunWriter();
-    };
-    fail = true;
-    turn();
+    FailingLog failing(3);
+    Log& log = *failing.store.log;
+    failing.FailNext(Call::kSync);
+    failing.Turn();
     ASSERT_EQ(log.state(), LogState::kFailed);
-    const uint64_t generation = store.next_generation++;
-    log.Cut(generation);
-    turn();
+    const uint64_t generation = failing.Cut();
+    failing.Turn();
     ASSERT_EQ(log.state(), LogState::kHealing);
     const std::string segment = LogSegmentName(log.stats().segment);
-    ASSERT_EQ(disk.Contents(segment)->size(), world.log_options.segment_bytes);
+    ASSERT_EQ(failing.disk.Contents(segment)->size(), failing.world.log_options.segment_bytes);
     if (image) {
-      ASSERT_EQ(
-          LogWorld::PublishImage(&disk, LogWorld::ImageName(generation), world.Image(&store, generation)), 0);
-      fail = true;  // of the manifest
+      ASSERT_EQ(failing.PublishImage(generation), 0);
+      failing.FailNext(Call::kSync);  // of the manifest
       std::vector<uint64_t> named;
       EXPECT_FALSE(log.Published(generation, 2, &named).ok());
     } else {
@@ -195,11 +157,11 @@ TEST(LogSpaceTest, AnAttemptToHealThatFailsGivesItsUnusedSpaceBackAtOnce) {
     }
     ASSERT_EQ(log.state(), LogState::kReadOnly);
     log.RunWriter();
-    EXPECT_LE(disk.Contents(segment)->size(), kLogHeaderBytes + 500);
+    EXPECT_LE(failing.disk.Contents(segment)->size(), kLogHeaderBytes + 500);
     // That does not stand in the way of the next one.
-    ASSERT_TRUE(world.Snapshot(&disk, &store).ok());
+    ASSERT_TRUE(failing.Snapshot().ok());
     EXPECT_EQ(log.state(), LogState::kHealthy);
-    turn();
+    failing.Turn();
     EXPECT_EQ(log.durable_sequence(), log.stats().sealed_sequence);
   }
 }

@@ -10,7 +10,9 @@
 #include <atomic>
 
 #include "store/snapshot.h"
-#include "testing/persist.h"
+#include "testing/random_arena.h"
+#include "testing/stop_process.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

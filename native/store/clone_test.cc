@@ -9,7 +9,9 @@
 #include <atomic>
 
 #include "store/snapshot.h"
-#include "testing/persist.h"
+#include "testing/image.h"
+#include "testing/random_arena.h"
+#include "testing/temporary_directory.h"
 
 namespace {
 

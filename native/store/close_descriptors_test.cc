@@ -1,13 +1,13 @@
 #include "store/close_descriptors.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
-
-#include "testing/persist.h"
 
 namespace forkstore {
 namespace {

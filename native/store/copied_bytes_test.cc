@@ -1,8 +1,10 @@
 #include "store/copied_bytes.h"
 
+#include <gtest/gtest.h>
 #include <sys/mman.h>
 
-#include "testing/persist.h"
+#include <algorithm>
+#include <random>
 
 namespace forkstore {
 namespace {

@@ -1,12 +1,16 @@
 #include "store/directory.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
+
+#include "base/crc32c.h"
 #include "image/image_reader.h"
-#include "testing/persist.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

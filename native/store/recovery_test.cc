@@ -1,6 +1,9 @@
 #include "store/recovery.h"
 
-#include "testing/persist.h"
+#include <gtest/gtest.h>
+
+#include "testing/image.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

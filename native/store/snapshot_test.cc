@@ -13,7 +13,10 @@
 #include <thread>
 
 #include "image/image_reader.h"
-#include "testing/persist.h"
+#include "testing/image.h"
+#include "testing/random_arena.h"
+#include "testing/stop_process.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

@@ -7,11 +7,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include "testing/corpus.h"
 #include "testing/pending_snapshot.h"
-#include "testing/persist.h"
 #include "testing/store_steps.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

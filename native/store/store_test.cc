@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "testing/pending_snapshot.h"
-#include "testing/persist.h"
 #include "testing/store_steps.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 namespace {

@@ -81,7 +81,8 @@ class SimulatedDisk {
   // How much of what was not synced arrives.
   enum class Loss { kEverything, kNothing, kSomeSectors, kFewSectors };
 
-  // The disk after the power came back.
+  // The disk after the power came back; where nothing else is said, without anything that was not synced.
+  std::unique_ptr<SimulatedDisk> AfterPowerCut() const { return AfterPowerCut(Loss::kEverything, nullptr); }
   std::unique_ptr<SimulatedDisk> AfterPowerCut(Loss loss, std::mt19937_64* random) const {
     auto disk = std::make_unique<SimulatedDisk>();
     disk->next_file_ = next_file_;

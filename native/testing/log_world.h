@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/map/ordered_map.h"
@@ -17,7 +19,7 @@
 #include "image/image_writer.h"
 #include "store/recovery.h"
 #include "testing/log_disk.h"
-#include "testing/persist.h"
+#include "testing/temporary_directory.h"
 
 namespace forkstore {
 
@@ -120,6 +122,14 @@ class LogWorld {
     return status;
   }
   Status Open(SimulatedDisk* disk, OpenedStore* store) { return Open(disk, Options(disk), store); }
+
+  // The same for a disk after a crash, while the store that it was a copy of is still open.
+  Status OpenSurvivor(SimulatedDisk* disk, OpenedStore* survivor) {
+    const std::string own = std::exchange(path, temporary.path() + "/survivor");
+    Status status = Open(disk, survivor);
+    path = own;
+    return status;
+  }
 
   // Applies, and appends to the log when it was not refused.
   static Status Apply(OpenedStore* store, OperationCode code, uint32_t collection, const std::string& value,

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { DurabilityMode, Key, OpenOptions, OpenProgress, Store } from '../../lib/index.js'
 import { open } from '../../lib/index.js'
-import { damage, generations } from '../support/directory.js'
+import { generations } from '../support/directory.js'
 import type { EngineName } from '../support/engines.js'
 import { expectEntries, expectError, expectRejection } from '../support/expect.js'
 import { crashCopy, logFiles } from '../support/log-files.js'
+import { newestDamaged } from '../support/newest-damaged.js'
 import { keys, storable } from '../support/samples.js'
 import { Stores } from '../support/stores.js'
 
@@ -327,16 +328,7 @@ export function durabilitySuite(engine: EngineName): void {
   })
 
   test('the newest generation is damaged: the one before and its longer log give the same state', async () => {
-    const path = stores.directory()
-    const store = await stores.open(path)
-    store.map('a').set('x', 1)
-    await store.snapshot()
-    store.map('a').set('y', 2)
-    await store.snapshot()
-    store.map('a').set('z', 3)
-    await store.commit()
-    const copy = crashCopy(path)
-    damage(copy, generations(engine, copy).at(-1)!)
+    const copy = await newestDamaged(engine, stores)
     const again = await stores.open(copy)
     expect(again.recovered?.skipped.map((each) => each.generation)).toEqual([3])
     expectEntries(again.map('a'), [['x', 1], ['y', 2], ['z', 3]]) // prettier-ignore

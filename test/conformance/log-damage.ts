@@ -6,9 +6,16 @@ import { damage, generationOf, generations } from '../support/directory.js'
 import { openEngine, type EngineName } from '../support/engines.js'
 import { expectEntries, expectRejection } from '../support/expect.js'
 import { crashCopy, editLog, logEnd, logFiles } from '../support/log-files.js'
+import { newestDamaged } from '../support/newest-damaged.js'
 import { Stores } from '../support/stores.js'
 
 const BATCHES = 6
+
+const flipBit = (path: string, name: string, at: number): void =>
+  editLog(path, name, (bytes) => {
+    bytes[at]! ^= 1
+    return bytes
+  })
 
 /** A torn tail is cut, and it is said so; damage refuses to open, and can be gone over. */
 export function logDamageSuite(engine: EngineName): void {
@@ -49,6 +56,21 @@ export function logDamageSuite(engine: EngineName): void {
     return last
   }
 
+  /** The store takes writes, and opens again without news, closed or crashed: the paths of both. */
+  const expectGoesOn = async (store: Store, path: string, batches: number): Promise<string[]> => {
+    store.map('a').set('more', 1)
+    await store.commit()
+    const copy = crashCopy(path)
+    await store.close()
+    for (const each of [copy, path]) {
+      const again = await stores.open(each)
+      expect(await recoveryOf(again)).toBe(undefined)
+      expect(again.map('a').get('more')).toBe(1)
+      expect(batchesIn(again)).toBe(batches)
+    }
+    return [copy, path]
+  }
+
   test('garbage behind the last batch is cut, told once, and gone', async () => {
     const { path, ends, name } = await crashed()
     const garbage = Buffer.from('garbage, and a new line\nmore')
@@ -61,15 +83,7 @@ export function logDamageSuite(engine: EngineName): void {
     expect(cut!.file).toBe(name)
     expect(cut).toEqual({ file: name, offset: ends.at(-1), bytes: garbage.length })
     expect(batchesIn(store)).toBe(BATCHES)
-    store.map('a').set('more', 1)
-    await store.commit()
-    const copy = crashCopy(path)
-    await store.close()
-    for (const each of [copy, path]) {
-      const again = await stores.open(each)
-      expect(await recoveryOf(again)).toBe(undefined)
-      expect(again.map('a').get('more')).toBe(1)
-    }
+    await expectGoesOn(store, path, BATCHES)
   })
 
   test('where nobody listens, the process is warned', async () => {
@@ -140,20 +154,14 @@ export function logDamageSuite(engine: EngineName): void {
     await store.close()
     const at = readFileSync(join(path, name)).indexOf('some text')
     expect(at).toBeGreaterThan(0)
-    editLog(path, name, (bytes) => {
-      bytes[at]! ^= 1
-      return bytes
-    })
+    flipBit(path, name, at)
     const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () => openEngine(engine, path))
     expect(error.message).toContain(name)
   })
 
   test('salvage: what comes before the damage, after copying the files aside', async () => {
     const { path, ends, name } = await crashed()
-    editLog(path, name, (bytes) => {
-      bytes[ends[2]! + 20]! ^= 1
-      return bytes
-    })
+    flipBit(path, name, ends[2]! + 20)
     const damaged = readFileSync(join(path, name))
     const before = readdirSync(path).sort()
     const error = await expectRejection('ERR_FORKSTORE_CORRUPT', () =>
@@ -170,15 +178,7 @@ export function logDamageSuite(engine: EngineName): void {
     expect(salvaged!.copies[0]).toBe(`${name}.damaged`)
     expect(readFileSync(join(path, `${name}.damaged`)).equals(damaged)).toBe(true)
     expect(batchesIn(store)).toBe(3)
-    store.map('a').set('more', 1)
-    await store.commit()
-    const copy = crashCopy(path)
-    await store.close()
-    for (const each of [copy, path]) {
-      const again = await stores.open(each)
-      expect(await recoveryOf(again)).toBe(undefined)
-      expect(again.map('a').get('more')).toBe(1)
-      expect(batchesIn(again)).toBe(3)
+    for (const each of await expectGoesOn(store, path, 3)) {
       expect(existsSync(join(each, `${name}.damaged`))).toBe(true)
     }
   })
@@ -233,16 +233,7 @@ export function logDamageSuite(engine: EngineName): void {
   })
 
   test('a damaged snapshot that opening passes over is kept aside', async () => {
-    const path = stores.directory()
-    const store = await stores.open(path)
-    store.map('a').set('x', 1)
-    await store.snapshot()
-    store.map('a').set('y', 2)
-    await store.snapshot()
-    store.map('a').set('z', 3)
-    await store.commit()
-    const copy = crashCopy(path)
-    damage(copy, generations(engine, copy).at(-1)!)
+    const copy = await newestDamaged(engine, stores)
     const snapshot = damagedBytes(copy)
     const again = await stores.open(copy)
     expect((await recoveryOf(again))!.skipped).toHaveLength(1)

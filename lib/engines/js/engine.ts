@@ -31,7 +31,7 @@ import { JsTree } from './data/tree.js'
 import { assertStackRoom } from './data/stack-room.js'
 import { Undo } from './data/undo.js'
 
-export interface JsOptions extends ReplayOptions {
+interface JsOptions extends ReplayOptions {
   durability: DurabilityMode
 }
 

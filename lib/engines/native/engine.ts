@@ -42,7 +42,7 @@ export async function openNative(
   }
 }
 
-export type NativeEngineOptions = Omit<NativeOpenOptions, 'hugePages'>
+type NativeEngineOptions = Omit<NativeOpenOptions, 'hugePages'>
 
 /** A map that was asked for, and what only the engine may do with it. */
 interface OpenedMap {
@@ -74,7 +74,7 @@ export class NativeEngine implements Engine<AnyMap> {
   keptScopes = ALL_SCOPES
   readonly #store: NativeStore
   #closed: Promise<void> | undefined
-  /** Those that were asked for. */
+  /** The maps that were asked for, by name. */
   readonly #maps = new Map<string, OpenedMap>()
   /** Of each open scope: the end of the tree's log when it began. */
   readonly #marks: (NativeTree['log']['end'] | undefined)[] = []

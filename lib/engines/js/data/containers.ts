@@ -1,15 +1,18 @@
-/** Changes of plain arrays that keep what JavaScript has no word for: orders and holes. */
+/**
+ * Changes of plain arrays that keep holes, and cost no time for them: splicing, reordering, listing the
+ * items.
+ */
 
 /** Arguments of one call; more may be too many for the stack. */
 const MOST_ARGUMENTS = 1000
 
-/** Items in their order, holes left out: as much of an array as it takes to put them somewhere else. */
+/** Items in order, with their indexes: a plain array, or the items of one that has many holes. */
 export interface Items {
   readonly length: number
   forEach(each: (value: unknown, index: number) => void): void
 }
 
-/** Length is only a number: these are the items there are, of what may be four thousand million holes. */
+/** For a part of an array that is mostly holes (up to 2^32 - 1 of them): holds only the items. */
 class FewItems implements Items {
   readonly #found: [index: number, value: unknown][] = []
 
@@ -24,7 +27,7 @@ class FewItems implements Items {
   }
 }
 
-/** They as an array, which is the caller's. */
+/** The same items as an array of the caller's own. */
 export function arrayOf(items: Items): unknown[] {
   if (Array.isArray(items)) return items as unknown[]
   const array: unknown[] = []
@@ -135,7 +138,7 @@ export function presentItems(
   return found
 }
 
-/** So many in a row, and it is less work to go by the names of the items. */
+/** Behind so many holes in a row it takes less time to list the indexes of all items than to go on. */
 export const MANY_HOLES = 4096
 
 /** The index of the first item from `from` on that is no hole; -1 when there is none. */
@@ -143,7 +146,7 @@ export function nextItem(array: readonly unknown[], from: number): number {
   const last = Math.min(array.length, from + MANY_HOLES)
   for (let index = from; index < last; index++) if (Object.hasOwn(array, index)) return index
   if (last === array.length) return -1
-  // Length is only a number: there may be four thousand million holes.
+  // Not index by index to the end: there may be 2^32 - 1 holes.
   for (const name of Object.keys(array)) if (Number(name) >= from) return Number(name)
   return -1
 }

@@ -15,13 +15,13 @@ import { define } from '../../../base/define.js'
 /** The most that one value may take, in bytes of docs/format.md section 1; about the same in both engines. */
 const MOST_BYTES = 2 ** 30 - 2 ** 20
 /** Deeper values are written as a table: JSON.stringify is recursive. */
-export const DEEP = 256
+const DEEP = 256
 /** From this depth on, ancestors are looked up in a Set: walking the stack would take quadratic time. */
 const MANY_ANCESTORS = 32
 
 export type Plain = Record<string, unknown>
 
-export interface Copied {
+interface Copied {
   value: unknown
   /** JSON.stringify and JSON.parse alone would bring the value back as it is. */
   isJson: boolean
@@ -38,7 +38,7 @@ interface Frame {
 }
 
 /** Names a part of the value, for messages. */
-export type DescribePart = (steps: Steps) => string
+type DescribePart = (steps: Steps) => string
 
 /**
  * Checks a value and copies it, without recursion; of live views, what they show. Code of the value's (getters) may

@@ -4,8 +4,8 @@ import type { Entry, Walk } from './ordered-map.js'
 const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
 
 /**
- * Goes along with a walk, which settles what happens when entries come and go on the way. Like the iterators
- * of Map it has no `return`: a loop that was left can be taken up again.
+ * A map's iterator, which gives copies. What happens to entries that are added or removed meanwhile is the
+ * rule of `Walk`. Like the iterators of Map it has no `return`: a loop that was left can be taken up again.
  */
 export class CopyingIterator<T> {
   readonly #walk: Walk<Key, unknown>
@@ -23,7 +23,7 @@ export class CopyingIterator<T> {
   }
 
   next(): IteratorResult<T, undefined> {
-    // One that has ended stays so, whatever becomes of the map.
+    // An iterator that has ended does not throw, even when the map was dropped or the store closed.
     if (!this.#walk.isDone) this.#owner.assertOpen()
     if (!this.#walk.step()) return { done: true, value: undefined }
     return { done: false, value: this.#select(this.#walk.entry) }

@@ -2,7 +2,8 @@ import { dropped } from '../../../base/value-errors.js'
 import type { Scopes } from '../../../collections/scopes.js'
 import type { Key } from '../../../base/types.js'
 import { OrderedMap, type Tally } from './ordered-map.js'
-import type { Holder, JsTree, TreeOwner } from './tree.js'
+import type { JsTree } from './tree.js'
+import type { Holder, TreeOwner } from './tree-reader.js'
 
 /** What a map needs of its engine. */
 export interface MapOwner extends TreeOwner, Scopes {
@@ -12,13 +13,15 @@ export interface MapOwner extends TreeOwner, Scopes {
 }
 
 /**
- * What a map holds, and whether it is there: for the engine and the snapshot writer. An application has the
- * map only.
+ * What a map holds, and whether it was dropped. The engine and the snapshot writer work with this; an
+ * application only gets the map (map.ts).
  */
 export class MapContents {
   /** Copies of the values. */
   stored: OrderedMap<Key, unknown>
-  /** Keys of the entries that JSON alone would not bring back; mostly few or none. */
+  /**
+   * Keys of the entries that JSON may not bring back as they are: written as tables (tagged.ts). Mostly few.
+   */
   readonly notJson: Set<Key>
   /** The map as the place of its entries. */
   readonly holder: Holder
@@ -42,7 +45,7 @@ export class MapContents {
     }
   }
 
-  /** Whatever was changed there: tables can say it. Not taken back: they can say what JSON can, too. */
+  /** Never unmarked, not by a rollback either: a table can hold whatever JSON can. */
   markNotJson(key: Key): void {
     this.notJson.add(key)
   }
@@ -53,11 +56,14 @@ export class MapContents {
     this.notJson.clear()
   }
 
-  /** Every use fails with ERR_FORKSTORE_DETACHED from now on, also of live views of entries; or no longer. */
+  /**
+   * While it is dropped, every use fails with ERR_FORKSTORE_DETACHED, also of live views of entries. A
+   * rollback sets it back.
+   */
   setDropped(isDropped: boolean): void {
     this.holder.isDropped = isDropped
     this.stored.countIn(isDropped ? undefined : this.#owner.tally)
-    this.#owner.tree.left()
+    this.#owner.tree.recheckNodes()
   }
 
   /** Lets go of the data when the map is dropped for good, in one step. */
@@ -65,7 +71,7 @@ export class MapContents {
     if (this.holder.isDropped) this.stored = new OrderedMap()
   }
 
-  /** For whoever goes through the entries. */
+  /** For iterators. */
   assertOpen(): void {
     this.#owner.assertOpen()
     if (this.holder.isDropped) throw dropped(this.name)

@@ -17,13 +17,14 @@ export interface Tally {
 }
 
 /**
- * A map in the order of insertion, as JavaScript's is, from which an entry can be taken and be put back where
- * it was, at the same cost as any other change. The entries are a ring; an entry that was removed keeps the
- * way to the one before it. That is all that putting it back needs, provided that everything done since is
- * taken back first; and it shows whoever stands on it the way to what comes next: back to the first entry
- * that is there, and on to the first one that came later. So a way through the map costs it nothing, and
- * finds its place again after a removal, a clearing and a rollback. Rejected: JavaScript's own order, in
- * which an entry comes back in its place only if all behind it are put behind it again.
+ * A map in the order of insertion, as JavaScript's is, in which a removed entry can also be put back in its
+ * place, in constant time. Rejected: a JavaScript Map, where all entries behind it would have to be inserted
+ * again.
+ *
+ * The entries form a doubly linked ring. A removed entry keeps its `previous`. That is enough to put it back,
+ * once everything done since has been undone. It is also enough for a walk (`Walk`) whose current entry was
+ * removed: it goes back to the nearest entry that is still there, and from there on to the first one with a
+ * higher sequence. So walks need not be registered with the map, and survive removals, `clear` and rollbacks.
  */
 export class OrderedMap<K, V> {
   readonly #index = new Map<K, Entry<K, V>>()
@@ -42,7 +43,7 @@ export class OrderedMap<K, V> {
     return this.#index.size
   }
 
-  /** Counts the entries there, too, from now on; undefined: no longer. */
+  /** From now on the tally counts these entries too; undefined: no tally does. */
   countIn(tally: Tally | undefined): void {
     if (this.#tally !== undefined) this.#tally.entries -= this.size
     if (tally !== undefined) tally.entries += this.size
@@ -74,7 +75,7 @@ export class OrderedMap<K, V> {
     this.#append({ key: ownKey, value, sequence, previous: this.#ends, next: undefined })
   }
 
-  /** The entry that was removed, without its value: whoever stands on it shall not keep that. */
+  /** The entry that was removed, without its value: a walk that is at it must not keep that alive. */
   delete(key: K): Entry<K, V> | undefined {
     const entry = this.#index.get(key)
     if (entry?.next === undefined) return undefined
@@ -116,7 +117,7 @@ export class OrderedMap<K, V> {
     for (const entry of entries) this.#append(entry)
   }
 
-  /** A way through the entries, from before the first. */
+  /** A walk through the entries, which begins before the first. */
   walk(): Walk<K, V> {
     return new Walk(this.#ends, Infinity)
   }

@@ -2,7 +2,7 @@ import type { Scan, TreeNode } from '../../../contract/tree-engine.js'
 import { MANY_HOLES } from './containers.js'
 
 /** What the scan needs of the tree. */
-export interface ScannedTree {
+interface ScannedTree {
   /** Another number after every change. */
   readonly changes: number
   length(node: TreeNode): number

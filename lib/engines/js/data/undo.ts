@@ -1,5 +1,5 @@
 /** An open scope: how much there was of each when it began. */
-export interface Scope {
+interface Scope {
   /** Lines in the log's batch. */
   lines: number
   /** Maps made in transactions. */
@@ -9,8 +9,8 @@ export interface Scope {
 
 /**
  * What takes back the writes of transactions: for each write, while a scope is open, a closure that restores
- * what was there, with its place in the order. Run newest first. That there is room on the stack for all of
- * this its user sees to.
+ * what was there, with its place in the order. They run newest first. The caller must make sure that there is
+ * room on the stack for them (stack-room.ts).
  */
 export class Undo {
   readonly #steps: (() => void)[] = []

@@ -94,7 +94,7 @@ const CHUNK_BYTES = 1 << 20
 const READ_REGULAR = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0)
 
 /** For reading. Errors: ERR_FORKSTORE_IO for what is no regular file: a FIFO, a device, a link. */
-export function openRegular(path: string): number {
+function openRegular(path: string): number {
   let file: number
   try {
     file = fs.openSync(path, READ_REGULAR)

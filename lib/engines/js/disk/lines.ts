@@ -1,7 +1,7 @@
 import { constants } from 'node:buffer'
 import { readChunks } from './disk.js'
 
-/** No line that was written is longer: each was a string once. */
+/** The longest line that can have been written: it was a string, of at most 3 bytes for each unit. */
 const MOST_BYTES = 3 * constants.MAX_STRING_LENGTH
 
 /**

@@ -6,7 +6,7 @@ const CHUNK_CHARACTERS = 2 ** 20
 /** The batch of the turn that has not ended yet: lines of operations. */
 export class OpenBatch {
   #lines: string[] = []
-  /** Of these lines, in UTF-16 units: near enough to bytes. */
+  /** The length of these lines in UTF-16 units, which is close enough to bytes. */
   #size = 0
   /** Of the lines that have been taken. */
   #crc = 0

@@ -34,7 +34,7 @@ import { BadTable, fromTagged, toTagged } from './tagged.js'
  * those of newer ones where they hold nothing; any other goes on from a snapshot that is damaged or gone, and
  * is damage.
  */
-export const LOG_FORMAT = 'forkstore-js-log'
+const LOG_FORMAT = 'forkstore-js-log'
 /** Version 1 knew no "drop". */
 const LOG_VERSION = 2
 const LOG_VERSIONS: readonly unknown[] = [1, LOG_VERSION]
@@ -44,7 +44,7 @@ export interface LogHeader {
   generation: number
   /** The sequence of the first batch. */
   first: number
-  /** What came before was not on disk when the file was begun. */
+  /** The log had failed: what came before may not have been on disk when the file was begun. */
   afterFailure: boolean
 }
 
@@ -103,8 +103,8 @@ export function markLine(sequence: number): string {
   return `["mark",${sequence},"${crcOf(String(sequence))}"]\n`
 }
 
-/** What a line says; undefined: nothing that could be understood. */
-export type Line =
+/** A parsed line; parseLine gives undefined where it is none. */
+type Line =
   | { kind: 'operation'; operation: Operation; isJson: boolean }
   | { kind: 'end'; sequence: number; durable: number; batchCrc: number }
   | { kind: 'mark'; sequence: number }

@@ -33,12 +33,12 @@ export interface Replayed {
   sequence: number
   /** The file that the log can go on in, and where; undefined: it needs a new one. */
   tail: { generation: number; bytes: number } | undefined
-  /** Files that hold nothing which counts. */
+  /** Files without any batch that counts: to be removed. */
   voids: number[]
   recovered: RecoveredLog | undefined
 }
 
-export interface LoadedWithLog {
+interface LoadedWithLog {
   loaded: Loaded
   replayed: Replayed
 }
@@ -212,7 +212,7 @@ class Replay {
     }
   }
 
-  /** That is no damage, and nothing to be salvaged: who can read it will come. */
+  /** No damage, so never salvaged: a newer release can read it. */
   #ofNewerVersion(file: string, { message }: BadLog): ForkstoreError {
     return new ForkstoreError('ERR_FORKSTORE_VERSION', `${join(this.#path, file)}: ${message}`)
   }

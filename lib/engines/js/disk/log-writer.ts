@@ -4,10 +4,10 @@ import { disk, fillDurably, isNamed, readChunks, syncDirectory, writeFully } fro
 import { headerLine, logName, type LogHeader } from './log-file.js'
 
 /**
- * A file of the log that this opening of the store has made: none that it found is ever written to or synced.
- * For after a sync that failed the system may show, and for good, what never came to the disk, and a later
- * sync of the same file may say that all is well. For the same reason a file in which a call has failed is
- * not to be used any more.
+ * A file of the log that is written to. It is always one that this opening of the store has made; files that
+ * it found are never written to or synced. The reason: after a sync has failed, the page cache may show data
+ * that never reached the disk, and a later sync of the same file may succeed all the same. So a file in which
+ * a call has failed is not used any more either.
  */
 export class LogWriter {
   readonly #path: string
@@ -78,7 +78,7 @@ export class LogWriter {
     disk.fdatasyncSync(this.#file)
   }
 
-  /** Hears of every error, whatever an asynchronous sync that is under way is told. */
+  /** Reports every error of the disk, even when an asynchronous sync that is under way is told of it too. */
   datasyncBeside(): void {
     disk.fdatasyncSync(this.#beside)
   }

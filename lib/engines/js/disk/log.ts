@@ -1,38 +1,21 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { types } from 'node:util'
 import type { EngineLog, EngineLogStats, LogState } from '../../../contract/engine-log.js'
 import { ForkstoreError } from '../../../base/errors.js'
 import { removeFile } from './disk.js'
+import { Backlog, BOUNDS, type LogBounds } from './log-backlog.js'
 import { OpenBatch } from './log-batch.js'
 import { logGenerations, logName, markLine } from './log-file.js'
+import { LogHealth, logFailed } from './log-health.js'
 import { LogWriter } from './log-writer.js'
 import { isSystemError } from '../../../base/system.js'
 import { clearTimeout, setImmediate, setTimeout } from '../../../base/timers.js'
 
 const SYNC_INTERVAL_MS = 1000
 
-export interface LogBounds {
-  /** More than this of the turn that has not ended is handed to the system before it ends. */
-  fragmentBytes: number
-  /** More than this is synced without being asked for. */
-  syncBytes: number
-  /** More than this waits for the disk: it is behind. */
-  softBytes: number
-  /** More than this, and a write waits for the disk. */
-  hardBytes: number
-}
-
-const BOUNDS: LogBounds = {
-  fragmentBytes: 4 * 2 ** 20,
-  syncBytes: 16 * 2 ** 20,
-  softBytes: 64 * 2 ** 20,
-  hardBytes: 256 * 2 ** 20,
-}
-
 /**
- * The log of the JS engine; its format is told in log-file.ts. A batch is handed to the system when its turn
+ * The log of the JS engine; log-file.ts describes its format. A batch is handed to the system when its turn
  * ends, and a new file is begun at once, both on the event loop; syncs, one at a time, do not hold it up,
  * unless so much waits for the disk that a write must. Once a call has failed nothing more is written, until
  * `cut` begins a new file.
@@ -45,11 +28,10 @@ export class JsLog implements EngineLog {
   refusesWrites = false
   readonly #path: string
   readonly #storeId: string
-  readonly #bounds: LogBounds
+  readonly #backlog: Backlog
   readonly #assertOurs: () => void
   readonly #batch = new OpenBatch()
-  #state: LogState = 'healthy'
-  #failure: ForkstoreError | undefined
+  readonly #health = new LogHealth()
   #file: LogWriter | undefined
   #sealed: number
   /** On disk, in files; what counts as durable follows it, but not while the log heals. */
@@ -57,9 +39,6 @@ export class JsLog implements EngineLog {
   #durable: number
   /** What shall be on disk as soon as possible. */
   #awaited: number
-  /** Handed to the system, and of these those that wait for the disk no more. */
-  #writtenBytes = 0
-  #syncedBytes = 0
   #syncTimer: NodeJS.Timeout | undefined
   /** Set while a sync is under way. */
   #running: Promise<void> | undefined
@@ -89,12 +68,12 @@ export class JsLog implements EngineLog {
     this.#assertOurs = assertOurs
     this.#path = path
     this.#storeId = storeId
-    this.#bounds = bounds
+    this.#backlog = new Backlog(bounds)
     this.#sealed = this.#synced = this.#durable = this.#awaited = sequence
   }
 
   get state(): LogState {
-    return this.#state
+    return this.#health.state
   }
 
   get durableSequence(): number {
@@ -102,15 +81,15 @@ export class JsLog implements EngineLog {
   }
 
   get appendedBytes(): number {
-    return this.#writtenBytes
+    return this.#backlog.written
   }
 
   get isBehind(): boolean {
-    return this.#waitingBytes > this.#bounds.softBytes
+    return this.#waitingBytes > this.#backlog.bounds.softBytes
   }
 
   get failure(): ForkstoreError | undefined {
-    return this.#failure
+    return this.#health.failure
   }
 
   /**
@@ -128,11 +107,12 @@ export class JsLog implements EngineLog {
    */
   record(line: string, mayBeTakenBack: boolean): void {
     if (this.refusesWrites) {
-      const message = `no write is taken until the log works again: ${this.#failure?.message ?? ''}`
-      throw new ForkstoreError('ERR_FORKSTORE_LOG_FAILED', message, { cause: this.#failure?.cause })
+      const { failure } = this
+      const message = `no write is taken until the log works again: ${failure?.message ?? ''}`
+      throw new ForkstoreError('ERR_FORKSTORE_LOG_FAILED', message, { cause: failure?.cause })
     }
     this.#batch.add(line)
-    if (this.#batch.size > this.#bounds.fragmentBytes && !mayBeTakenBack) {
+    if (this.#batch.size > this.#backlog.bounds.fragmentBytes && !mayBeTakenBack) {
       this.#append(this.#batch.take())
     }
   }
@@ -184,11 +164,10 @@ export class JsLog implements EngineLog {
   cut(generation: number): void {
     this.#isCutNear = false
     this.#seal()
-    const afterFailure = this.#state === 'failed' || this.#state === 'read-only'
-    if (afterFailure) this.#state = 'healing'
+    const afterFailure = this.#health.begin()
     this.#cut = { generation, sequence: this.#sealed }
     try {
-      if (!afterFailure && this.#syncedBytes < this.#writtenBytes) this.#datasyncSync()
+      if (!afterFailure && this.#backlog.unsynced > 0) this.#datasyncSync()
       if (!afterFailure) this.#file?.assertNamed()
       const old = this.#file
       this.#file = undefined
@@ -203,32 +182,24 @@ export class JsLog implements EngineLog {
       throw failure
     }
     this.#tidy(0)
-    this.#noteSynced(this.#sealed, this.#writtenBytes)
+    this.#noteSynced(this.#sealed, this.#backlog.written)
   }
 
   /** The snapshot of the last cut is on disk; `oldest` is the oldest that is kept. */
   published(oldest: number): void {
-    if (this.#state === 'healing') {
-      this.#state = 'healthy'
-      this.#failure = undefined
-      this.#durable = Math.max(this.#cut.sequence, this.#synced)
-    } else {
-      this.#durable = Math.max(this.#durable, this.#cut.sequence)
-    }
+    const isHealed = this.#health.heal()
+    this.#durable = Math.max(this.#cut.sequence, isHealed ? this.#synced : this.#durable)
     this.#tell()
     this.#tidy(oldest)
   }
 
   /** The snapshot of the last cut will not come. */
   snapshotFailed(): void {
-    if (this.#state !== 'healing') return
-    this.#state = 'read-only'
-    this.#failure ??= logFailed(undefined)
-    this.#tell()
+    if (this.#health.abandonHealing()) this.#tell()
   }
 
   syncNow(): void {
-    if (!this.#isWriting || this.#synced === this.#sealed) return
+    if (!this.#health.isWriting || this.#synced === this.#sealed) return
     const startMs = performance.now()
     try {
       this.#file!.datasyncBeside()
@@ -238,13 +209,13 @@ export class JsLog implements EngineLog {
       this.#fail(logFailed(error))
       return
     }
-    this.#noteSynced(this.#sealed, this.#writtenBytes)
+    this.#noteSynced(this.#sealed, this.#backlog.written)
   }
 
   stats(): EngineLogStats {
     return {
       bufferedBytes: this.#waitingBytes,
-      appendedBytes: this.#writtenBytes,
+      appendedBytes: this.#backlog.written,
       segments: this.#segments,
       batches: this.#batches,
       syncs: this.#syncs,
@@ -258,7 +229,7 @@ export class JsLog implements EngineLog {
     try {
       this.endBatch(true)
       while (this.#running !== undefined) await this.#running
-      if (this.#state !== 'healthy') throw this.#failure ?? logFailed(undefined)
+      if (this.state !== 'healthy') throw this.failure ?? logFailed(undefined)
       try {
         this.#file?.append(Buffer.from(markLine(this.#sealed)))
         await this.#file?.datasync()
@@ -274,7 +245,7 @@ export class JsLog implements EngineLog {
   /** Closes the file, whatever is in it. */
   abandon(): void {
     clearTimeout(this.#syncTimer)
-    this.#state = 'closed'
+    this.#health.close()
     const file = this.#file
     this.#file = undefined
     // Not while a sync is under way: the number of the descriptor could be another file's by then.
@@ -282,16 +253,8 @@ export class JsLog implements EngineLog {
     else void this.#running.then(() => file?.close())
   }
 
-  get #isWriting(): boolean {
-    return this.#state === 'healthy' || this.#state === 'healing'
-  }
-
-  get #unsyncedBytes(): number {
-    return this.#writtenBytes - this.#syncedBytes
-  }
-
   get #waitingBytes(): number {
-    return this.#unsyncedBytes + this.#batch.size
+    return this.#backlog.unsynced + this.#batch.size
   }
 
   #seal(): void {
@@ -299,7 +262,7 @@ export class JsLog implements EngineLog {
     this.#sealed++
     this.#batches++
     this.#append(this.#batch.end(this.#sealed, this.#synced))
-    if (!this.#isWriting) return
+    if (!this.#health.isWriting) return
     this.#syncTimer ??= setTimeout(() => {
       this.#syncTimer = undefined
       this.#awaited = this.#sealed
@@ -311,18 +274,18 @@ export class JsLog implements EngineLog {
    * Hands bytes to the system. After a failure they are dropped: the snapshot that heals the log has their effect.
    */
   #append(chunks: Buffer[]): void {
-    if (!this.#isWriting) return
+    if (!this.#health.isWriting) return
     try {
       for (const chunk of chunks) {
         this.#file!.append(chunk)
-        this.#writtenBytes += chunk.length
-        if (this.#unsyncedBytes > this.#bounds.hardBytes) this.#waitForDisk()
+        this.#backlog.append(chunk.length)
+        if (this.#backlog.isFull) this.#waitForDisk()
       }
     } catch (error) {
       this.#fail(logFailed(error))
       return
     }
-    if (this.#unsyncedBytes > this.#bounds.syncBytes) this.#kick()
+    if (this.#backlog.isToBeSynced) this.#kick()
   }
 
   /**
@@ -331,7 +294,7 @@ export class JsLog implements EngineLog {
   #waitForDisk(): void {
     this.#stalls++
     this.#datasyncSync()
-    this.#syncedBytes = this.#writtenBytes
+    this.#backlog.settle()
   }
 
   #kick(): void {
@@ -344,8 +307,8 @@ export class JsLog implements EngineLog {
   }
 
   #needsSync(): boolean {
-    if (!this.#isWriting || this.#isCutNear || this.#file === undefined) return false
-    return this.#awaited > this.#synced || this.#unsyncedBytes > this.#bounds.syncBytes
+    if (!this.#health.isWriting || this.#isCutNear || this.#file === undefined) return false
+    return this.#awaited > this.#synced || this.#backlog.isToBeSynced
   }
 
   async #run(): Promise<void> {
@@ -360,13 +323,13 @@ export class JsLog implements EngineLog {
 
   async #sync(): Promise<void> {
     const sequence = this.#sealed
-    const bytes = this.#writtenBytes
+    const bytes = this.#backlog.written
     const startMs = performance.now()
     await this.#file!.datasync()
     this.#countSync(startMs)
     this.#assertFindable()
     // After a failure nothing of the file counts any more.
-    if (this.#isWriting) this.#noteSynced(sequence, bytes)
+    if (this.#health.isWriting) this.#noteSynced(sequence, bytes)
   }
 
   /** After a sync: what it has brought to the disk counts only where it will be found. */
@@ -378,8 +341,8 @@ export class JsLog implements EngineLog {
   #noteSynced(sequence: number, bytes: number): void {
     // A sync beside it may have come further.
     this.#synced = Math.max(this.#synced, sequence)
-    this.#syncedBytes = Math.max(this.#syncedBytes, bytes)
-    if (this.#state === 'healthy') this.#durable = Math.max(this.#durable, sequence)
+    this.#backlog.settle(bytes)
+    if (this.state === 'healthy') this.#durable = Math.max(this.#durable, sequence)
     if (this.#sealed === this.#synced) {
       clearTimeout(this.#syncTimer)
       this.#syncTimer = undefined
@@ -401,10 +364,9 @@ export class JsLog implements EngineLog {
 
   /** Nothing more is written to the file, and what waits for it is in memory only. */
   #fail(failure: ForkstoreError): void {
-    if (!this.#isWriting) return
-    this.#state = this.#state === 'healing' ? 'read-only' : 'failed'
-    this.#failure = failure
-    this.#syncedBytes = this.#writtenBytes
+    if (!this.#health.isWriting) return
+    this.#health.fail(failure)
+    this.#backlog.settle()
     clearTimeout(this.#syncTimer)
     this.#syncTimer = undefined
     this.#tell()
@@ -416,7 +378,7 @@ export class JsLog implements EngineLog {
     this.#isTelling = true
     setImmediate(() => {
       this.#isTelling = false
-      if (this.#state !== 'closed') this.onProgress()
+      if (this.state !== 'closed') this.onProgress()
     })
   }
 
@@ -434,9 +396,4 @@ export class JsLog implements EngineLog {
       if (!isSystemError(error)) throw error
     }
   }
-}
-
-function logFailed(cause: unknown): ForkstoreError {
-  const reason = types.isNativeError(cause) ? cause.message : 'the snapshot that was to heal it failed'
-  return new ForkstoreError('ERR_FORKSTORE_LOG_FAILED', `the log failed: ${reason}`, { cause })
 }

@@ -6,7 +6,7 @@ import type { ReadMap } from './snapshot-file.js'
 import { define } from '../../../base/define.js'
 
 /** What a snapshot was read into, and a log is replayed on. */
-export interface ReplayTarget {
+interface ReplayTarget {
   readonly maps: Map<string, ReadMap>
   readonly root: Plain
 }

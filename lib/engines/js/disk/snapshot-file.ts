@@ -21,14 +21,14 @@ import { BadTable, fromTagged, joinParts, taggedParts, toTagged, type Tagged } f
  * where it is missing. The digest covers the whole file, itself read as 64 zeros.
  */
 export const FORMAT = 'forkstore-js'
-export const VERSION = 2
+const VERSION = 2
 const VERSIONS: readonly unknown[] = [1, VERSION]
 const ZERO_DIGEST = '0'.repeat(64)
 const BATCH_ENTRIES = 512
 const BATCH_CHARACTERS = 2 ** 26
 const CHUNK_BYTES = 1 << 20
 
-export interface SnapshotHeader {
+interface SnapshotHeader {
   storeId: string
   generation: number
   writes: number
@@ -38,7 +38,7 @@ export interface SnapshotHeader {
 }
 
 /** What the writer needs of a map. */
-export interface WrittenMap {
+interface WrittenMap {
   name: string
   stored: Iterable<[Key, unknown]>
   notJson: ReadonlySet<Key>
@@ -172,7 +172,7 @@ async function syncAndClose(file: number): Promise<void> {
   }
 }
 
-export interface ReadStore {
+interface ReadStore {
   header: SnapshotHeader
   maps: Map<string, ReadMap>
   root: Plain

@@ -7,7 +7,7 @@ import { Window } from './window.js'
 import { define } from '../../../base/define.js'
 
 const WINDOW_BYTES = 2 ** 30
-/** Of `NativeStore.result`. */
+/** Index in `NativeStore.result`: the offset below which all blocks end. */
 const REACH = 5
 /** Containers deeper than this are put on a list and decoded later: no value is too deep for the stack. */
 const MOST_RECURSION = 48

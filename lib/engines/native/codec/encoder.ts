@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import { CYCLE, isWithoutMemory, isPlainObject, refusal } from '../../../base/value-errors.js'
 import { ForkstoreError } from '../../../base/errors.js'
 import * as format from './format.js'
+import { Frame, stepsTo } from './frame.js'
 import { MAX_VALUE_BYTES, TooLarge, type OperationBuffer } from './operation-buffer.js'
 import { NO_SHAPE, NOT_DEFINED, type ShapeNode, type ShapeTree } from './shape-tree.js'
 import { ValueWriter } from './value-writer.js'
@@ -21,29 +22,13 @@ const { hasOwnProperty } = Object.prototype
 const { getPrototypeOf } = Object
 const { isProxy } = types
 
-/** A container whose slots are being written. */
-class Frame {
-  /** The array, or undefined where the frame is of an object. */
-  array: readonly unknown[] | undefined = undefined
-  container: object | undefined = undefined
-  /** Of an object: where its values begin in the stack of values. Those of a dictionary alternate with names. */
-  base = 0
-  count = 0
-  next = 0
-  slots = 0
-  dictionary = false
-  /** Of an object: its names, for messages. */
-  node: ShapeNode | undefined = undefined
-  names: string[] | undefined = undefined
-}
-
 /** Thrown and caught in here: why a part of a value cannot be stored. */
 class Refusal {
   constructor(readonly words: string) {}
 }
 
 /** The operation that an encoder writes into. */
-export interface EncodedOperation extends OperationBuffer {
+interface EncodedOperation extends OperationBuffer {
   readonly shapes: ShapeTree
   /** See `Operation.copyView`. */
   readonly copyView: (proxy: object) => object | undefined
@@ -106,7 +91,10 @@ export class Encoder extends ValueWriter {
       return end
     } catch (error) {
       this.busy = false
-      const steps = error instanceof Refusal ? this.#steps(error.words === CYCLE) : []
+      const steps =
+        error instanceof Refusal
+          ? stepsTo(this.#frames, this.#depth, this.operation.shapes, error.words === CYCLE)
+          : []
       this.#release()
       this.operation.settle()
       if (error instanceof Refusal) {
@@ -374,25 +362,6 @@ export class Encoder extends ValueWriter {
     // What was stored must not be kept alive from here.
     frame.container = undefined
     frame.array = undefined
-  }
-
-  /** The way to the slot that is being written; of a cycle, to where it first closes. */
-  #steps(isCycle: boolean): (string | number)[] {
-    const steps: (string | number)[] = []
-    const seen = new Set<object>()
-    for (let depth = 0; depth < this.#depth; depth++) {
-      const frame = this.#frames[depth] as Frame
-      if (isCycle && seen.has(frame.container as object)) break
-      seen.add(frame.container as object)
-      const index = frame.next - 1
-      if (frame.array !== undefined) {
-        steps.push(index)
-      } else {
-        const names = frame.names ?? this.operation.shapes.names(frame.node as ShapeNode)
-        steps.push(names[frame.dictionary ? index >> 1 : index] as string)
-      }
-    }
-    return steps
   }
 }
 

@@ -4,8 +4,8 @@ import { writeBigintKey } from './bigint.js'
 import type { OperationBuffer } from './operation-buffer.js'
 
 /** Kinds of keys; docs/format.md, section 2. */
-export const NUMBER_KEY = 2
-export const BIGINT_KEY = 3
+const NUMBER_KEY = 2
+const BIGINT_KEY = 3
 
 /** `keyBytes` of a key is below this, or the key is too large. */
 const MAX_KEY_BYTES = 2 ** 29

@@ -3,7 +3,7 @@ import type { Window } from './window.js'
 import { define } from '../../../base/define.js'
 
 /** What a reader reads slots with: the decoder. */
-export interface SlotDecoder {
+interface SlotDecoder {
   /** See `Decoder.missed`. */
   readonly missed: boolean
   slot(window: Window, at: number): unknown
@@ -31,12 +31,7 @@ export function makeReader(names: readonly string[], use: (reader: Reader) => vo
   }
 }
 
-export function readPlainly(
-  names: readonly string[],
-  decoder: SlotDecoder,
-  window: Window,
-  slots: number,
-): object {
+function readPlainly(names: readonly string[], decoder: SlotDecoder, window: Window, slots: number): object {
   const object: Record<string, unknown> = {}
   for (let index = 0; index < names.length; index++) {
     define(object, names[index] as string, decoder.slot(window, slots + 8 * index))

@@ -3,7 +3,7 @@ import { errorFromCode } from '../errors.js'
 import type { Writer } from './writer.js'
 
 /** Wider objects are dictionaries; docs/format.md, section 1. */
-export const MAX_SHAPE_FIELDS = 64
+const MAX_SHAPE_FIELDS = 64
 const MAX_NAME_UNITS = 255
 /** TOO_LARGE: there is no shape to be had; see `NativeStore.defineShape`. */
 const TOO_LARGE_CODE = 6
@@ -63,7 +63,7 @@ export class ShapeTree {
   constructor(store: NativeStore) {
     this.#store = store
     this.#shapes = store.stats().shapes
-    // Those that are there must not wait for their second sight.
+    // Shapes that the store already has are found at first sight.
     if (this.#shapes >= SHAPES_AT_FIRST_SIGHT) {
       for (let shape = 0; shape < this.#shapes; shape++) this.#sees(store.shapeNames(shape))
     }

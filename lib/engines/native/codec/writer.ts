@@ -1,7 +1,7 @@
 import type { OperationBuffer } from './operation-buffer.js'
 
 /** What a writer writes with: the encoder, as far as generated code is not all that calls it. */
-export interface WritingEncoder {
+interface WritingEncoder {
   cursor: number
 }
 

@@ -43,7 +43,7 @@ export class MapSite extends Site {
  * hidden class. 95 ns for an object of four fields, against 155 for the general way. undefined where
  * code generation is forbidden.
  */
-export function generateWriter(node: ShapeNode, names: readonly string[]): Writer | undefined {
+function generateWriter(node: ShapeNode, names: readonly string[]): Writer | undefined {
   const count = names.length
   const fields = names.map((_, index) => `field${index}`)
   const compare = names.map(

@@ -1,7 +1,7 @@
 import type { NativeMap as Handle } from '../binding.js'
 import type { Decoder } from '../codec/decoder.js'
 
-/** What a way through a map needs of it. */
+/** What a cursor needs of its map. */
 export interface IterationSource {
   readonly handle: Handle
   readonly decoder: Decoder
@@ -21,11 +21,11 @@ const LEAST_BATCH = 8
 const MOST_BATCH = 256
 
 /**
- * Goes through the records of a map as a JavaScript Map is gone through: in the order of insertion, over what is
- * there when its turn comes; entries added on the way are visited, removed ones are not. The place is kept
- * as a sequence number, so a way costs the map nothing and may be abandoned at any point.
+ * A cursor over the records of a map, with the rules of a JavaScript Map's iterators: in the order of
+ * insertion; entries added meanwhile are visited, removed ones are not. The place is kept as a sequence
+ * number, so the map need not know of its cursors, and they may be abandoned at any point.
  */
-export class RecordWay {
+export class RecordCursor {
   /** Arena offset of the current record; good until the map changes or records move. */
   record = 0
   readonly #source: IterationSource
@@ -88,26 +88,26 @@ export class RecordWay {
 }
 
 class NativeMapIterator<Result> {
-  readonly #way: RecordWay
+  readonly #cursor: RecordCursor
   readonly #decoder: Decoder
   readonly #kind: number
 
   constructor(source: IterationSource, kind: number) {
-    this.#way = new RecordWay(source)
+    this.#cursor = new RecordCursor(source)
     this.#decoder = source.decoder
     this.#kind = kind
   }
 
   next(): IteratorResult<Result, undefined> {
-    const way = this.#way
-    if (!way.step()) return { value: undefined, done: true }
+    const cursor = this.#cursor
+    if (!cursor.step()) return { value: undefined, done: true }
     const decoder = this.#decoder
     const value =
       this.#kind === KEYS
-        ? decoder.recordKey(way.record)
+        ? decoder.recordKey(cursor.record)
         : this.#kind === VALUES
-          ? decoder.recordValue(way.record)
-          : decoder.recordEntry(way.record)
+          ? decoder.recordValue(cursor.record)
+          : decoder.recordEntry(cursor.record)
     return { value: value as Result, done: false }
   }
 

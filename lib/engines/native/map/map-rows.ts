@@ -3,11 +3,11 @@ import type { Key } from '../../../base/types.js'
 import { slotNode, type Decoder } from '../codec/decoder.js'
 import type { PackedTree } from '../tree/packed.js'
 import type { NativeTree } from '../tree/tree.js'
-import { RecordWay, type IterationSource } from './iterator.js'
+import { RecordCursor, type IterationSource } from './iterator.js'
 
 /** The entries that a map has now, for queries: containers are views that can only be read. */
 export class MapRows implements Scan {
-  readonly #way: RecordWay
+  readonly #cursor: RecordCursor
   #key: Key | undefined
 
   constructor(
@@ -16,22 +16,22 @@ export class MapRows implements Scan {
     source: IterationSource,
   ) {
     source.check()
-    this.#way = new RecordWay(source, source.handle.nextSequence())
+    this.#cursor = new RecordCursor(source, source.handle.nextSequence())
   }
 
   next(): boolean {
     this.#key = undefined
-    return this.#way.step()
+    return this.#cursor.step()
   }
 
   name(): Key {
-    return (this.#key ??= this.engine.decoder.recordKey(this.#way.record))
+    return (this.#key ??= this.engine.decoder.recordKey(this.#cursor.record))
   }
 
   value(): unknown {
     const { engine, place } = this
     const { decoder, tree, packed } = engine
-    const slot = decoder.recordSlot(this.#way.record)
+    const slot = decoder.recordSlot(this.#cursor.record)
     const name = this.name()
     const window = decoder.lastingWindow(slot)
     const id = slotNode(window, slot - window.base)

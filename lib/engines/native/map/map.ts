@@ -30,7 +30,7 @@ import { HEAD_BYTES } from '../codec/operation-buffer.js'
 import { MapSite, type Site } from '../codec/writers.js'
 
 /** The engine, as far as maps use it. */
-export interface MapEngine extends EngineState {
+interface MapEngine extends EngineState {
   readonly tree: NativeTree
   readonly packed: PackedTree
 }

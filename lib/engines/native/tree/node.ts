@@ -86,7 +86,10 @@ export class NodeSite extends Site {
   }
 }
 
-/** An array that gets items from `key` on: the way begins with the place among them. */
+/**
+ * An array that gets items from index `key` on. The first step to a part of the value is the place among
+ * them.
+ */
 export class SpliceSite extends Site {
   constructor(readonly node: Place) {
     super()

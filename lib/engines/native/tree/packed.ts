@@ -26,7 +26,10 @@ interface PackedNode {
   readonly values: number
   readonly stride: number
   readonly count: number
-  /** The store's, when it was made: after any later change its bytes may be something else's. */
+  /**
+   * The store's count of changes when it was made: after any later one its bytes may belong to something
+   * else.
+   */
   readonly changes: number
   /** Views of containers in it: the same one each time. */
   views: (object | undefined)[] | undefined

@@ -13,7 +13,7 @@ export interface ScannedTree extends TreeEngine {
   readonly decoder: Decoder
   readonly places: Places
   readonly log: MemberLog<number>
-  /** See `NativeTree.foreign`. */
+  /** See `TreeReader.foreign`. */
   readonly foreign: number
   writes(node: NativeNode): number
   isTable(node: NativeObject): boolean

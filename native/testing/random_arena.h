@@ -1,75 +1,17 @@
-// Tests only: directories that vanish, and arenas with random holes.
+// Tests only: an arena of random contents, as a store's image is written from.
 #pragma once
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "image/image_format.h"
 #include "memory/arena.h"
-#include "testing/image.h"
 
 namespace forkstore {
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    char pattern[] = "persist_test.XXXXXX";
-    path_ = std::filesystem::absolute(mkdtemp(pattern)).string();
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-  std::vector<std::string> Names() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-      names.push_back(entry.path().filename().string());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
- private:
-  std::string path_;
-};
-
-inline std::vector<uint8_t> ReadBytes(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void WriteFileBytes(const std::string& path, const std::vector<uint8_t>& bytes) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
-
-// False when the process has ended before.
-inline bool StopProcess(pid_t pid) {
-  if (kill(pid, SIGSTOP) != 0) return false;
-  for (;;) {
-    const std::vector<uint8_t> bytes = ReadBytes("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text(bytes.begin(), bytes.end());  // "pid (name) state ..."
-    const size_t end = text.rfind(") ");
-    if (end == std::string::npos || end + 2 >= text.size()) return false;
-    const char state = text[end + 2];
-    if (state == 'T' || state == 't') return true;
-    if (state == 'Z' || state == 'X') return false;
-    usleep(100);
-  }
-}
 
 // An arena with random bytes in the units that a random table says are used.
 struct RandomArena {
