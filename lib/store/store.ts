@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { signalOf, unlessAborted } from './abort.js'
-import { closeOn, notOn, type Closing } from './close-on.js'
+import { signalOf } from './abort.js'
+import { cancelCloseOnSignal, closeOnSignal, type Closing } from './close-on.js'
 import { Durability } from './durability.js'
 import type { Engine } from '../contract/engine.js'
 import { closedError, ForkstoreError, ForkstoreWarning, refuseJson, warnProcess } from '../base/errors.js'
@@ -61,7 +61,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
       this.#durability = new Durability(engine.log, options.durability, {
         onTurnEnd: () => engine.settle(),
         isWithin: () => engine.scopes > 0,
-        onCutOff: () => {
+        onExitWithinTransaction: () => {
           engine.keptScopes = 0
           engine.settle()
         },
@@ -93,7 +93,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
     }
     // The log has it, so that what follows on it can be replayed; but there is nothing in it to be saved.
     engine.onAdopt = () => this.#durability?.onWrite()
-    for (const signal of options.closeOn) closeOn(signal, this.#onSignal)
+    for (const signal of options.closeOn) closeOnSignal(signal, this.#onSignal)
     this.#closesOn = options.closeOn
     // A turn later: whoever awaits `open` has had the time to listen.
     const { recovered } = this
@@ -194,13 +194,14 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * the previous snapshot is untouched), or `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
    *
    * When `signal` is aborted, it rejects with the signal's `reason`, and only the waiting ends: the snapshot,
-   * which others may wait for, goes on. With a signal that was aborted before, none is begun.
+   * which others may wait for, goes on. If nobody else waits for it and it fails, that is told as of an automatic
+   * one. With a signal that was aborted before, none is begun.
    */
   async snapshot(options?: { signal?: AbortSignal | undefined }): Promise<SnapshotResult> {
     this.#assertOpen()
     const signal = signalOf(options)
     signal?.throwIfAborted()
-    return unlessAborted(this.#scheduler.request(), signal)
+    return this.#scheduler.request(signal)
   }
 
   /**
@@ -307,7 +308,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
       try {
         await this.#engine.close()
       } finally {
-        for (const signal of this.#closesOn) notOn(signal, this.#onSignal)
+        for (const signal of this.#closesOn) cancelCloseOnSignal(signal, this.#onSignal)
       }
     }
   }
