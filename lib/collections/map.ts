@@ -1,9 +1,10 @@
 import { inspect, types, type InspectOptionsStylized } from 'node:util'
-import { ForkstoreError, invalid } from '../base/errors.js'
+import { ForkstoreError, invalid, notConstructible } from '../base/errors.js'
 import { checkAmount, initialObject, initialValue, removedNames } from './map-arguments.js'
 import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from './map-hooks.js'
 import type { Amount, Fields, Given, RemovableField } from './map-types.js'
 import { Queryable } from './query.js'
+import { checkReceivers, isObject } from '../base/receivers.js'
 import { showMap } from './show-map.js'
 import { isThenable } from './scopes.js'
 import type { DeepReadonly, Key } from '../base/types.js'
@@ -27,8 +28,14 @@ export abstract class ForkstoreMap<K extends Key, V>
   extends Queryable<DeepReadonly<V>, K>
   implements Map<K, V>
 {
+  static {
+    checkReceivers(this.prototype, (value) => isObject(value) && #add in value, 'map')
+  }
+
+  /** For the engines only. */
   constructor() {
     super()
+    if (new.target === ForkstoreMap) throw notConstructible('ForkstoreMap', 'store.map(name)')
     uncloneable(this)
   }
 

@@ -23,7 +23,7 @@ export type MemberNames<V> = V extends readonly unknown[] ? number : string
 export function query<V extends object>(view: V): Query<Members<V>, MemberNames<V>> {
   const node = viewOf(view)
   if (node === undefined) throw noView('query')
-  return new Query(() => node.tree.scan(node))
+  return new Query(() => node.tree.scan(node), node)
 }
 
 function noView(name: string): ForkstoreError {

@@ -1,9 +1,19 @@
 import { EventEmitter } from 'node:events'
+import { inspect, type InspectOptionsStylized } from 'node:util'
 import { signalOf } from './abort.js'
 import { cancelCloseOnSignal, closeOnSignal, type Closing } from './close-on.js'
 import { Durability } from './durability.js'
 import type { Engine } from '../contract/engine.js'
-import { closedError, ForkstoreError, ForkstoreWarning, refuseJson, warnProcess } from '../base/errors.js'
+import {
+  closedError,
+  ForkstoreError,
+  ForkstoreWarning,
+  notConstructible,
+  refuseJson,
+  warnProcess,
+} from '../base/errors.js'
+import { showAs } from '../base/inspection.js'
+import { checkReceivers, isObject } from '../base/receivers.js'
 import { IdleWork } from './idle-work.js'
 import type { AnyMap, ForkstoreMap } from '../collections/map.js'
 import type { ResolvedOptions } from './resolved-options.js'
@@ -35,6 +45,11 @@ import { uncloneable } from '../base/uncloneable.js'
  * until it works again or has caught up.
  */
 export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEvents> {
+  static {
+    const isStore = (value: unknown): boolean => isObject(value) && #assertOpen in value
+    checkReceivers(this.prototype, isStore, 'store', ['close', 'commit', 'snapshot'])
+  }
+
   readonly #engine: Engine<AnyMap>
   readonly #scheduler: SnapshotScheduler
   /** undefined: no log. */
@@ -53,6 +68,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   /** For `open` only. */
   constructor(engine: Engine<AnyMap>, options: ResolvedOptions, warning?: Error) {
     super()
+    if (typeof engine?.settle !== 'function') throw notConstructible('Store', 'open(...)')
     uncloneable(this)
     this.#engine = engine
     this.#snapshotOnClose = options.snapshot.onClose && engine.path !== undefined
@@ -276,6 +292,19 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   /** Throws `ERR_FORKSTORE_INVALID_ARGUMENT`: a store as JSON would be an empty shell. */
   toJSON(...key: unknown[]): object {
     return refuseJson(this, key, 'a store', 'copy(store.root) and [...map]; store.snapshot() saves all of it')
+  }
+
+  [inspect.custom](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    inspectValue: typeof inspect,
+  ): string {
+    // What test runners make with the prototype of a store is none.
+    if (!(#assertOpen in this)) return 'Store {}'
+    const { path, engine } = this
+    const place = path === undefined ? { memoryOnly: true } : { path }
+    const members = { ...place, engine, closed: this.#closing !== undefined }
+    return showAs('Store', members, depth, options, inspectValue)
   }
 
   async #close(): Promise<void> {

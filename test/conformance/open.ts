@@ -55,7 +55,9 @@ export function openSuite(engine: EngineName): void {
   test('a string that looks like a URL is no path, and makes no directory', async () => {
     const texts = ['http://x', 'https:/x', 'HTTP://x', 's3://bucket/x', 'git+ssh://x', 'sqlite.v3:/x']
     for (const text of [...texts, 'file:///a', 'file:/a', 'file:a', 'File:', 'FILE://host/a']) {
-      const { message } = await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open(text, { engine }))
+      const { message } = await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () =>
+        open(text, { engine }),
+      )
       expect(message).toContain(text)
       expect(message).toContain('URL object')
       expect(existsSync(text.split('/')[0]!)).toBe(false)
