@@ -14,8 +14,6 @@ import { describeKey } from '../base/value-errors.js'
 /** What is gone through, from the beginning. A symbol, as it is for this library only. */
 export const ROWS: unique symbol = Symbol('rows')
 
-type Compare<V> = (one: V, other: V) => number
-
 /** Rows that are numbers need no callback. */
 export type NumberOf<V, N> = By<V, N, number, number>
 export type ValueOf<V, N, T extends Comparable> = By<V, N, T, Comparable>
@@ -154,7 +152,7 @@ export abstract class Queryable<V, N extends Key> {
    * As of arrays, in a new array: without `compare` by their texts; those that compare as equal stay in their
    * order.
    */
-  toSorted(compare?: Compare<V>): V[] {
+  toSorted(compare?: (one: V, other: V) => number): V[] {
     if (compare !== undefined) checkFunction('toSorted', compare)
     return this.toArray().sort(compare)
   }

@@ -14,6 +14,7 @@ export function copy<V extends object>(view: V): V {
 
 /** What a query of `V` goes through. */
 export type Members<V> = V extends readonly (infer Item)[] ? Item : V[keyof V]
+/** By what it names them: names are texts, indexes numbers. */
 export type MemberNames<V> = V extends readonly unknown[] ? number : string
 
 /**

@@ -19,7 +19,7 @@ interface Waiter extends Deferred<void> {
 const MOST_EXIT_MS = 5000
 const FOR_EVER_MS = 2 ** 31 - 1
 
-export interface DurabilityEvents {
+interface DurabilityEvents {
   /** The turn has ended, and its batch is about to. */
   onTurnEnd: () => void
   /** Whether a transaction is open. */

@@ -12,7 +12,7 @@ const MOST_RETRY_MS = 60_000
 const LEAST_WRITES = 100_000
 const LEAST_LOG_BYTES = 32 * 2 ** 20
 
-export interface SchedulerEvents {
+interface SchedulerEvents {
   onSnapshot: (result: SnapshotResult) => void
   /**
    * `isNews`: the first failure since the last success of a snapshot that nobody waited for, so that nobody

@@ -176,6 +176,19 @@ export function reportsSuite(engine: EngineName): void {
     }
     // Views are Proxies, which it refuses everywhere.
     expect(() => structuredClone(store.root)).toThrow(expect.objectContaining({ name: 'DataCloneError' }))
+    // What the documentation says to pass in their place.
+    const map = store.map('pairs').set(1, 2)
+    expectSame(structuredClone([...map]), [[1, 2]])
+    expect(structuredClone(new Map(map))).toEqual(new Map([[1, 2]]))
+    expectSame(structuredClone(map.take(1).toArray()), [2])
+    expectSame(
+      structuredClone(copy(store.root['array'] as unknown[])),
+      copy(store.root['array'] as unknown[]),
+    )
+    // And what it says of iterators.
+    for (const iterator of [map.entries(), (store.root['array'] as unknown[]).values()]) {
+      expect(structuredClone(iterator)).toEqual({})
+    }
   })
 
   test('inspect shows in short what a store is, and what a query goes through', async () => {
