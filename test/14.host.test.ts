@@ -153,6 +153,40 @@ describe.each(engines)('closeOn (%s)', (engine) => {
     await expectClosed(end.path)
   }) // prettier-ignore
 
+  test.each(['signal-exit 4', 'signal-exit 3', 'signal-exit 3 and 4'])(
+    'beside %s, which leaves the signal to other listeners, the process cleans up and ends',
+    async (how) => {
+      const end = await run(how, ['SIGTERM'])
+      expect([end.code, end.signal]).toEqual([null, 'SIGTERM'])
+      expect(end.output).toMatch(/^(cleaned up\n){1,2}$/)
+      await expectClosed(end.path)
+    },
+  )
+
+  test.each(['a listener of its own', 'a listener for once'])(
+    'beside signal-exit and %s, the end is that of the listener, which is called once',
+    async (how) => {
+      const end = await run(`signal-exit 4, ${how}`, ['SIGTERM'])
+      expect([end.code, end.signal]).toEqual([7, null])
+      expect(end.output).toBe('asked\n')
+      await expectClosed(end.path)
+    },
+  )
+
+  test('beside signal-exit a second signal does not wait either', async () => {
+    const end = await run('again, signal-exit 4', ['SIGTERM', 'SIGTERM'])
+    expect([end.code, end.signal, end.output]).toEqual([null, 'SIGTERM', 'closing\ncleaned up\n'])
+  })
+
+  test('a store that is opened while the others close is closed, too', async () => {
+    const end = await run('opened late', ['SIGTERM'])
+    expect([end.code, end.signal, end.output]).toEqual([null, 'SIGTERM', 'late is closed\n'])
+    await expectClosed(end.path)
+    const store = await openEngine(engine, `${end.path}-late`)
+    expect(store.map('m').get('k')).toBe(1)
+    await store.close()
+  })
+
   test('a second signal does not wait', async () => {
     const end = await run('again', ['SIGTERM', 'SIGTERM'])
     expect([end.code, end.signal, end.output]).toEqual([null, 'SIGTERM', 'closing\n'])

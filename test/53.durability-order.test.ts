@@ -94,7 +94,7 @@ describe('durability', () => {
   const make = (mode: 'everysec' | 'commit' = 'everysec'): Durability =>
     new Durability(log, mode, {
       isWithin: () => false,
-      onCutOff: () => undefined,
+      onExitWithinTransaction: () => undefined,
       onTurnEnd: () => turnEnds.push(log.calls.length),
       onLogged: () => undefined,
       onNeed: (isNeeded) => needs.push(isNeeded),
@@ -282,7 +282,7 @@ describe('durability', () => {
     const other = new FakeLog()
     const closed = new Durability(other, 'everysec', {
       isWithin: () => false,
-      onCutOff: () => undefined,
+      onExitWithinTransaction: () => undefined,
       onTurnEnd: () => undefined,
       onLogged: () => undefined,
       onNeed: () => undefined,
@@ -326,7 +326,7 @@ describe('healing', () => {
     const scheduler = new SnapshotScheduler(engine as unknown as Engine, options, false, events)
     new Durability(log, 'everysec', {
       isWithin: () => false,
-      onCutOff: () => undefined,
+      onExitWithinTransaction: () => undefined,
       onTurnEnd: () => undefined,
       onLogged: () => undefined,
       onNeed: (isNeeded) => scheduler.need(isNeeded),

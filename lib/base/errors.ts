@@ -26,6 +26,21 @@ export type ForkstoreErrorCode =
  * Those of arguments are what JavaScript's own would be as well: `instanceof TypeError` for
  * `ERR_FORKSTORE_INVALID_ARGUMENT`, `_UNSUPPORTED_KEY`, `_UNSUPPORTED_VALUE` and `_WRONG_TYPE`, `instanceof
  * RangeError` for `ERR_FORKSTORE_TOO_LARGE` and for numbers that are out of range.
+ *
+ * What JavaScript or Node itself refuses, before any code of this library runs or in their own code, is their own
+ * error, a TypeError or RangeError without a code of this library:
+ *
+ * - in the methods of Array.prototype that a view of an array inherits as they are (`reduce` of no items
+ *   without an initial value, an index out of range in `with`, a callback that is no function);
+ * - a call of what is no function (`view.missing()`), a class that is called without `new`, an assignment to a
+ *   property that has only a getter (`store.root = {}`, `map.size = 0`), `delete` or `Object.defineProperty` of
+ *   an array's `length`;
+ * - `get`, `set`, `has`, `delete`, `clear`, `live`, `keys`, `values` and `entries` of a map, called without the
+ *   map (`const { get } = map`), as of JavaScript's Map; `next` and `return` of iterators likewise;
+ * - the methods that a store inherits from EventEmitter (`store.on('snapshot', 1)`: Node's
+ *   ERR_INVALID_ARG_TYPE), and `structuredClone` and `postMessage` (a DataCloneError).
+ *
+ * What a callback of the application throws goes on as it is.
  */
 export class ForkstoreError extends Error {
   readonly code: ForkstoreErrorCode
@@ -89,6 +104,11 @@ export function warnProcess(warning: Error): void {
 /** The error for an argument that is none. */
 export function invalid(message: string, options?: { cause?: unknown }): ForkstoreError {
   return new ForkstoreError('ERR_FORKSTORE_INVALID_ARGUMENT', message, options)
+}
+
+/** The error of `new` for a class that only this library makes objects of; `instead`: how one gets them. */
+export function notConstructible(name: string, instead: string): ForkstoreError {
+  return invalid(`new ${name}: it is made by ${instead}`)
 }
 
 /**

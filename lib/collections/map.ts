@@ -1,18 +1,19 @@
 import { inspect, types, type InspectOptionsStylized } from 'node:util'
-import { ForkstoreError, invalid } from '../base/errors.js'
+import { ForkstoreError, invalid, notConstructible } from '../base/errors.js'
 import { checkAmount, initialObject, initialValue, removedNames } from './map-arguments.js'
 import { ADD_TO_FIELD, IN_SCOPE, REMOVE_FIELDS, SET_FIELDS } from './map-hooks.js'
 import type { Amount, Fields, Given, RemovableField } from './map-types.js'
 import { Queryable } from './query.js'
+import { checkReceivers, isObject } from '../base/receivers.js'
 import { showMap } from './show-map.js'
 import { isThenable } from './scopes.js'
 import type { DeepReadonly, Key } from '../base/types.js'
 import { uncloneable } from '../base/uncloneable.js'
 import { isPlainObject, noNumber, notFound } from '../base/value-errors.js'
 
-const CANNOT_WAIT = 'must not be async, as nothing of an update can wait: await first, then update'
+const CANNOT_WAIT = 'must not be async, as an update cannot wait for anything: await first, then update'
 
-/** What `store.maps()` gives: the types of its keys and values are not told. */
+/** What `store.maps()` gives: a map whose types of keys and values are not known. */
 export type AnyMap = ForkstoreMap<Key, unknown>
 
 /**
@@ -27,8 +28,14 @@ export abstract class ForkstoreMap<K extends Key, V>
   extends Queryable<DeepReadonly<V>, K>
   implements Map<K, V>
 {
+  static {
+    checkReceivers(this.prototype, (value) => isObject(value) && #add in value, 'map')
+  }
+
+  /** For the engines only. */
   constructor() {
     super()
+    if (new.target === ForkstoreMap) throw notConstructible('ForkstoreMap', 'store.map(name)')
     uncloneable(this)
   }
 
@@ -43,9 +50,9 @@ export abstract class ForkstoreMap<K extends Key, V>
    * was set anew or deleted, and may do so when the transaction in which `live` was first called for the
    * entry is taken back.
    *
-   * The first call for an entry is a change of the store to the callbacks of queries over maps: what they
-   * were given before throws `ERR_FORKSTORE_DETACHED` from then on, the row of this very entry included. Read
-   * it first, or read the live view.
+   * Within a query over a map, the first call for an entry counts as a change of the store: rows that callbacks
+   * were given before it, the row of this entry too, throw `ERR_FORKSTORE_DETACHED` from then on. Read the
+   * row first, or read the live view.
    */
   abstract live(key: K): V | undefined
   abstract has(key: K): boolean
@@ -73,12 +80,12 @@ export abstract class ForkstoreMap<K extends Key, V>
 
   /**
    * Stores what `change` makes of a copy of the value (undefined when the key is not there), as `set` does,
-   * and returns a copy of what is stored. When `change` throws, nothing is stored. What it writes itself
-   * stays, but for this entry, which is what it returns in the end.
+   * and returns a copy of what is stored. When `change` throws, nothing is stored. `change` may write to the
+   * store too, and these writes stay; but what it writes to this entry is replaced by what it returns.
    *
-   * Undefined is not stored in place of something, since mostly it is a `return` that was forgotten; where
-   * there is no entry, none is made. Errors: `ERR_FORKSTORE_INVALID_ARGUMENT` for that, and for a promise, as
-   * nothing of this can wait; and those of `set`.
+   * When `change` returns undefined: where there is no entry, none is made; where there is one, it is an
+   * error, since mostly a `return` was forgotten. Errors: `ERR_FORKSTORE_INVALID_ARGUMENT` for that, and for
+   * an async function or a promise, which an update cannot wait for; and those of `set`.
    */
   update(key: K, change: (value: V | undefined) => V): V {
     if (typeof change !== 'function') throw invalid('update: the second argument must be a function')
@@ -133,7 +140,7 @@ export abstract class ForkstoreMap<K extends Key, V>
     return sum
   }
 
-  /** `set`, whose parameter has no type that could be written here. */
+  /** `set`, for values whose type the compiler cannot check here. */
   #put(key: K, value: V): this {
     return this.set(key, value as never)
   }
@@ -179,14 +186,12 @@ export abstract class ForkstoreMap<K extends Key, V>
     return this.entries()
   }
 
-  /**
-   * Of objects that have a map's prototype and are none, as test runners make them for their messages: 'Object'.
-   */
+  /** 'Object' for objects that only have the prototype of a map: test runners make such for their messages. */
   get [Symbol.toStringTag](): string {
     return #add in this ? 'Map' : 'Object'
   }
 
-  /** What Jest copies of a map for its messages: none of the members of the class. */
+  /** Tells Jest which members to copy of a map for its messages: none. */
   get [Symbol.for('@jest/serializableProperties')](): [] {
     return []
   }
@@ -199,7 +204,7 @@ export abstract class ForkstoreMap<K extends Key, V>
     try {
       return showMap(this, depth, options, inspectValue)
     } catch (error) {
-      // A message that shows the map must not fail for it.
+      // console.log and messages of assertions show maps of closed stores too, and must not fail.
       const code = error instanceof ForkstoreError ? error.code : undefined
       if (code === 'ERR_FORKSTORE_CLOSED') return 'ForkstoreMap(closed)'
       if (code === 'ERR_FORKSTORE_DETACHED') return 'ForkstoreMap(dropped)'

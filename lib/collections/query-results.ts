@@ -4,24 +4,31 @@ import type { TreeNode } from '../contract/tree-engine.js'
 import { viewOf } from '../views/view.js'
 import { isPlainObject } from '../base/value-errors.js'
 
-/** So many items in a row that are undefined: the rest of the array is asked for the indexes that it has. */
+/**
+ * After so many items in a row that are undefined, an array is taken to have many holes, and its other indexes
+ * are listed instead of tried one by one.
+ */
 const MANY_HOLES = 1024
 
-/** What has no more members, and is among as many of one result, is small. */
+/** An object with no more members than this, in a result of no more objects than this, is small. */
 const FEW = 32
 
 type Members = Record<string, unknown>
 
 /**
- * What comes out of one run of a query. What a query shows of a map is good until the store changes; so what
- * comes out of it is a copy, wherever a callback has put it: in objects, arrays, Maps and Sets, at any depth,
- * and in members of instances of classes. It is put into these in place, so that they stay what they are.
- * Live views stay live.
+ * The results of one run of a query, without views that stop working. The rows that a query over a map gives to
+ * callbacks are views that can be read until the store changes. So each such view in a result is replaced by
+ * a copy, wherever a callback has put it: in objects, arrays, Maps and Sets, at any depth, and in members of
+ * instances of classes. These objects themselves are not copied, but changed in place. Live views, which stay
+ * good, are left as they are.
  */
 export class Results {
-  /** What was gone through, but for what is small: it costs less to go through that again than to note it. */
+  /**
+   * The objects that were searched already. Small ones are left out: searching them again costs less than
+   * keeping them in a set.
+   */
   #seen: Set<object> | undefined
-  /** What was met again: since it was gone through, something may have been put into it. */
+  /** Those of them that came again: since they were searched, a callback may have put another row into them. */
   #metAgain: Set<object> | undefined
 
   /** Errors: `ERR_FORKSTORE_DETACHED` when the store has changed meanwhile; see also `put`. */
@@ -32,7 +39,7 @@ export class Results {
     return value
   }
 
-  /** Called when no callback will run any more. */
+  /** Searches once more what came again. To be called when no callback will run any more. */
   finish(): void {
     const metAgain = this.#metAgain
     if (metAgain === undefined) return
@@ -49,27 +56,31 @@ export class Results {
         ;(this.#metAgain ??= new Set()).add(each)
         continue
       }
-      // Cycles end here, too.
       const members = cleanOne(each, waiting)
+      // In a cycle the count grows, so that it ends too.
       if (++count > FEW || members > FEW) (this.#seen ??= new Set()).add(each)
     }
   }
 }
 
-/** The copy of what a query shows of a map; undefined for anything else. */
+/** The copy of a row of a map, or of a part of one; undefined for anything else. */
 function copyOf(value: object): object | undefined {
   const node: TreeNode | undefined = viewOf(value)
   return node?.isReadOnly === true ? (node.tree.copy(node) as object) : undefined
 }
 
-/** Puts copies into one container; the containers in it wait for their turn. How many members it has. */
+/**
+ * Replaces views in one container by copies, and adds the containers in it to `waiting`. Returns how many members
+ * it has.
+ */
 function cleanOne(container: object, waiting: object[]): number {
   if (Array.isArray(container)) return cleanArray(container, waiting)
   if (isPlainObject(container)) return cleanMembers(container as Members, Object.keys(container), waiting)
   if (types.isMap(container)) return cleanMap(container, waiting)
   if (types.isSet(container)) return cleanSet(container, waiting)
   if (ArrayBuffer.isView(container)) return 0
-  // What an instance leads to is nobody's business: it may be a socket, or the application.
+  // Of an instance of a class only its own members are searched, and not the objects in them: these may lead to
+  // the whole application.
   return cleanMembers(container as Members, dataNames(container), undefined)
 }
 
@@ -136,9 +147,9 @@ function cleanSet(set: Set<unknown>, waiting: object[]): number {
   return set.size
 }
 
-/** The copy that is to be put in its place; undefined: it stays, and waits if there may be something in it. */
+/** The copy to replace a member by. Undefined: it stays, and is added to `waiting`, to be searched. */
 function cleaned(value: object, waiting: object[] | undefined): object | undefined {
-  // A view; or somebody else's Proxy, which is not looked into.
+  // A view; or a Proxy of the application, which is not searched.
   if (types.isProxy(value)) return copyOf(value)
   waiting?.push(value)
   return undefined
@@ -147,7 +158,7 @@ function cleaned(value: object, waiting: object[] | undefined): object | undefin
 function put(container: Members, name: string | number, copied: object): void {
   if (Reflect.set(container, name, copied)) return
   const descriptor = Reflect.getOwnPropertyDescriptor(container, name)
-  if (descriptor !== undefined && !('value' in descriptor)) return // its getter may give what it likes
+  if (descriptor !== undefined && !('value' in descriptor)) return // a member with a getter stores nothing
   throw invalid(
     `a callback of a query has put a row into something that is frozen, at ${JSON.stringify(String(name))}: ` +
       'put copy(row) there',

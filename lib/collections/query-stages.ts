@@ -4,6 +4,7 @@ import type { Scan } from '../contract/tree-engine.js'
 
 /** What a query is made of: each goes through the rows of the one before it. */
 
+/** What the methods of queries call with each row: its value, and its name, index or key. */
 export type Callback<V, N, R> = (value: V, name: N) => R
 
 /** What goes through other rows: names are theirs, and it closes them. */

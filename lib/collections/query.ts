@@ -1,15 +1,18 @@
-import { invalid, outOfRange, refuseJson } from '../base/errors.js'
+import { inspect, type InspectOptionsStylized } from 'node:util'
+import { invalid, notConstructible, outOfRange, refuseJson } from '../base/errors.js'
+import { showAs } from '../base/inspection.js'
+import { checkReceivers, isObject } from '../base/receivers.js'
 import { type Callback, Change, Drop, Filter, Flatten, Names, Take } from './query-stages.js'
 import { Results } from './query-results.js'
 import { type Comparable, TopRows } from './top-rows.js'
 import type { Key } from '../base/types.js'
 import { uncloneable } from '../base/uncloneable.js'
-import type { Scan } from '../contract/tree-engine.js'
+import { type Scan, TreeNode } from '../contract/tree-engine.js'
+import { describePlace } from '../views/place.js'
+import { describeKey } from '../base/value-errors.js'
 
 /** What is gone through, from the beginning. A symbol, as it is for this library only. */
 export const ROWS: unique symbol = Symbol('rows')
-
-type Compare<V> = (one: V, other: V) => number
 
 /** Rows that are numbers need no callback. */
 export type NumberOf<V, N> = By<V, N, number, number>
@@ -37,6 +40,10 @@ type By<V, N, T, Own> = [V] extends [Own | null | undefined]
  * the message says so.
  */
 export abstract class Queryable<V, N extends Key> {
+  static {
+    checkReceivers(this.prototype, (value) => isObject(value) && #measure in value, 'query')
+  }
+
   abstract [ROWS](): Scan
 
   /** Those for which `test` is true. */
@@ -44,31 +51,35 @@ export abstract class Queryable<V, N extends Key> {
   filter(test: Callback<V, N, unknown>): Query<V, N>
   filter(test: Callback<V, N, unknown>): Query<V, N> {
     checkFunction('filter', test)
-    return new Query(() => new Filter(this[ROWS](), test as Callback<unknown, Key, unknown>))
+    return new Query(() => new Filter(this[ROWS](), test as Callback<unknown, Key, unknown>), this, 'filter')
   }
 
   /** What `change` makes of each; names stay. */
   map<W>(change: Callback<V, N, W>): Query<W, N> {
     checkFunction('map', change)
-    return new Query(() => new Change(this[ROWS](), change as Callback<unknown, Key, unknown>))
+    return new Query(() => new Change(this[ROWS](), change as Callback<unknown, Key, unknown>), this, 'map')
   }
 
   /** All that `change` gives for each, which must be something iterable, but no string; names stay. */
   flatMap<W>(change: Callback<V, N, Iterable<W>>): Query<W, N> {
     checkFunction('flatMap', change)
-    return new Query(() => new Flatten(this[ROWS](), change as Callback<unknown, Key, Iterable<unknown>>))
+    return new Query(
+      () => new Flatten(this[ROWS](), change as Callback<unknown, Key, Iterable<unknown>>),
+      this,
+      'flatMap',
+    )
   }
 
   /** The first `count`. */
   take(count: number): Query<V, N> {
     checkCount('take', count)
-    return new Query(() => new Take(this[ROWS](), count))
+    return new Query(() => new Take(this[ROWS](), count), this, 'take', count)
   }
 
   /** All but the first `count`. */
   drop(count: number): Query<V, N> {
     checkCount('drop', count)
-    return new Query(() => new Drop(this[ROWS](), count))
+    return new Query(() => new Drop(this[ROWS](), count), this, 'drop', count)
   }
 
   /** How many there are, or for how many `test` is true. */
@@ -111,7 +122,10 @@ export abstract class Queryable<V, N extends Key> {
     })
   }
 
-  /** As of arrays: without `initial` the first value is taken for it, and an empty query is a TypeError. */
+  /**
+   * As of arrays: without `initial` the first value is taken for it, and an empty query is a TypeError
+   * (`ERR_FORKSTORE_INVALID_ARGUMENT`).
+   */
   reduce(combine: (sum: V, value: V, name: N) => V): V
   reduce<S>(combine: (sum: S, value: V, name: N) => S, initial: S): S
   reduce<S>(combine: (sum: S, value: V, name: N) => S, ...initial: [S?]): S {
@@ -120,7 +134,7 @@ export abstract class Queryable<V, N extends Key> {
       let sum: S
       if (initial.length > 0) sum = initial[0] as S
       else if (rows.next()) sum = rows.value() as S
-      else throw new TypeError('Reduce of a query without values and with no initial value')
+      else throw invalid('reduce: the query has no values, and there is no initial value')
       while (rows.next()) sum = combine(sum, rows.value() as V, rows.name() as N)
       return results.of(sum)
     })
@@ -138,7 +152,7 @@ export abstract class Queryable<V, N extends Key> {
    * As of arrays, in a new array: without `compare` by their texts; those that compare as equal stay in their
    * order.
    */
-  toSorted(compare?: Compare<V>): V[] {
+  toSorted(compare?: (one: V, other: V) => number): V[] {
     if (compare !== undefined) checkFunction('toSorted', compare)
     return this.toArray().sort(compare)
   }
@@ -236,11 +250,23 @@ export abstract class Queryable<V, N extends Key> {
 /** A query: made by `query(view)` and by the methods of queries and maps. */
 export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> implements Iterable<V> {
   readonly #source: () => Scan
+  /** What it goes through: a query, a map, or a node of the tree; then by which method, with which count. */
+  readonly #of: object
+  readonly #method: string | undefined
+  readonly #count: number | undefined
+
+  static {
+    checkReceivers(this.prototype, (value) => isObject(value) && #source in value, 'query')
+  }
 
   /** For this library only. */
-  constructor(source: () => Scan) {
+  constructor(source: () => Scan, of: object, method?: string, count?: number) {
     super()
+    if (!isObject(of)) throw notConstructible('Query', 'query(view) and the methods of maps')
     this.#source = source
+    this.#of = of
+    this.#method = method
+    this.#count = count
     uncloneable(this)
   }
 
@@ -250,7 +276,7 @@ export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> imp
 
   /** The names: of members, of entries (their keys), or indexes. A query again, which can also be iterated over. */
   keys(): Query<N, N> {
-    return new Query(() => new Names(this[ROWS]()))
+    return new Query(() => new Names(this[ROWS]()), this, 'keys')
   }
 
   /** Pairs of name and value, in the same way. */
@@ -261,6 +287,27 @@ export class Query<V = unknown, N extends Key = Key> extends Queryable<V, N> imp
   /** Throws `ERR_FORKSTORE_INVALID_ARGUMENT`: `JSON.stringify(query.toArray())` is meant. */
   toJSON(...key: unknown[]): object {
     return refuseJson(this, key, 'a query', 'query.toArray()')
+  }
+
+  [inspect.custom](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    inspectValue: typeof inspect,
+  ): string {
+    // What test runners make with the prototype of a query is none.
+    if (!(#source in this)) return 'Query {}'
+    return showAs('Query', Query.#describe(this), depth, options, inspectValue)
+  }
+
+  /** The map or the object of the tree, and the methods from there on. */
+  static #describe(at: object): { of: string; stages: string[] } {
+    const stages: string[] = []
+    for (; #source in at; at = at.#of) {
+      if (at.#method === undefined) continue
+      stages.unshift(at.#count === undefined ? at.#method : `${at.#method}(${at.#count})`)
+    }
+    if (at instanceof TreeNode) return { of: describePlace(at), stages }
+    return { of: `map ${describeKey((at as { name?: unknown }).name)}`, stages }
   }
 
   forEach(call: Callback<V, N, void>): void {

@@ -13,8 +13,9 @@ export function copy<V extends object>(view: V): V {
 }
 
 /** What a query of `V` goes through. */
-type Members<V> = V extends readonly (infer Item)[] ? Item : V[keyof V]
-type MemberNames<V> = V extends readonly unknown[] ? number : string
+export type Members<V> = V extends readonly (infer Item)[] ? Item : V[keyof V]
+/** By what it names them: names are texts, indexes numbers. */
+export type MemberNames<V> = V extends readonly unknown[] ? number : string
 
 /**
  * A query over the members of an object or the items of an array of the live tree (holes are left out). Errors:
@@ -23,7 +24,7 @@ type MemberNames<V> = V extends readonly unknown[] ? number : string
 export function query<V extends object>(view: V): Query<Members<V>, MemberNames<V>> {
   const node = viewOf(view)
   if (node === undefined) throw noView('query')
-  return new Query(() => node.tree.scan(node))
+  return new Query(() => node.tree.scan(node), node)
 }
 
 function noView(name: string): ForkstoreError {

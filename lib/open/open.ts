@@ -1,3 +1,11 @@
+/**
+ * `open` of `forkstore`: where to begin reading lib. It checks what it is given (open-arguments.ts, options.ts),
+ * opens an engine (../engines/native/engine.ts or ../engines/js/engine.ts; what each must do:
+ * ../contract/engine.ts), and makes a store over it (../store/store.ts), whose maps are
+ * ../collections/map.ts, and whose tree is made of the views of ../views/view.ts. open-js.ts is the same without
+ * the native engine.
+ */
+
 import { ForkstoreError, ForkstoreWarning } from '../base/errors.js'
 import { openJsStore } from './open-js-store.js'
 import { openNative } from '../engines/native/engine.js'
@@ -40,9 +48,10 @@ export async function open(...given: unknown[]): Promise<Store> {
 }
 
 async function openWithNative(path: string | undefined, options: ResolvedOptions): Promise<Store> {
-  // The addon, which engine 'js' shall not need. (The modules around it were imported with this one: an import that
-  // fails for want of a descriptor fails for good.) And before anything is refused: where it cannot run,
-  // 'auto' must find again what 'auto' has stored.
+  // Loads the addon only here, as engine 'js' must not need it; and before the directory is checked: where the
+  // addon cannot run, the data is that of the js engine, and this check would refuse it. (The modules around the
+  // addon are imported with this one. An import() that fails because descriptors are short is never tried
+  // again by Node.)
   loadBinding()
   await checkDirectory(path, 'native', options)
   const progress = progressTeller(options.onProgress)

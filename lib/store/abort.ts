@@ -8,7 +8,7 @@ export function signalOf(options: unknown): AbortSignal | undefined {
   refuseUnknown('options', given, ['signal'])
   const { signal } = given
   if (signal === undefined) return undefined
-  // By what it has, since it may be of another realm.
+  // Not by instanceof: a signal of another realm (vm, Jest) is of another class.
   const { throwIfAborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>
   if (typeof throwIfAborted !== 'function' || typeof addEventListener !== 'function') {
     throw invalid(`options.signal must be an AbortSignal, not ${show(signal)}`)
@@ -16,15 +16,25 @@ export function signalOf(options: unknown): AbortSignal | undefined {
   return signal as AbortSignal
 }
 
-/** What the promise comes to; when the signal is aborted before, a rejection with its reason. */
-export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/**
+ * The same outcome as the promise; when the signal is aborted before there is one, a rejection with the
+ * signal's reason, and a call of `onAborted`.
+ */
+export function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  onAborted: () => void,
+): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
-    // The reason is the caller's, whatever it is.
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-    const onAbort = (): void => reject(signal.reason)
+    const onAbort = (): void => {
+      onAborted()
+      // The caller chose the reason. It need not be an Error.
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+      reject(signal.reason)
+    }
     signal.addEventListener('abort', onAbort, { once: true })
-    const settle = (): void => signal.removeEventListener('abort', onAbort)
-    promise.then(resolve, reject).finally(settle)
+    const removeListener = (): void => signal.removeEventListener('abort', onAbort)
+    promise.then(resolve, reject).finally(removeListener)
   })
 }

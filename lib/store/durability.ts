@@ -1,7 +1,13 @@
 import { makeDeferred, type Deferred } from '../base/deferred.js'
 import type { EngineLog } from '../contract/engine-log.js'
 import { ForkstoreError, ForkstoreWarning } from '../base/errors.js'
-import { endAtExit, hasTurnThrown, isProcessExiting, notAtExit, type AtExit } from './exit-sync.js'
+import {
+  addExitHandler,
+  hasTurnThrown,
+  isProcessExiting,
+  removeExitHandler,
+  type ExitHandler,
+} from './exit-sync.js'
 import type { DurabilityMode, LogStats } from '../base/types.js'
 import { clearImmediate, setImmediate } from '../base/timers.js'
 
@@ -13,13 +19,13 @@ interface Waiter extends Deferred<void> {
 const MOST_EXIT_MS = 5000
 const FOR_EVER_MS = 2 ** 31 - 1
 
-export interface DurabilityEvents {
+interface DurabilityEvents {
   /** The turn has ended, and its batch is about to. */
   onTurnEnd: () => void
   /** Whether a transaction is open. */
   isWithin: () => boolean
   /** The process ends in the middle of a transaction: it is taken back. */
-  onCutOff: () => void
+  onExitWithinTransaction: () => void
   /** It has ended; the length of the log since the store was opened. */
   onLogged: (appendedBytes: number) => void
   /** The log needs a snapshot to work again, or does not. Told more than once. */
@@ -36,7 +42,7 @@ export interface DurabilityEvents {
  * a batch, and no callback is ever cut in two. Snapshots start at the same moment, and seal the batch
  * themselves.
  */
-export class Durability implements AtExit {
+export class Durability implements ExitHandler {
   readonly #log: EngineLog
   readonly #mode: Exclude<DurabilityMode, 'snapshot'>
   readonly #events: DurabilityEvents
@@ -55,7 +61,7 @@ export class Durability implements AtExit {
     this.#mode = mode
     this.#events = events
     log.onProgress = () => this.#look()
-    endAtExit(this)
+    addExitHandler(this)
   }
 
   /** Called after each write. */
@@ -98,13 +104,13 @@ export class Durability implements AtExit {
 
   /** Called after an outermost transaction. */
   onTransaction(): void {
-    if (isProcessExiting()) this.endAtExit()
+    if (isProcessExiting()) this.onExit()
   }
 
-  endAtExit(): void {
+  onExit(): void {
     clearImmediate(this.#turn)
     this.#turn = undefined // so that the next write asks again
-    if (this.#events.isWithin()) this.#events.onCutOff()
+    if (this.#events.isWithin()) this.#events.onExitWithinTransaction()
     // Half of what a turn that has thrown was to do is not wanted.
     if (!hasTurnThrown()) this.#endTurn()
     this.#log.syncNow(MOST_EXIT_MS)
@@ -118,7 +124,7 @@ export class Durability implements AtExit {
   /** Ends with the log closed. Rejects when it could not be brought to disk. */
   async close(): Promise<void> {
     this.#endTurn()
-    notAtExit(this)
+    removeExitHandler(this)
     // Those who still wait hear of the end of their wait in either case.
     try {
       await this.#log.close()
@@ -133,7 +139,7 @@ export class Durability implements AtExit {
 
   #endTurnSoon(): void {
     // The event loop does not turn any more; a transaction ends by itself.
-    if (isProcessExiting()) return this.#events.isWithin() ? undefined : this.endAtExit()
+    if (isProcessExiting()) return this.#events.isWithin() ? undefined : this.onExit()
     this.#turn = setImmediate(() => {
       this.#turn = undefined
       this.#endTurn()

@@ -1,11 +1,11 @@
 import { setImmediate } from '../base/timers.js'
 
 /** What has something to bring to the disk when the process ends. */
-export interface AtExit {
-  endAtExit(): void
+export interface ExitHandler {
+  onExit(): void
 }
 
-const open = new Set<AtExit>()
+const handlers = new Set<ExitHandler>()
 let isExiting = false
 let hasThrown = false
 
@@ -18,9 +18,9 @@ export function hasTurnThrown(): boolean {
   return hasThrown
 }
 
-function endAll(): void {
+function callHandlers(): void {
   isExiting = true
-  for (const each of open) each.endAtExit()
+  for (const handler of handlers) handler.onExit()
 }
 
 function onThrown(): void {
@@ -34,16 +34,16 @@ function onThrown(): void {
  * and when it ends by an uncaught exception what the turns before wrote. One listener for all stores: many
  * would be taken for a leak.
  */
-export function endAtExit(each: AtExit): void {
-  if (open.size === 0) {
-    process.on('exit', endAll)
+export function addExitHandler(handler: ExitHandler): void {
+  if (handlers.size === 0) {
+    process.on('exit', callHandlers)
     process.on('uncaughtExceptionMonitor', onThrown)
   }
-  open.add(each)
+  handlers.add(handler)
 }
 
-export function notAtExit(each: AtExit): void {
-  if (!open.delete(each) || open.size > 0) return
-  process.off('exit', endAll)
+export function removeExitHandler(handler: ExitHandler): void {
+  if (!handlers.delete(handler) || handlers.size > 0) return
+  process.off('exit', callHandlers)
   process.off('uncaughtExceptionMonitor', onThrown)
 }

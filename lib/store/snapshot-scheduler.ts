@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { unlessAborted } from './abort.js'
 import { makeDeferred, type Deferred } from '../base/deferred.js'
 import type { Engine } from '../contract/engine.js'
 import { ForkstoreError } from '../base/errors.js'
@@ -11,15 +12,18 @@ const MOST_RETRY_MS = 60_000
 const LEAST_WRITES = 100_000
 const LEAST_LOG_BYTES = 32 * 2 ** 20
 
-export interface SchedulerEvents {
+interface SchedulerEvents {
   onSnapshot: (result: SnapshotResult) => void
-  /** `isNews`: the first failure of an automatic snapshot since the last success, which nobody else is told of. */
+  /**
+   * `isNews`: the first failure since the last success of a snapshot that nobody waited for, so that nobody
+   * else is told of it.
+   */
   onFailure: (error: ForkstoreError, isNews: boolean) => void
 }
 
 interface Request extends Deferred<SnapshotResult> {
-  /** Somebody besides the triggers waits for it. */
-  isAsked: boolean
+  /** How many callers wait for it; the triggers do not, nor those whose signal was aborted. */
+  waiting: number
 }
 
 /**
@@ -59,7 +63,7 @@ export class SnapshotScheduler {
   #vainTries = 0
   /** No more snapshots but those that are asked for. */
   #isEnding = false
-  /** Since the last success, an automatic snapshot has failed. */
+  /** Since the last success, a snapshot that nobody waited for has failed. */
   #isFailing = false
   #last: SnapshotResult | undefined
   /** Of the last snapshot, if it has failed. */
@@ -170,8 +174,8 @@ export class SnapshotScheduler {
     if (!isNeeded && this.#failures === 0) this.#clearRetry()
   }
 
-  /** Asks for a snapshot of at least what is written now. */
-  request(): Promise<SnapshotResult> {
+  /** Asks for a snapshot of at least what is written now. When `signal` is aborted, the caller waits no more. */
+  request(signal?: AbortSignal): Promise<SnapshotResult> {
     if (this.#engine.path === undefined) {
       return Promise.reject(
         new ForkstoreError(
@@ -181,8 +185,8 @@ export class SnapshotScheduler {
       )
     }
     const request = this.#ask()
-    request.isAsked = true
-    return request.promise
+    request.waiting++
+    return unlessAborted(request.promise, signal, () => request.waiting--)
   }
 
   /** Ends all triggers, then waits for what is running or asked for; the failure of the last that it waited for. */
@@ -216,7 +220,7 @@ export class SnapshotScheduler {
 
   #ask(): Request {
     if (this.#next === undefined) {
-      this.#next = { ...makeDeferred<SnapshotResult>(), isAsked: false }
+      this.#next = { ...makeDeferred<SnapshotResult>(), waiting: 0 }
       if (this.#running === undefined) this.#startSoon()
     }
     return this.#next
@@ -261,7 +265,7 @@ export class SnapshotScheduler {
     if (this.#next !== undefined) this.#startSoon()
     if (outcome instanceof ForkstoreError) {
       request.reject(outcome)
-      const isNews = !request.isAsked && !this.#isFailing
+      const isNews = request.waiting === 0 && !this.#isFailing
       if (isNews) this.#isFailing = true
       this.#events.onFailure(outcome, isNews)
     } else {

@@ -1,9 +1,19 @@
 import { EventEmitter } from 'node:events'
-import { signalOf, unlessAborted } from './abort.js'
-import { closeOn, notOn, type Closing } from './close-on.js'
+import { inspect, type InspectOptionsStylized } from 'node:util'
+import { signalOf } from './abort.js'
+import { cancelCloseOnSignal, closeOnSignal, type Closing } from './close-on.js'
 import { Durability } from './durability.js'
 import type { Engine } from '../contract/engine.js'
-import { closedError, ForkstoreError, ForkstoreWarning, refuseJson, warnProcess } from '../base/errors.js'
+import {
+  closedError,
+  ForkstoreError,
+  ForkstoreWarning,
+  notConstructible,
+  refuseJson,
+  warnProcess,
+} from '../base/errors.js'
+import { showAs } from '../base/inspection.js'
+import { checkReceivers, isObject } from '../base/receivers.js'
 import { IdleWork } from './idle-work.js'
 import type { AnyMap, ForkstoreMap } from '../collections/map.js'
 import type { ResolvedOptions } from './resolved-options.js'
@@ -35,6 +45,11 @@ import { uncloneable } from '../base/uncloneable.js'
  * until it works again or has caught up.
  */
 export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEvents> {
+  static {
+    const isStore = (value: unknown): boolean => isObject(value) && #assertOpen in value
+    checkReceivers(this.prototype, isStore, 'store', ['close', 'commit', 'snapshot'])
+  }
+
   readonly #engine: Engine<AnyMap>
   readonly #scheduler: SnapshotScheduler
   /** undefined: no log. */
@@ -53,6 +68,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
   /** For `open` only. */
   constructor(engine: Engine<AnyMap>, options: ResolvedOptions, warning?: Error) {
     super()
+    if (typeof engine?.settle !== 'function') throw notConstructible('Store', 'open(...)')
     uncloneable(this)
     this.#engine = engine
     this.#snapshotOnClose = options.snapshot.onClose && engine.path !== undefined
@@ -61,7 +77,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
       this.#durability = new Durability(engine.log, options.durability, {
         onTurnEnd: () => engine.settle(),
         isWithin: () => engine.scopes > 0,
-        onCutOff: () => {
+        onExitWithinTransaction: () => {
           engine.keptScopes = 0
           engine.settle()
         },
@@ -93,7 +109,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
     }
     // The log has it, so that what follows on it can be replayed; but there is nothing in it to be saved.
     engine.onAdopt = () => this.#durability?.onWrite()
-    for (const signal of options.closeOn) closeOn(signal, this.#onSignal)
+    for (const signal of options.closeOn) closeOnSignal(signal, this.#onSignal)
     this.#closesOn = options.closeOn
     // A turn later: whoever awaits `open` has had the time to listen.
     const { recovered } = this
@@ -194,13 +210,14 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * the previous snapshot is untouched), or `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
    *
    * When `signal` is aborted, it rejects with the signal's `reason`, and only the waiting ends: the snapshot,
-   * which others may wait for, goes on. With a signal that was aborted before, none is begun.
+   * which others may wait for, goes on. If nobody else waits for it and it fails, that is told as of an automatic
+   * one. With a signal that was aborted before, none is begun.
    */
   async snapshot(options?: { signal?: AbortSignal | undefined }): Promise<SnapshotResult> {
     this.#assertOpen()
     const signal = signalOf(options)
     signal?.throwIfAborted()
-    return unlessAborted(this.#scheduler.request(), signal)
+    return this.#scheduler.request(signal)
   }
 
   /**
@@ -277,6 +294,19 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
     return refuseJson(this, key, 'a store', 'copy(store.root) and [...map]; store.snapshot() saves all of it')
   }
 
+  [inspect.custom](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    inspectValue: typeof inspect,
+  ): string {
+    // What test runners make with the prototype of a store is none.
+    if (!(#assertOpen in this)) return 'Store {}'
+    const { path, engine } = this
+    const place = path === undefined ? { memoryOnly: true } : { path }
+    const members = { ...place, engine, closed: this.#closing !== undefined }
+    return showAs('Store', members, depth, options, inspectValue)
+  }
+
   async #close(): Promise<void> {
     this.#engine.seal()
     this.#idleWork.stop()
@@ -307,7 +337,7 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
       try {
         await this.#engine.close()
       } finally {
-        for (const signal of this.#closesOn) notOn(signal, this.#onSignal)
+        for (const signal of this.#closesOn) cancelCloseOnSignal(signal, this.#onSignal)
       }
     }
   }

@@ -1,4 +1,4 @@
-import { ForkstoreError } from '../base/errors.js'
+import { ForkstoreError, invalid } from '../base/errors.js'
 import { iterateItems } from './array-iterator.js'
 import { describePlace } from './place.js'
 import { refuseChange } from './refusals.js'
@@ -127,7 +127,7 @@ const overrides = {
     const node = changedNode(this)
     if (node === undefined) return original.sort.call(this as unknown[], compare)
     if (compare !== undefined && typeof compare !== 'function') {
-      throw new TypeError('The comparison function must be either a function or undefined')
+      throw invalid('sort: the comparison function must be either a function or undefined')
     }
     const length = node.tree.length(node)
     checkCount(node, length)

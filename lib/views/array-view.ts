@@ -1,3 +1,4 @@
+import { outOfRange } from '../base/errors.js'
 import { arrayMethods } from './array-methods.js'
 import { goneOr } from './gone-views.js'
 import {
@@ -27,10 +28,10 @@ export function indexOfName(name: string): number {
   return index < 2 ** 32 - 1 ? index : -1
 }
 
-/** The length that an assignment asks for; as the language says, what is no length is a RangeError. */
+/** The length that an assignment asks for; what is no length is a RangeError, as in the language. */
 function lengthOf(value: unknown): number {
   const length = +(value as string)
-  if (length >>> 0 !== length) throw new RangeError('Invalid array length')
+  if (length >>> 0 !== length) throw outOfRange('Invalid array length')
   return length
 }
 

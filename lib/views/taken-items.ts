@@ -16,7 +16,7 @@ import { indexOfName } from './array-view.js'
 export const MOST_COPIED = 16_384
 
 /** Puts the items into the array, which may have some of them already. May throw, and is called again then. */
-export type Fill = (items: unknown[]) => void
+type Fill = (items: unknown[]) => void
 
 /** The arrays behind the Proxies, to be filled before they are read: by Proxy. */
 const handlers = new WeakMap<object, TakenItems>()

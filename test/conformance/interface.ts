@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { expect, test } from 'vitest'
-import { query, type Store } from '../../lib/index.js'
+import { ForkstoreMap, Query, query, Store } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
-import { expectEntries, expectSame } from '../support/expect.js'
+import { expectEntries, expectError, expectRejection, expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
 
 /**
@@ -51,6 +51,54 @@ export function interfaceSuite(engine: EngineName): void {
     const store = await stores.open()
     const names = (object: object): string[] => Reflect.ownKeys(object).map(String).sort()
     expectSame(names(store), names(new EventEmitter()))
+  })
+
+  test('a method that is called without its object says so', async () => {
+    const store = await stores.open()
+    fill(store)
+    const map = store.map('users')
+    const found: [object, string, string[]][] = [
+      [store, 'store', ['map', 'dropMap', 'maps', 'transaction', 'stats', 'commitSync']],
+      [map, 'map', ['forEach', 'update', 'patch', 'increment', 'getOrInsert', 'getOrInsertComputed']],
+      [
+        map,
+        'query',
+        ['filter', 'map', 'flatMap', 'take', 'drop', 'count', 'some', 'every', 'find', 'reduce'],
+      ],
+      [map, 'query', ['toArray', 'toSorted', 'groupBy', 'top', 'sum', 'min', 'max']],
+      [map.take(1), 'query', ['keys', 'entries', 'forEach']],
+    ]
+    for (const [object, what, names] of found) {
+      for (const name of names) {
+        const method = Reflect.get(object, name) as () => unknown
+        expect(method.name).toBe(name)
+        for (const receiver of [undefined, {}, Object.create(object) as object, new Proxy(object, {})]) {
+          const error = expectError('ERR_FORKSTORE_INVALID_ARGUMENT', () =>
+            Reflect.apply(method, receiver, []),
+          )
+          expect(error).toBeInstanceOf(TypeError)
+          expect(error.message).toContain(`${what}.${name}(...)`)
+        }
+      }
+    }
+    for (const name of ['close', 'commit', 'snapshot'] as const) {
+      const method = store[name] as () => Promise<unknown>
+      await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => Reflect.apply(method, undefined, []))
+    }
+    // They are as they were: lengths, and bound ones work.
+    expect([map.update.length, map.increment.length, store.transaction.length]).toEqual([2, 4, 1])
+    const { count } = map
+    expect(count.call(map)).toBe(1)
+  })
+
+  test('the classes are not for new', async () => {
+    const store = await stores.open()
+    fill(store)
+    for (const Made of [Store, Query, ForkstoreMap] as unknown as (new (...given: unknown[]) => unknown)[]) {
+      for (const given of [[], [undefined], [{}], [() => 1]]) {
+        expectError('ERR_FORKSTORE_INVALID_ARGUMENT', () => new Made(...given))
+      }
+    }
   })
 
   test('views show data only, and what queries show of maps does', async () => {

@@ -52,6 +52,26 @@ export function openSuite(engine: EngineName): void {
     }
   })
 
+  test('a string that looks like a URL is no path, and makes no directory', async () => {
+    const texts = ['http://x', 'https:/x', 'HTTP://x', 's3://bucket/x', 'git+ssh://x', 'sqlite.v3:/x']
+    for (const text of [...texts, 'file:///a', 'file:/a', 'file:a', 'File:', 'FILE://host/a']) {
+      const { message } = await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () =>
+        open(text, { engine }),
+      )
+      expect(message).toContain(text)
+      expect(message).toContain('URL object')
+      expect(existsSync(text.split('/')[0]!)).toBe(false)
+    }
+    // These only have a colon; and what begins like a path is one.
+    const folder = stores.directory()
+    for (const name of ['a:b', 'x:/y', 'http:']) {
+      const path = join(folder, name)
+      expect((await stores.open(relative(process.cwd(), path))).path).toBe(path)
+    }
+    const { path } = await stores.open(`./${relative(process.cwd(), folder)}/http://x`)
+    expect(path).toBe(join(folder, 'http:', 'x'))
+  })
+
   test('what is no plain object is no options', async () => {
     class Options {}
     const path = stores.directory()
@@ -119,8 +139,16 @@ export function openSuite(engine: EngineName): void {
   test('a path that is a file, or in a file, is an I/O error', async () => {
     const path = stores.directory()
     writeFileSync(path, 'a file')
-    await expectRejection('ERR_FORKSTORE_IO', () => openEngine(engine, path))
-    await expectRejection('ERR_FORKSTORE_IO', () => openEngine(engine, join(path, 'below')))
+    for (const create of [true, false]) {
+      for (const [at, words] of [
+        [path, 'is a file'],
+        [join(path, 'below'), 'lies below a file'],
+      ] as const) {
+        const error = await expectRejection('ERR_FORKSTORE_IO', () => openEngine(engine, at, { create }))
+        expect(error.message).toContain(`${at} ${words}, which is not a directory`)
+        expect(error.cause).toMatchObject({ code: 'ENOTDIR' })
+      }
+    }
   })
 
   test('a directory of the other engine is refused, and stays as it is', async () => {

@@ -230,4 +230,15 @@ export function queryMethodsSuite(engine: EngineName): void {
       expect(rows.flatMap(() => iterable).toArray()).toEqual([0, 1])
     }
   })
+
+  test('reduce of nothing, without an initial value, has a code and is a TypeError', async () => {
+    const store = await stores.open()
+    store.root['list'] = []
+    const none = [store.map<string, number>('m').take(1), query(store.root['list'] as number[])]
+    for (const rows of none as Query<number>[]) {
+      const run = (): number => rows.reduce((sum: number, value: number) => sum + value)
+      expect(expectError('ERR_FORKSTORE_INVALID_ARGUMENT', run)).toBeInstanceOf(TypeError)
+      expect(rows.reduce((sum: number, value: number) => sum + value, 0)).toBe(0)
+    }
+  })
 }

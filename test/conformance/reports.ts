@@ -147,7 +147,7 @@ export function reportsSuite(engine: EngineName): void {
     for (let index = 0; index < 200; index++) map.set(index, index)
     expect(inspect(map)).toMatch(/^ForkstoreMap\(202\) \{\n[^]*\n {2}\.\.\. 102 more items\n\}$/)
     expect(inspect({ store, all: map.take(1), map }, { depth: 0 })).toMatch(
-      /\[Store\],\s+all: Query \{\},\s+map: \[ForkstoreMap\]/,
+      /\[Store\],\s+all: \[Query\],\s+map: \[ForkstoreMap\]/,
     )
   })
 
@@ -176,6 +176,46 @@ export function reportsSuite(engine: EngineName): void {
     }
     // Views are Proxies, which it refuses everywhere.
     expect(() => structuredClone(store.root)).toThrow(expect.objectContaining({ name: 'DataCloneError' }))
+    // What the documentation says to pass in their place.
+    const map = store.map('pairs').set(1, 2)
+    expectSame(structuredClone([...map]), [[1, 2]])
+    expect(structuredClone(new Map(map))).toEqual(new Map([[1, 2]]))
+    expectSame(structuredClone(map.take(1).toArray()), [2])
+    expectSame(
+      structuredClone(copy(store.root['array'] as unknown[])),
+      copy(store.root['array'] as unknown[]),
+    )
+    // And what it says of iterators.
+    for (const iterator of [map.entries(), (store.root['array'] as unknown[]).values()]) {
+      expect(structuredClone(iterator)).toEqual({})
+    }
+  })
+
+  test('inspect shows in short what a store is, and what a query goes through', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path)
+    fill(store)
+    const map = store.map('my map')
+    const query1 = query(store.root['array'] as unknown[]).take(3)
+    const query2 = map.filter(() => true).drop(2).map(() => 1).flatMap(() => [1]).entries().keys() // prettier-ignore
+    const shownQuery2 = `Query { of: 'map "my map"', stages: [ 'filter', 'drop(2)', 'map', 'flatMap', 'map', 'keys' ] }`
+    for (let isClosed = false; ; isClosed = true) {
+      const shown = inspect(store, { breakLength: Infinity })
+      expect(shown).toBe(`Store { path: '${path}', engine: '${engine}', closed: ${isClosed} }`)
+      expect(inspect(query1)).toBe("Query { of: 'root.array', stages: [ 'take(3)' ] }")
+      expect(inspect(query2, { breakLength: Infinity })).toBe(shownQuery2)
+      expect(inspect(query2, { depth: 0, breakLength: Infinity })).toBe(shownQuery2)
+      expect(inspect({ store, query1 }, { depth: 0 })).toBe('{ store: [Store], query1: [Query] }')
+      expect(inspect([store], { depth: -1 })).toBe('[Array]')
+      expect(inspect(query1, { colors: true })).toContain('\u001b[')
+      if (isClosed) break
+      await store.close()
+    }
+    // What test runners make for their messages.
+    for (const object of [store, query1]) {
+      const name = object === store ? 'Store' : 'Query'
+      expect(inspect(Object.create(Object.getPrototypeOf(object) as object))).toBe(`${name} {}`)
+    }
   })
 
   test('queries and stores are shown when the store is closed', async () => {
@@ -184,8 +224,8 @@ export function reportsSuite(engine: EngineName): void {
     const all = query(store.root['array'] as unknown[])
     await store.close()
     expect(format(all)).toBe('Query {}')
-    expect(inspect(all)).toMatch(/^Query/)
-    expect(inspect(store)).toMatch(/^Store/)
+    expect(inspect(all)).toBe("Query { of: 'root.array', stages: [] }")
+    expect(inspect(store)).toBe(`Store { memoryOnly: true, engine: '${engine}', closed: true }`)
     expect(format({ store }, { maxDepth: 2 })).toContain('Store')
   })
 }

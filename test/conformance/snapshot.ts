@@ -286,6 +286,37 @@ export function snapshotSuite(engine: EngineName): void {
     expect(warnings[0]!.message.startsWith(`${path}: `)).toBe(true)
   })
 
+  test('the process is also warned when the caller of a snapshot that fails has given up the waiting', async () => {
+    const path = stores.directory()
+    const store = await stores.open(path, { snapshot: off })
+    const warnings: Error[] = []
+    const listener = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', listener)
+    rmSync(path, { recursive: true })
+    const untilAFailure = async (failures: number): Promise<void> => {
+      while (store.stats().snapshot.failures < failures) await delay(1)
+      await delay(5)
+    }
+    const one = new AbortController()
+    const other = new AbortController()
+    const ask = ({ signal }: AbortController): Promise<unknown> =>
+      store.snapshot({ signal }).catch((error: unknown) => error)
+    // One of two has given up: the other is told.
+    const told = [ask(one), ask(other)]
+    one.abort('enough')
+    expect(await Promise.all(told)).toEqual(['enough', expect.any(Error)])
+    await untilAFailure(1)
+    expect(warnings).toEqual([])
+    // Nobody waits any more.
+    const given = ask(other)
+    other.abort('enough')
+    expect(await given).toBe('enough')
+    await untilAFailure(2)
+    process.off('warning', listener)
+    expect(warnings.map((warning) => warning.name)).toEqual(['ForkstoreWarning'])
+    expect(warnings[0]!.message.startsWith(`${path}: `)).toBe(true)
+  })
+
   test('a listener that throws is an uncaught error of the application, and no failure of the store', async () => {
     const store = await stores.open(stores.directory(), { snapshot: off })
     const before = process.listeners('uncaughtException')

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { copy } from '../../lib/index.js'
+import { copy, ForkstoreError } from '../../lib/index.js'
 import type { EngineName } from '../support/engines.js'
 import { expectError, expectSame } from '../support/expect.js'
 import { Stores } from '../support/stores.js'
@@ -226,6 +226,25 @@ export function treeArraysSuite(engine: EngineName): void {
     expect(list.includes(views[2]!)).toBe(false)
   })
 
+  test('what Array.prototype itself refuses is its own error; a comparison that is no function has a code', async () => {
+    const list = await makeList([1, 2])
+    for (const wrong of [null, 1, 'x', {}]) {
+      const sort = (): unknown => list.sort(wrong as never)
+      expect(expectError('ERR_FORKSTORE_INVALID_ARGUMENT', sort)).toBeInstanceOf(TypeError)
+    }
+    const own: [new () => Error, () => unknown][] = [
+      [TypeError, () => list.filter(() => false).reduce((sum) => sum)],
+      [TypeError, () => list.map(1 as never)],
+      [RangeError, () => list.with(2, 0)],
+    ]
+    for (const [type, run] of own) {
+      expect(run).toThrow(type)
+      expect(run).not.toThrow(ForkstoreError)
+    }
+    list.length = 0
+    expect(() => list.reduce((sum) => sum)).toThrow(TypeError)
+  })
+
   test('a comparison function sees views, and may read and change the tree', async () => {
     const list = (await makeList(objects(20))) as { n: number; seen?: boolean }[]
     const views = new Set(list)
@@ -273,7 +292,8 @@ export function treeArraysSuite(engine: EngineName): void {
       expectShows(list, [1, { a: 2 }])
     }
     for (const length of [-1, 1.5, 2 ** 32, NaN, 'x']) {
-      expect(() => (list.length = length as number)).toThrow(RangeError)
+      const assign = (): unknown => (list.length = length as number)
+      expect(expectError('ERR_FORKSTORE_INVALID_ARGUMENT', assign)).toBeInstanceOf(RangeError)
     }
     for (const length of [1n, Symbol('1')]) {
       expect(() => (list.length = length as never)).toThrow(TypeError)

@@ -1,5 +1,6 @@
 import { expectTypeOf } from 'vitest'
-import type { ForkstoreMap, Key, Store } from '../../lib/index.js'
+import type { AnyMap, ForkstoreMap, IncrementOptions, Key, Store } from '../../lib/index.js'
+import type { AnyMap as AnyJsMap, IncrementOptions as JsIncrementOptions } from '../../lib/js.js'
 
 /** Types of maps. `npm run typecheck` compiles this: each line that must not compile says so. */
 
@@ -152,4 +153,18 @@ export function mapsOfAStore(store: Store): void {
     // @ts-expect-error: a map has one name
     map.name = 'other'
   }
+}
+
+export function typesOfSignaturesHaveNames(
+  store: Store,
+  users: ForkstoreMap<string, { visits: number }>,
+): void {
+  for (const map of store.maps()) expectTypeOf(map).toEqualTypeOf<AnyMap>()
+  expectTypeOf<AnyMap>().toEqualTypeOf<AnyJsMap>()
+  expectTypeOf<AnyMap>().toEqualTypeOf<ForkstoreMap<Key, unknown>>()
+  const options: IncrementOptions<{ visits: number }> = { initial: { visits: 1 } }
+  users.increment('ada', 'visits', 1, options)
+  expectTypeOf<IncrementOptions<number>>().toEqualTypeOf<JsIncrementOptions<number>>()
+  // @ts-expect-error: no such option
+  users.increment('ada', 'visits', 1, { inital: { visits: 1 } })
 }
