@@ -1,5 +1,5 @@
-// The order of the source: folders of C++ include only those before them, and no modules of TypeScript go round in
-// circles. (That folders of TypeScript import only those before them is a rule of ESLint's.)
+// The order of the source: folders of C++ include only those before them, and no modules of TypeScript import
+// each other in circles. (That folders of TypeScript import only those before them is a rule of ESLint's.)
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -265,7 +265,7 @@ export class SnapshotScheduler {
     if (this.#next !== undefined) this.#startSoon()
     if (outcome instanceof ForkstoreError) {
       request.reject(outcome)
-      const isNews = request.waiting === 0 && !this.#isFailing
+      const isNews = request.waiting === 0 && !this.#isFailing && !this.#isEnding // close() rejects
       if (isNews) this.#isFailing = true
       this.#events.onFailure(outcome, isNews)
     } else {

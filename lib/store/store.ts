@@ -210,8 +210,8 @@ export class Store<Root extends object = AnyRoot> extends EventEmitter<StoreEven
    * the previous snapshot is untouched), or `ERR_FORKSTORE_INVALID_ARGUMENT` when the store is memory only.
    *
    * When `signal` is aborted, it rejects with the signal's `reason`, and only the waiting ends: the snapshot,
-   * which others may wait for, goes on. If nobody else waits for it and it fails, that is told as of an automatic
-   * one. With a signal that was aborted before, none is begun.
+   * which others may wait for, goes on. If nobody else waits for it and it fails, that is reported as the failure
+   * of an automatic one is. With a signal that was aborted before, none is begun.
    */
   async snapshot(options?: { signal?: AbortSignal | undefined }): Promise<SnapshotResult> {
     this.#assertOpen()

@@ -208,7 +208,9 @@ void Log::State::EndBatch(bool sync, bool may_write) {
 }
 
 bool Log::State::CanWriteNow() const {
-  if (!started || writing || closing || !Accepting() || queue.empty() || !segment.active()) return false;
+  // A writer that has waited has its turn, or syncs would be late by chance.
+  if (!started || writing || writer_waits || closing || !Accepting() || queue.empty() || !segment.active())
+    return false;
   uint64_t bytes = 0;
   for (const LogOrder& order : queue) {
     if (order.cut) return false;

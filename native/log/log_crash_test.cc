@@ -181,7 +181,7 @@ class LogCrashTest : public testing::TestWithParam<int> {
 
 TEST_P(LogCrashTest, PowerCutAfterEveryCall) {
   const auto seed = static_cast<uint64_t>(GetParam());
-  LogWorld world(seed);
+  LogWorld world(seed, /*owner_writes=*/seed % 2 == 0);
   Recording recording;
   Record(&world, {40, 0, seed % 2 == 0}, &recording);
   ASSERT_FALSE(HasFatalFailure());
@@ -191,7 +191,7 @@ TEST_P(LogCrashTest, PowerCutAfterEveryCall) {
 
 TEST_P(LogCrashTest, PowerCutWhileCallsFailAndTheLogHeals) {
   const auto seed = static_cast<uint64_t>(GetParam()) + 100;
-  LogWorld world(seed);
+  LogWorld world(seed, /*owner_writes=*/seed % 2 == 0);
   Recording recording;
   Record(&world, {60, 25, seed % 2 == 0}, &recording);
   ASSERT_FALSE(HasFatalFailure());

@@ -21,8 +21,8 @@ class LogFailureTest : public testing::Test {
 
   // A fixed course of turns and snapshots, on which call number `n` fails (`for_good`: and all of `kind`
   // after it).
-  void Run(uint64_t n, int error, bool for_good, uint64_t seed, Course* course) {
-    LogWorld world(seed);
+  void Run(uint64_t n, int error, bool for_good, uint64_t seed, bool owner_writes, Course* course) {
+    LogWorld world(seed, owner_writes);
     SimulatedDisk disk;
     OpenedStore store;
     ASSERT_TRUE(world.Open(&disk, &store).ok());
@@ -103,12 +103,13 @@ class LogFailureTest : public testing::Test {
 };
 
 TEST_F(LogFailureTest, EveryCallFailsOnce) {
-  for (const int error : {EIO, ENOSPC, EINTR}) {
+  for (const auto& [error, owner_writes] :
+       {std::pair{EIO, true}, std::pair{EIO, false}, std::pair{ENOSPC, true}, std::pair{EINTR, true}}) {
     uint64_t failures = 0;
     uint64_t n = 0;
     for (;; ++n) {
       Course course;
-      Run(n, error, /*for_good=*/false, /*seed=*/error == EIO ? 5 : 6, &course);
+      Run(n, error, /*for_good=*/false, /*seed=*/error == EIO ? 5 : 6, owner_writes, &course);
       ASSERT_FALSE(HasFatalFailure());
       if (!course.hit) break;
       failures += course.failures;
@@ -130,15 +131,17 @@ TEST_F(LogFailureTest, EveryCallFailsOnce) {
 }
 
 TEST_F(LogFailureTest, EveryCallFailsFromThereOn) {
-  uint64_t read_only = 0;
-  for (uint64_t n = 0;; ++n) {
-    Course course;
-    Run(n, n % 2 == 0 ? EIO : ENOSPC, /*for_good=*/true, /*seed=*/7, &course);
-    ASSERT_FALSE(HasFatalFailure());
-    if (!course.hit) break;
-    read_only += !course.healthy;
+  for (const bool owner_writes : {true, false}) {
+    uint64_t read_only = 0;
+    for (uint64_t n = 0;; ++n) {
+      Course course;
+      Run(n, n % 2 == 0 ? EIO : ENOSPC, /*for_good=*/true, /*seed=*/7, owner_writes, &course);
+      ASSERT_FALSE(HasFatalFailure());
+      if (!course.hit) break;
+      read_only += !course.healthy;
+    }
+    EXPECT_GT(read_only, 40u);
   }
-  EXPECT_GT(read_only, 40u);
 }
 
 TEST_F(LogFailureTest, AFailedSyncIsNotRetriedOnTheSameFile) {

@@ -1,6 +1,6 @@
-// Opening under failing calls and power cuts: with a torn tail, with the first part of a batch, with damage that
-// is salvaged, and while the log is given up. Once the disk works again, opening finds all that was acknowledged, or, where there is
-// damage, the longest good prefix, and copies of what was damaged.
+// Opening under failing calls and power cuts: with a torn tail, with the first part of a batch, with damage
+// that is salvaged, and while the log is given up. Once the disk works again, opening finds all that was
+// acknowledged, or, where there is damage, the longest good prefix, and copies of what was damaged.
 #include <gtest/gtest.h>
 
 #include <ostream>

@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kGroupBytes = uint64_t{256} << 10;
 constexpr int kTriesForAName = 16;
 constexpr uint64_t kShareOfFree = 8;
+constexpr uint64_t kRetryBytes = uint64_t{256} << 10;
 
 Status Failure(const std::string& what, uint64_t number, int error) {
   return Status(Code::kIo, what + " " + LogSegmentName(number) + ": " + ErrorText(error), error);
@@ -77,6 +78,7 @@ void LogSegmentWriter::Take(LogSegment segment) {
   segment_ = std::move(segment);
   end_ = kLogHeaderBytes;
   may_reserve_ = segment_.reserved > 0;
+  reserve_from_ = 0;
   group_.clear();
   group_.reserve(kGroupBytes);
 }
@@ -136,7 +138,8 @@ uint64_t LogSegmentWriter::ReserveStep() const {
 }
 
 bool LogSegmentWriter::WantsReserve(uint64_t segment_bytes) const {
-  return may_reserve_ && segment_.reserved < segment_bytes && segment_.reserved < end() + ReserveStep() / 2;
+  return may_reserve_ && end() >= reserve_from_ && segment_.reserved < segment_bytes &&
+         segment_.reserved < end() + ReserveStep() / 2;
 }
 
 bool LogSegmentWriter::Reserve(LogFileSystem* files, uint64_t segment_bytes) {
@@ -144,6 +147,11 @@ bool LogSegmentWriter::Reserve(LogFileSystem* files, uint64_t segment_bytes) {
   const uint64_t step = ReserveStep();
   const uint64_t more =
       Affordable(files, std::min(end() + step, segment_bytes) - std::min(end(), segment_bytes));
+  if (more > 0 && end() + more <= segment_.reserved) {
+    // The disk is nearly full: what it can spare has been reserved.
+    reserve_from_ = end() + kRetryBytes;
+    return false;
+  }
   may_reserve_ = more > 0 && segment_.file->Allocate(end() + more) == 0;
   if (may_reserve_) segment_.reserved = end() + more;
   return may_reserve_;

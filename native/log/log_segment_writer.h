@@ -65,6 +65,7 @@ class LogSegmentWriter {
   LogSegment segment_;
   uint64_t end_ = 0;
   bool may_reserve_ = true;
+  uint64_t reserve_from_ = 0;   // end() at which it is worth while to ask again
   std::vector<uint8_t> group_;  // small records, to be written by one call
 };
 

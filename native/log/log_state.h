@@ -93,8 +93,8 @@ struct Log::State {
   Bell work;      // rung for the writer
   Bell progress;  // rung by the writer
 
-  // The writer's; and the owner's, while it has claimed them. (Its claim is never waited for by the owner: it
-  // claims when nobody has.)
+  // For the thread that has the claim (`writing`): the writer, or the owner within EndBatch(). The owner never
+  // waits for it; the writer does.
   std::vector<LogOrder> taken;
   LogSegmentWriter segment;
   LogSegment prepared;  // the next segment's file
@@ -141,8 +141,8 @@ struct Log::State {
   void Fail(const Status& status, uint64_t turn_epoch);
   bool Claim();
   void GiveBackClaim();
-  bool WantsReserve() const;  // these two: REQUIRE the claim or the mutex
-  bool WantsNextSegment() const;
+  bool WantsReserve() const;      // REQUIRES: the claim and the mutex
+  bool WantsNextSegment() const;  // REQUIRES: the claim
   bool Prepare();
   void Close();
   void DropPrepared();

@@ -16,10 +16,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Holds writes and counts syncs; otherwise the directory's own.
+// Holds writes or syncs, counts syncs, and has a write fail; otherwise the directory's own.
 struct Brake {
   std::atomic<bool> hold{false};  // writes wait
+  std::atomic<bool> hold_syncs{false};
   std::atomic<bool> held{false};  // one has waited
+  std::atomic<int> fail_in{-1};   // so many writes later one fails
   std::atomic<int> syncs{0};
 };
 
@@ -27,16 +29,15 @@ class BrakedFile final : public LogFile {
  public:
   BrakedFile(std::unique_ptr<LogFile> file, Brake* brake) : file_(std::move(file)), brake_(brake) {}
   int WriteAt(uint64_t position, const void* data, size_t bytes, size_t* written) override {
-    while (brake_->hold) {
-      brake_->held = true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    Wait(brake_->hold);
+    if (brake_->fail_in >= 0 && brake_->fail_in-- == 0) return ENOSPC;
     return file_->WriteAt(position, data, bytes, written);
   }
   int ReadAt(uint64_t position, void* out, size_t bytes, size_t* got) override {
     return file_->ReadAt(position, out, bytes, got);
   }
   int DataSync() override {
+    Wait(brake_->hold_syncs);
     brake_->syncs += 1;
     return file_->DataSync();
   }
@@ -46,6 +47,13 @@ class BrakedFile final : public LogFile {
   void DropCache() override { file_->DropCache(); }
 
  private:
+  void Wait(const std::atomic<bool>& hold) {
+    while (hold) {
+      brake_->held = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
   std::unique_ptr<LogFile> file_;
   Brake* brake_;
 };
@@ -164,6 +172,46 @@ class LogTest : public testing::Test {
   std::string path_ = temporary_.path() + "/store";
   std::unique_ptr<OpenedStore> store_;
 };
+
+// Whoever writes: it is the writer who waits for the sync.
+TEST_F(LogTest, WhatEndsWhileASyncTakesLongDoesNotWait) {
+  Open();
+  brake_.hold_syncs = true;
+  constexpr uint64_t kBatches = 200;
+  for (uint64_t i = 1; i <= kBatches; ++i) {
+    Set("key" + std::to_string(i), "some text");
+    log().EndBatch(true);
+    if (i == 1) {
+      ASSERT_TRUE(Until([&] { return brake_.held.load(); }));
+      brake_.syncs = 0;
+    }
+  }
+  EXPECT_EQ(log().durable_sequence(), 0u);
+  brake_.hold_syncs = false;
+  ASSERT_TRUE(Await(kBatches));
+  EXPECT_LE(brake_.syncs, 2);
+  ExpectSameAfterReopening();
+}
+
+TEST_F(LogTest, WritesThatFailHereAndThereLoseNothing) {
+  options_.long_write_ms = 3'600'000;
+  Open();
+  int turns = 0;
+  for (int failure = 0; failure < 60; ++failure) {
+    brake_.fail_in = failure % 5;
+    ASSERT_TRUE(Until([&] {
+      Set("key" + std::to_string(turns % 50), std::string(turns % 100, 'x'));
+      log().EndBatch(++turns % 64 == 0);
+      return log().state() == LogState::kFailed;
+    }));
+    ASSERT_TRUE(Snapshot().ok());
+    ASSERT_EQ(log().state(), LogState::kHealthy);
+  }
+  Set("key", "at the end");
+  log().EndBatch(true);
+  ASSERT_TRUE(Await(log().SequenceToAwait()));
+  ExpectSameAfterReopening();
+}
 
 TEST_F(LogTest, WhatWaitsTogetherSharesASync) {
   options_.owner_writes = false;  // it would wait, too

@@ -9,7 +9,6 @@ namespace {
 class LogTurnTest : public testing::Test {
  protected:
   LogTurnTest() {
-    world_.log_options = SmallLog();
     world_.log_options.segment_bytes = 64 << 10;
     world_.log_options.write_bytes = 8 << 10;
   }
@@ -113,6 +112,7 @@ TEST_F(LogTurnTest, NothingIsWrittenAfterACutAndBeforeItsSegment) {
 
 TEST_F(LogTurnTest, AfterALongWriteTheWriterWrites) {
   world_.log_options.long_write_ms = 0;
+  world_.log_options.rest_ms = 3'600'000;
   Open();  // a write that was long
   Turn();
   EXPECT_EQ(AfterKill(), 1u);

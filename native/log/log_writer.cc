@@ -38,11 +38,12 @@ void Log::State::RunThread() {
     if (wait_ms == 0) {
       Turn(/*deadline_passed=*/false);
     } else {
-      buffer.Prepare();
       is_idle = !Prepare();
     }
     GiveBackClaim();
-    if (is_idle) work.Sleep(heard, wait_ms);
+    if (!is_idle) continue;
+    buffer.Prepare();
+    work.Sleep(heard, wait_ms);
   }
   if (state.load() == LogState::kClosed) return;
   // The end of the environment: to the file system, so that only a power cut can take it. A cut that is still

@@ -82,6 +82,9 @@ inline std::string Dump(Engine* engine) {
   return all;
 }
 
+// Who writes shall depend on the seed only, and not on the time a write takes.
+inline constexpr uint32_t kNeverLong = 3'600'000;
+
 inline LogOptions SmallLog() {
   LogOptions options;
   options.segment_bytes = 16 << 10;
@@ -89,14 +92,17 @@ inline LogOptions SmallLog() {
   options.hard_bound_bytes = 256 << 10;
   options.fragment_bytes = 2 << 10;
   options.write_bytes = 1 << 10;
+  options.long_write_ms = kNeverLong;
   options.own_thread = false;
   return options;
 }
 
 class LogWorld {
  public:
-  // Of an odd seed, what turns have ended waits for the writer, who then writes many batches at once.
-  explicit LogWorld(uint64_t seed) : random(seed) { log_options.owner_writes = seed % 2 == 0; }
+  // Without `owner_writes`, the writer writes what many turns have ended, at once.
+  explicit LogWorld(uint64_t seed, bool owner_writes = true) : random(seed) {
+    log_options.owner_writes = owner_writes;
+  }
 
   OpenOptions Options(SimulatedDisk* disk, bool log = true) {
     OpenOptions options;

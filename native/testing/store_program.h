@@ -74,6 +74,7 @@ class StoreProgram final : public StoreSteps {
     options.hard_bound_bytes = 256 << 10;
     options.fragment_bytes = 2 << 10;
     options.write_bytes = 1 << 10;
+    options.long_write_ms = 3'600'000;  // what happens depends on the program only
     options.own_thread = false;
     options.owner_writes =
         counted_.lives % 2 == 0;  // in every other life the writer writes many batches at once
