@@ -178,15 +178,14 @@ export function reportsSuite(engine: EngineName): void {
     expect(() => structuredClone(store.root)).toThrow(expect.objectContaining({ name: 'DataCloneError' }))
     // What the documentation says to pass in their place.
     const map = store.map('pairs').set(1, 2)
-    expectSame(structuredClone([...map]), [[1, 2]])
-    expect(structuredClone(new Map(map))).toEqual(new Map([[1, 2]]))
-    expectSame(structuredClone(map.take(1).toArray()), [2])
-    expectSame(
-      structuredClone(copy(store.root['array'] as unknown[])),
-      copy(store.root['array'] as unknown[]),
-    )
+    // (Clones are of Node's own realm, which a vm context is not: as toEqual compares.)
+    expect(structuredClone([...map])).toEqual([[1, 2]])
+    expect([...(structuredClone(new Map(map)) as Iterable<unknown>)]).toEqual([[1, 2]])
+    expect(structuredClone(map.take(1).toArray())).toEqual([2])
+    const array = store.root['array'] as unknown[]
+    expect(structuredClone(copy(array))).toEqual([...array])
     // And what it says of iterators.
-    for (const iterator of [map.entries(), (store.root['array'] as unknown[]).values()]) {
+    for (const iterator of [map.entries(), array.values()]) {
       expect(structuredClone(iterator)).toEqual({})
     }
   })

@@ -32,4 +32,4 @@ test(`${snapshots} snapshots beside busy workers, zlib, crypto and garbage colle
   const store = await open(join(base, 'storm'), { engine: 'native' })
   expect(store.map('m').size).toBe(2000)
   await store.close()
-}, 600_000)
+}, 1_800_000)
