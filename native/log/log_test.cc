@@ -197,7 +197,7 @@ TEST_F(LogTest, WritesThatFailHereAndThereLoseNothing) {
   options_.long_write_ms = 3'600'000;
   Open();
   int turns = 0;
-  for (int failure = 0; failure < 60; ++failure) {
+  for (int failure = 0; failure < 20; ++failure) {
     brake_.fail_in = failure % 5;
     ASSERT_TRUE(Until([&] {
       Set("key" + std::to_string(turns % 50), std::string(turns % 100, 'x'));
