@@ -19,6 +19,7 @@
 #include "image/image_writer.h"
 #include "store/recovery.h"
 #include "testing/log_disk.h"
+#include "testing/small_log.h"
 #include "testing/temporary_directory.h"
 
 namespace forkstore {
@@ -80,21 +81,6 @@ inline std::string Dump(Engine* engine) {
     }
   }
   return all;
-}
-
-// Who writes shall depend on the seed only, and not on the time a write takes.
-inline constexpr uint32_t kNeverLong = 3'600'000;
-
-inline LogOptions SmallLog() {
-  LogOptions options;
-  options.segment_bytes = 16 << 10;
-  options.soft_bound_bytes = 64 << 10;
-  options.hard_bound_bytes = 256 << 10;
-  options.fragment_bytes = 2 << 10;
-  options.write_bytes = 1 << 10;
-  options.long_write_ms = kNeverLong;
-  options.own_thread = false;
-  return options;
 }
 
 class LogWorld {

@@ -15,6 +15,7 @@
 #include "log/log_opening.h"
 #include "log/log_recovery.h"
 #include "testing/log_disk.h"
+#include "testing/small_log.h"
 #include "testing/store_steps.h"
 
 namespace forkstore {
@@ -68,16 +69,9 @@ class StoreProgram final : public StoreSteps {
   static constexpr StoreId kId = {1, 2, 3};
 
   LogOptions Options() const {
-    LogOptions options;
-    options.segment_bytes = 16 << 10;
-    options.soft_bound_bytes = 64 << 10;
-    options.hard_bound_bytes = 256 << 10;
-    options.fragment_bytes = 2 << 10;
-    options.write_bytes = 1 << 10;
-    options.long_write_ms = 3'600'000;  // what happens depends on the program only
-    options.own_thread = false;
-    options.owner_writes =
-        counted_.lives % 2 == 0;  // in every other life the writer writes many batches at once
+    LogOptions options = SmallLog();
+    // In every other life the writer writes many batches at once.
+    options.owner_writes = counted_.lives % 2 == 0;
     return options;
   }
 
