@@ -25,6 +25,7 @@ export type {
   Recovered,
   RecoveredLog,
   SnapshotOptions,
+  SnapshotReason,
   SnapshotResult,
   Storable,
   StoreEvents,

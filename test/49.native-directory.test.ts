@@ -34,7 +34,7 @@ afterEach(async () => {
 const code = (name: string): unknown => expect.objectContaining({ code: `ERR_FORKSTORE_${name}` })
 
 describe('a directory', () => {
-  const snapshot = { keep: 2, watchdogMs: 30_000 }
+  const snapshot = { keep: 2, watchdogMs: 30_000, strategy: 'auto' } as const
 
   it('brings everything back', async () => {
     const path = directory()

@@ -167,7 +167,7 @@ describe('the log of the addon', () => {
     }
     await durability.commit()
     expect(durability.stats().segments).toBeGreaterThan(10)
-    await engine.snapshot({ keep: 1, watchdogMs: 10_000 })
+    await engine.snapshot({ keep: 1, watchdogMs: 10_000, strategy: 'auto' })
     expect(logFiles('native', path).length).toBeLessThan(5)
     engine.map('m').set('last', 1)
     await close(durability, engine)

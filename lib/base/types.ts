@@ -91,9 +91,42 @@ export interface SnapshotOptions {
   keep?: number
   /** Take a last snapshot in `close()` if something was written since the last. Default true. */
   onClose?: boolean
-  /** A child that reports no progress for so many milliseconds is killed. Default 30,000. */
+  /**
+   * A child that reports no progress for so many milliseconds is killed; a thread is given up. Default 30,000.
+   */
   watchdogMs?: number
+  /**
+   * `'fork'`: a forked child writes. `'copy'`: a thread writes, and what is about to change is copied first; the
+   * pause does not grow with the store. `'auto'` (default): fork while that takes less than a millisecond, else
+   * copy. docs/design.md, "Two strategies". Engine `js`: no effect.
+   */
+  strategy?: 'auto' | 'fork' | 'copy'
+  /**
+   * How much memory copies may take while a snapshot is written by `'copy'`, in bytes. Beyond, the snapshot is
+   * given up, and the last one stands; `'auto'` goes on with a fork. Default a quarter of the store, at least 64 MiB.
+   */
+  maxCopiedBytes?: number
 }
+
+/**
+ * Why a snapshot was taken in its way. `'asked'`: the option says so. `'fork-is-quick'`: less than a
+ * millisecond. `'fork-is-slow'`, `'pages-are-split'` (writes during snapshots have split huge pages):
+ * more. `'fork-refused'`: the system did not let the process fork. `'memory-limit'`: what a fork has copied might
+ * go beyond it. `'copies-exceeded'`: `maxCopiedBytes` were not enough. `'no-addresses'`: the process may not
+ * have as many as copies need. `'thread-waits'`: that of the last snapshot still waits for the disk.
+ * `'only-way'`: engine `js` has no other.
+ */
+export type SnapshotReason =
+  | 'asked'
+  | 'fork-is-quick'
+  | 'fork-is-slow'
+  | 'pages-are-split'
+  | 'fork-refused'
+  | 'memory-limit'
+  | 'copies-exceeded'
+  | 'no-addresses'
+  | 'thread-waits'
+  | 'only-way'
 
 /**
  * When a change is on disk. `'snapshot'`: with the next snapshot. `'everysec'`: in a log that is synced once
@@ -167,8 +200,11 @@ export interface SnapshotResult {
   forkMs: number
   /** From the start to the durable file, in milliseconds. */
   durationMs: number
-  /** Memory copied by copy-on-write while the child lived, in bytes. */
+  /** Memory copied meanwhile, in bytes: by copy-on-write; with `'copy'`, the most that copies took at one time. */
   copiedBytes: number
+  /** `'inline'`: by the event loop itself (engine `js`). */
+  strategy: 'fork' | 'copy' | 'inline'
+  reason: SnapshotReason
 }
 
 /**

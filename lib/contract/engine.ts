@@ -1,6 +1,15 @@
 import type { EngineLog } from './engine-log.js'
-import type { Recovered, SnapshotResult } from '../base/types.js'
+import type { Recovered, SnapshotOptions, SnapshotResult } from '../base/types.js'
 import type { TreeEngine } from './tree-engine.js'
+
+/** How one snapshot is to be taken. */
+export interface SnapshotSettings {
+  keep: number
+  watchdogMs: number
+  strategy: NonNullable<SnapshotOptions['strategy']>
+  /** undefined: by the size of the store. */
+  maxCopiedBytes?: number | undefined
+}
 
 /**
  * What a storage engine must do; `lib/engines/native/` and `lib/engines/js/` each implement it. `Store`
@@ -52,7 +61,7 @@ export interface Engine<AnyMap = unknown> {
   /** Takes back the scopes that have failed. */
   settle(): void
   /** Takes one snapshot now. Called between turns of the event loop, never twice at once. */
-  snapshot(options: { keep: number; watchdogMs: number }): Promise<SnapshotResult>
+  snapshot(options: SnapshotSettings): Promise<SnapshotResult>
   /** Does a bounded piece of work in the background; true when there is no more. */
   idle(): boolean
   /** Takes the same time however much there is. */

@@ -62,6 +62,8 @@ async function openWithNative(path: string | undefined, options: ResolvedOptions
       log: options.durability !== 'snapshot',
       salvage: options.salvage,
       onReplay: progress.tell,
+      prepareCopies: options.snapshot.strategy === 'copy',
+      maxCopiedBytes: options.snapshot.maxCopiedBytes ?? 0,
     })
     return await makeStore(engine, options)
   } finally {

@@ -6,6 +6,8 @@ import type { OpenOptions } from '../base/types.js'
 import type { ResolvedOptions, ResolvedSnapshotOptions } from '../store/resolved-options.js'
 
 const OPTIONS = ['create', 'snapshot', 'durability', 'recover', 'onProgress', 'closeOn', 'maxBytes', 'engine']
+/** Less is a mistake of the unit. */
+const LEAST_COPIED_BYTES = 2 ** 20
 const MOST_TIMER_MS = 2 ** 31 - 1
 const LEAST_MAX_BYTES = 2 ** 22
 const MOST_MAX_BYTES = 256 * 2 ** 30
@@ -50,11 +52,15 @@ export function resolveOptions(options: OpenOptions | undefined): ResolvedOption
 function resolveSnapshot(given: unknown): ResolvedSnapshotOptions {
   const isOff = given === false
   const options = asObject('options.snapshot', isOff || given === undefined ? {} : given)
-  const known = ['everyMs', 'afterWrites', 'everyLogBytes', 'keep', 'onClose', 'watchdogMs']
+  const known = ['everyMs', 'afterWrites', 'everyLogBytes', 'keep', 'onClose', 'watchdogMs', 'strategy', 'maxCopiedBytes']
   refuseUnknown('options.snapshot', options, known)
   const { onClose = !isOff } = options
   if (typeof onClose !== 'boolean') {
     throw invalid(`options.snapshot.onClose must be a boolean, not ${show(onClose)}`)
+  }
+  const strategy = options['strategy'] ?? 'auto'
+  if (strategy !== 'auto' && strategy !== 'fork' && strategy !== 'copy') {
+    throw invalid(`options.snapshot.strategy must be 'auto', 'fork' or 'copy', not ${show(strategy)}`)
   }
   /** A trigger that is off with `snapshot: false`, and without a number goes by the size of the store. */
   const trigger = (name: string): number | undefined => {
@@ -71,6 +77,11 @@ function resolveSnapshot(given: unknown): ResolvedSnapshotOptions {
     keep: integer(options, 'keep', 2, 1, 1_000_000, 'snapshot.'),
     onClose,
     watchdogMs: integer(options, 'watchdogMs', 30_000, 1, MOST_TIMER_MS, 'snapshot.'),
+    strategy,
+    maxCopiedBytes:
+      options['maxCopiedBytes'] === undefined
+        ? undefined
+        : integer(options, 'maxCopiedBytes', 0, LEAST_COPIED_BYTES, Number.MAX_SAFE_INTEGER, 'snapshot.'),
   }
 }
 

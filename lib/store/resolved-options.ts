@@ -1,8 +1,11 @@
 import type { DurabilityMode, OpenProgress, SnapshotOptions } from '../base/types.js'
 
-/** Of the two that are undefined, the default goes with the size of the store. */
-export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>> &
-  Pick<SnapshotOptions, 'afterWrites' | 'everyLogBytes'>
+type BySize = 'afterWrites' | 'everyLogBytes' | 'maxCopiedBytes'
+
+/** Of those that are undefined, the default goes with the size of the store. */
+export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, BySize>> & {
+  [Name in BySize]?: number | undefined
+}
 
 /** Options with every default filled in that does not depend on the store. */
 export interface ResolvedOptions {

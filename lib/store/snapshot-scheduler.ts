@@ -239,10 +239,10 @@ export class SnapshotScheduler {
     const writes = this.#writes
     this.#triggeredWrites = this.#startedWrites = writes
     this.#triggeredLogBytes = this.#logBytes
-    const { keep, watchdogMs } = this.#options
+    const { keep, watchdogMs, strategy, maxCopiedBytes } = this.#options
     let outcome: SnapshotResult | ForkstoreError
     try {
-      outcome = await this.#engine.snapshot({ keep, watchdogMs })
+      outcome = await this.#engine.snapshot({ keep, watchdogMs, strategy, maxCopiedBytes })
     } catch (error) {
       outcome = asSnapshotError(error)
     }

@@ -24,6 +24,8 @@ OpenOptions ReadOptions(const Napi::Object& given) {
   options.arena.huge_pages = given.Get("hugePages").As<Napi::Boolean>().Value();
   options.log = Flag(given, "log");
   options.salvage = Flag(given, "salvage");
+  options.prepare_copies = Flag(given, "prepareCopies");
+  options.max_copied_bytes = Number(given, "maxCopiedBytes", 0);
   const Napi::Value sizes = given.Get("logSizes");
   if (!sizes.IsObject()) return options;
   const auto object = sizes.As<Napi::Object>();

@@ -47,6 +47,9 @@ struct SnapshotCall {
     object.Set("pauseMs", call->snapshot.pause_ms());
     object.Set("durationMs", outcome.duration_ms);
     object.Set("copiedBytes", static_cast<double>(outcome.copied_bytes));
+    object.Set("copiesExceeded", outcome.copies_exceeded);
+    object.Set("isCopy", call->snapshot.choice().strategy == SnapshotStrategy::kCopy);
+    object.Set("reason", static_cast<double>(call->snapshot.choice().reason));
     Napi::Function(env, callback).Call({object});
   }
 };
@@ -259,9 +262,9 @@ void StoreState::HoldLog(Napi::Env env, bool hold) {
   if (log_watch_) log_watch_->Hold(env, hold);
 }
 
-bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done) {
+bool StoreState::StartSnapshot(Napi::Env env, const SnapshotSettings& settings, Napi::Function done) {
   bool ready = false;
-  if (const Status status = store_.PrepareSnapshot(&ready); !status.ok()) {
+  if (const Status status = store_.PrepareSnapshot(settings, &ready); !status.ok()) {
     FailureError(env, status).ThrowAsJavaScriptException();
   }
   if (!ready) return false;
@@ -276,7 +279,7 @@ bool StoreState::StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_m
         .ThrowAsJavaScriptException();
     return false;
   }
-  store_.StartSnapshot(keep, watchdog_ms, &call.release()->snapshot);
+  store_.StartSnapshot(settings, &call.release()->snapshot);
   return true;
 }
 

@@ -109,7 +109,7 @@ class StoreState {
 
   // False: it cannot be now, try again on another turn (Store::PrepareSnapshot); or with an exception under
   // way.
-  bool StartSnapshot(Napi::Env env, uint32_t keep, uint32_t watchdog_ms, Napi::Function done);
+  bool StartSnapshot(Napi::Env env, const SnapshotSettings& settings, Napi::Function done);
 
   // Takes the windows from JavaScript and hands over what is to be given back; nullptr when that has been
   // done. `env_alive`: whether JavaScript objects may still be touched.

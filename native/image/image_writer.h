@@ -1,5 +1,6 @@
-// Writes an image to a file descriptor. Runs in the forked child: async-signal-safe calls only, no
-// allocation; what it needs is on the stack or in an ImageWriterSpace mapped before the fork.
+// Writes an image to a file descriptor: in the forked child, or on a thread beside the owner (FrozenChunks).
+// Async-signal-safe calls only, no allocation; what it needs is on the stack or in an ImageWriterSpace mapped
+// before the fork.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,29 @@ class ImageWriterSpace {
   uint64_t max_chunks_ = 0;
 };
 
+// Where the data of an image comes from: chunks of kChunkBytes, the last may be shorter, in the order that suits.
+class ImageChunks {
+ public:
+  virtual ~ImageChunks() = default;
+  // One that was not named yet. REQUIRES: there is one.
+  virtual uint64_t Next() = 0;
+  // Copies the one that Next() has named. False: it cannot be had any more.
+  virtual bool Read(uint64_t chunk, uint8_t* to) = 0;
+};
+
+// Those of an arena that nobody changes, as a forked child sees it; in their order.
+class ArenaChunks : public ImageChunks {
+ public:
+  explicit ArenaChunks(const ImageSource& source) : source_(source) {}
+  uint64_t Next() override { return next_++; }
+  bool Read(uint64_t chunk, uint8_t* to) override;
+
+ private:
+  const ImageSource& source_;
+  uint64_t next_ = 0;
+  uint64_t unit_ = 0;
+};
+
 // Called after each write with the bytes written so far; false stops the writer (parent has died).
 using ImageProgress = bool (*)(void* context, uint64_t bytes_written);
 
@@ -45,6 +69,7 @@ struct ImageWriteResult {
   const char* call = "";  // its name, a literal: "pwritev", "fsync", ...
   uint64_t file_bytes = 0;
   bool direct = false;  // O_DIRECT to the end
+  bool gone = false;    // ImageChunks had no chunk any more; error is ENOBUFS
 };
 
 // Writes header, table, data, checksums, footer to `fd`, an empty file, with O_DIRECT when it takes that
@@ -52,6 +77,9 @@ struct ImageWriteResult {
 // and posix_fadvise), so that a snapshot does not fill the page cache. The file's blocks are reserved
 // first, so that a full disk is known early. Short writes and EINTR are continued. Ends with fsync.
 // Does not close. REQUIRES: `space` was made for the same source.
+ImageWriteResult WriteImage(const ImageSource& source, ImageChunks* chunks, int fd, ImageWriterSpace* space,
+                            ImageProgress progress, void* context);
+// The same of ArenaChunks.
 ImageWriteResult WriteImage(const ImageSource& source, int fd, ImageWriterSpace* space,
                             ImageProgress progress, void* context);
 

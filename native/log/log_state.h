@@ -8,7 +8,7 @@
 
 #include "base/thread.h"
 #include "log/log.h"
-#include "log/log_bell.h"
+#include "base/bell.h"
 #include "log/log_buffer.h"
 #include "log/log_segment_writer.h"
 

@@ -60,6 +60,11 @@ Status Allocator::Create(Arena* arena, std::unique_ptr<Allocator>* allocator) {
   return Status::Ok();
 }
 
+void Allocator::State::SetEntries(uint64_t first, uint64_t count, uint32_t entry) {
+  frozen_table.BeforeChange(first, count);
+  std::fill(table + first, table + first + count, entry);
+}
+
 bool Allocator::State::IsEmpty(uint64_t unit) const {
   return UnitKind(table[unit]) == kUnitSmall &&
          states[unit].free_blocks == classes[UnitRest(table[unit])].blocks;
@@ -103,7 +108,7 @@ uint64_t Allocator::State::TakeUnits(uint64_t count) {
 }
 
 void Allocator::State::GiveUnits(uint64_t first, uint64_t count) {
-  std::fill(table + first, table + first + count, kUnitFree);
+  SetEntries(first, count, kUnitFree);
   runs->Give(first, count);
   // The second: an empty unit that was kept at the top goes as soon as there is room below.
   if (first + count == frontier_units() || IsEmpty(frontier_units() - 1)) LowerFrontier();
@@ -120,14 +125,14 @@ void Allocator::State::LowerFrontier() {
     c.open.Erase(top);
     c.lowest = c.open.First();
     --c.sparse;
-    table[top] = kUnitFree;
+    SetEntries(top, 1, kUnitFree);
     runs->Give(top, 1);
   }
 }
 
 void Allocator::State::CutUnit(uint64_t unit, uint32_t size_class) {
   SizeClass& c = classes[size_class];
-  table[unit] = UnitEntry(kUnitSmall, size_class);
+  SetEntries(unit, 1, UnitEntry(kUnitSmall, size_class));
   states[unit] = {static_cast<uint16_t>(c.blocks), 0};
   ++c.sparse;
   uint64_t* bitmap = BitmapOf(unit);
@@ -184,8 +189,8 @@ Offset Allocator::State::AllocateLarge(uint64_t bytes) {
 }
 
 void Allocator::State::CutLarge(uint64_t first, uint64_t count) {
-  table[first] = UnitEntry(kUnitLargeFirst, count);
-  std::fill(table + first + 1, table + first + count, kUnitLargeFurther);
+  SetEntries(first, 1, UnitEntry(kUnitLargeFirst, count));
+  if (count > 1) SetEntries(first + 1, count - 1, kUnitLargeFurther);
   live_bytes += count * kUnitBytes;
   ++live_blocks;
 }
@@ -365,6 +370,10 @@ Offset Allocator::AllocateBelow(Offset block, uint64_t top) {
 
 const uint32_t* Allocator::table() const {
   return state_->table;
+}
+
+FrozenTable& Allocator::frozen_table() {
+  return state_->frozen_table;
 }
 
 uint64_t Allocator::units() const {

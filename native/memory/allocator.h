@@ -11,7 +11,8 @@
 //  2. Allocate either succeeds or changes nothing.
 //  3. Low units are preferred, so that the frontier can come down again.
 //  4. Every call is bounded: no search over all units (see unit_map.h).
-// Thread safety: the owner thread only. table() may be read in a forked child.
+// Thread safety: the owner thread only. table() may be read in a forked child, and frozen_table() by the thread
+// that writes a snapshot.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 
 #include "base/status.h"
 #include "memory/arena.h"
+#include "memory/frozen_table.h"
 #include "memory/size_classes.h"
 
 namespace forkstore {
@@ -79,6 +81,8 @@ class Allocator {
 
   // The unit table as an image stores it: one u32 for each unit below the frontier.
   const uint32_t* table() const;
+  // The same as it was at a freeze. Made for reserved_units() where it is wanted.
+  FrozenTable& frozen_table();
   uint64_t units() const;  // frontier / kUnitBytes
   // Those below the frontier that are not free, unit 0 among them.
   uint64_t used_units() const;

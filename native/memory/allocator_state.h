@@ -56,6 +56,7 @@ struct Allocator::State {
   bool is_for_data = false;  // what is being allocated
   std::array<SizeClass, kClassLimit> classes;
   std::unique_ptr<UnitMap> runs;
+  FrozenTable frozen_table;
   ScratchMapping table_memory, state_memory, bitmap_memory, open_memory;
 
   uint64_t reserved_units() const { return arena->reserved_bytes() / kUnitBytes; }
@@ -66,6 +67,8 @@ struct Allocator::State {
   uint64_t frontier_units() const { return arena->frontier() / kUnitBytes; }
   uint64_t* BitmapOf(uint64_t unit) { return bitmaps + unit * kBitmapWords; }
   const uint64_t* BitmapOf(uint64_t unit) const { return bitmaps + unit * kBitmapWords; }
+  // The only way the table changes after loading.
+  void SetEntries(uint64_t first, uint64_t count, uint32_t entry);
   bool IsEmpty(uint64_t unit) const;
   // Beside the one that is allocated from, which may be.
   static uint64_t SparseUnits(const SizeClass& c) { return c.sparse == 0 ? 0 : c.sparse - 1; }

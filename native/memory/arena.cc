@@ -141,7 +141,7 @@ uint64_t Arena::PopulateTarget() const {
 bool Arena::WantsPopulating() const {
   const uint64_t frontier = this->frontier();
   if (frontier < kSmallBytes) return false;
-  if (is_small()) return true;
+  if (is_small() || frozen_.buffers().WantsPreparing()) return true;
   const uint64_t start = std::max(frontier, populated());
   return start < std::min(max_bytes_, frontier + AheadBytes() / 2) && start != populate_refused();
 }
@@ -152,8 +152,10 @@ void Arena::EndSmall() {
 }
 
 uint64_t Arena::ReleaseSurplus(uint64_t limit) {
-  // Twice what is kept ahead stays: a frontier that swings must not make memory come and go.
-  const uint64_t keep = RoundUp(frontier() + 2 * AheadBytes(), kHugePageBytes);
+  // Twice what is kept ahead stays: a frontier that swings must not make memory come and go. And what is frozen,
+  // which may lie beyond.
+  const uint64_t wanted = std::max(frontier() + 2 * AheadBytes(), frozen_.frozen_bytes());
+  const uint64_t keep = RoundUp(wanted, kHugePageBytes);
   const uint64_t end = std::min(reserved_bytes_, RoundUp(std::max(resident_, populated()), kHugePageBytes));
   limit -= limit % kHugePageBytes;
   if (end <= keep || limit == 0) return 0;
@@ -180,6 +182,7 @@ Status Arena::HideFromFork() {
 }
 
 void Arena::MarkDirty(uint64_t page) {
+  frozen_.Save(page);
   if (SetMark(dirty_ + page)) ++dirty_pages_;
 }
 

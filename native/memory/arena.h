@@ -11,13 +11,14 @@
 //  2. Every change of a byte goes through Write(), which marks the 4 KiB pages it covers, and while an undo
 //     scope is open has the old bytes saved: so no byte beside the range that was announced may be changed,
 //     nor one inside it after the next scope began.
-//  3. No byte at or beyond the frontier holds data.
+//  3. No byte at or beyond the frontier holds data, but for what is frozen (frozen()).
 //  4. The range is MADV_DONTFORK except between ExposeToFork() and HideFromFork(), so that children
 //     which the application spawns do not pay for it.
 //
 // Thread safety: one thread (the "owner") calls everything; a PageKeeper thread may only read
 // frontier() and touch memory at or beyond it, collapse pages (contents unchanged), and say how far it got
-// (SetPopulated, SetPopulateRefused, EndSmall); the watcher of a snapshot may end the save.
+// (SetPopulated, SetPopulateRefused, EndSmall), and prepare the buffers of frozen(); the watcher of a snapshot
+// may end the save; the thread that writes one without a fork reads frozen().
 #pragma once
 
 #include <atomic>
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "memory/frozen_pages.h"
 #include "memory/layout.h"
 #include "memory/scratch.h"
 
@@ -103,7 +105,7 @@ class Arena {
   uint64_t AheadBytes() const;
   // Up to where memory is to be populated; 0 while the store is small (see kSmallBytes).
   uint64_t PopulateTarget() const;
-  // Whether the PageKeeper has something to populate, and enough of it to be woken for. False where the end
+  // Whether the PageKeeper has something to populate (memory ahead, or buffers for frozen()), and enough of it to be woken for. False where the end
   // of the addresses is populated, and where the kernel has refused until the frontier moves on. Cheap.
   bool WantsPopulating() const;
   // The kernel has no memory for what begins at `start`.
@@ -140,8 +142,15 @@ class Arena {
   void BeginSave();
   void CancelSave();  // REQUIRES: nothing was written since BeginSave
   void EndSave(bool durable);
-  // Between the two: a child may share the pages, each of which is copied when it is written.
+  // Between the two: a child may share the pages, or they are frozen; each is copied when it is written.
   bool is_saving() const { return is_saving_.load(std::memory_order_acquire); }
+  // Freezes what BeginSave() has begun to save, instead of a fork: FrozenPages, until Thaw(). As no page is
+  // marked then, the first change of each is what asks whether it must be copied; so Write() costs nothing
+  // more. REQUIRES: frozen().is_created(); nothing was written since BeginSave().
+  void Freeze(uint64_t most_bytes) { frozen_.Freeze(save_frontier_ / kUnitBytes, most_bytes); }
+  void Thaw() { frozen_.Thaw(); }
+  FrozenPages& frozen() { return frozen_; }
+
   // 2 MiB page numbers below the frontier with a page written since BeginSave: those that
   // copy-on-write may have split; none while the store is small. REQUIRES: between BeginSave and EndSave.
   // Appends to *pages.
@@ -160,6 +169,7 @@ class Arena {
   uint64_t max_bytes_ = 0;
   uint64_t wanted_bytes_ = 0;
   uint64_t reserved_bytes_ = 0;
+  FrozenPages frozen_;
   void* mapping_ = nullptr;  // the reservation, before alignment
   uint64_t mapping_bytes_ = 0;
   // A byte for each 4 KiB page. Whoever changes one from 0 to 1 counts it: the owner, or EndSave().

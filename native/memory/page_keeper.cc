@@ -120,7 +120,7 @@ Work PageKeeper::State::TryStep() {
     pending.fetch_add(1);
     AddToQueue({0});
   }
-  if (Populate()) {
+  if (arena->frozen().buffers().PrepareSome() || Populate()) {
     work = Work::kPopulated;
   } else if (!child_lives.load() && Collapse()) {
     work = Work::kCollapsed;

@@ -19,6 +19,7 @@ Status ScratchMapping::Create(uint64_t bytes, Children children) {
   // first touch a millisecond.
   madvise(address, bytes, MADV_NOHUGEPAGE);
   if (children == Children::kHidden) madvise(address, bytes, MADV_DONTFORK);
+  if (address_ != nullptr) munmap(address_, bytes_);
   address_ = address;
   bytes_ = bytes;
   return Status::Ok();

@@ -20,7 +20,7 @@ class ScratchMapping {
   ScratchMapping(const ScratchMapping&) = delete;
   ScratchMapping& operator=(const ScratchMapping&) = delete;
 
-  // Errors: kIo when the kernel refuses. REQUIRES: called once; bytes > 0.
+  // Errors: kIo when the kernel refuses. What it held before is gone. REQUIRES: bytes > 0.
   Status Create(uint64_t bytes, Children children);
 
   template <typename T>

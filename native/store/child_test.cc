@@ -10,6 +10,7 @@
 #include <atomic>
 
 #include "store/snapshot.h"
+#include "testing/start_snapshot.h"
 #include "testing/random_arena.h"
 #include "testing/stop_process.h"
 #include "testing/temporary_directory.h"
@@ -41,10 +42,10 @@ class ChildTest : public testing::Test {
       request.source = arena.Source(kGeneration);
       request.watchdog_ms = watchdog_ms;
       static std::atomic<int> result{0};  // 0 running, 1 good, 2 failed
-      std::unique_ptr<SnapshotProcess> process;
+      std::unique_ptr<Snapshots> process;
       pid_t pid;
       for (;;) {
-        const Status started = SnapshotProcess::Start(
+        const Status started = StartSnapshot(
             arena.arena.get(), directory.get(), request,
             [](void*, SnapshotOutcome&& outcome) { result = outcome.status.ok() ? 1 : 2; }, nullptr,
             &process);

@@ -9,6 +9,7 @@
 #include <atomic>
 
 #include "store/snapshot.h"
+#include "testing/start_snapshot.h"
 #include "testing/image.h"
 #include "testing/random_arena.h"
 #include "testing/temporary_directory.h"
@@ -49,8 +50,8 @@ class CloneTest : public testing::Test {
     SnapshotRequest request;
     request.source = arena.Source(1);
     std::atomic<int> done{0};
-    std::unique_ptr<SnapshotProcess> process;
-    const Status started = SnapshotProcess::Start(
+    std::unique_ptr<Snapshots> process;
+    const Status started = StartSnapshot(
         arena.arena.get(), directory_.get(), request,
         [](void* context, SnapshotOutcome&& outcome) {
           *static_cast<std::atomic<int>*>(context) = outcome.status.ok() ? 1 : 2;

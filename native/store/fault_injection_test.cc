@@ -15,6 +15,7 @@
 #include "image/image_reader.h"
 #include "store/recovery.h"
 #include "store/snapshot.h"
+#include "testing/start_snapshot.h"
 #include "testing/image.h"
 #include "testing/log_world.h"
 #include "testing/random_arena.h"
@@ -178,8 +179,8 @@ class FaultInjectionTest : public testing::Test {
       std::atomic<int> calls{0};
       Status status;
     } result;
-    std::unique_ptr<SnapshotProcess> process;
-    Status status = SnapshotProcess::Start(
+    std::unique_ptr<Snapshots> process;
+    Status status = StartSnapshot(
         arena_.arena.get(), directory_.get(), request,
         [](void* context, SnapshotOutcome&& outcome) {
           Result* to = static_cast<Result*>(context);
@@ -205,8 +206,8 @@ class FaultInjectionTest : public testing::Test {
       std::atomic<bool> done{false};
       Status status;
     } result;
-    std::unique_ptr<SnapshotProcess> process;
-    result.status = SnapshotProcess::Start(
+    std::unique_ptr<Snapshots> process;
+    result.status = StartSnapshot(
         store->engine->arena(), store->directory.get(), request,
         [](void* context, SnapshotOutcome&& outcome) {
           static_cast<Result*>(context)->status = outcome.status;

@@ -13,6 +13,7 @@
 #include "log/log.h"
 #include "log/log_recovery.h"
 #include "store/directory.h"
+#include "store/snapshot.h"
 
 namespace forkstore {
 
@@ -30,6 +31,9 @@ struct OpenOptions {
   // Damage to the log does not refuse: the longest good prefix, after copying the damaged files aside.
   bool salvage = false;
   LogOptions log_options;
+  // Snapshots will be by kCopy: all that the first needs is prepared (Store::Open).
+  bool prepare_copies = false;
+  uint64_t max_copied_bytes = 0;  // of them; 0: the default
   ReplayProgress progress = nullptr;  // of the replay; on the calling thread
   void* progress_context = nullptr;
   // Tests: instead of the directory's own, for log files and manifest. Called once.
@@ -52,10 +56,12 @@ struct RecoveredLog {
 };
 
 struct OpenedStore {
-  // In this order, so that the engine goes before the log, and the log before the lock is released.
+  // In this order, so that the snapshots go before the engine, the engine before the log, and the log before the
+  // lock is released.
   std::unique_ptr<Directory> directory;  // nullptr: memory only
   std::unique_ptr<Log> log;              // nullptr: durability 'snapshot', or memory only
   std::unique_ptr<Engine> engine;
+  std::unique_ptr<Snapshots> snapshots;  // nullptr: memory only
 
   StoreId store_id{};
   uint64_t generation = 0;       // the one that was loaded (or written by opening)
@@ -65,6 +71,7 @@ struct OpenedStore {
   bool identity_restored = false;
   std::vector<SkippedGeneration> skipped;  // newer ones that did not verify, newest first
   RecoveredLog recovered_log;
+  uint64_t memory_left_bytes = ~uint64_t{0};  // MemoryLeftBytes() when it had been opened
 };
 
 // `path` empty: memory only. A new directory gets generation 1, of the empty store, before its identity.

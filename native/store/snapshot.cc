@@ -1,23 +1,17 @@
 #include "store/snapshot.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <mutex>
+#include <string>
 
-#include "base/crc32c.h"
+#include "base/bell.h"
 #include "base/thread.h"
-#include "files/file_descriptor.h"
-#include "store/child.h"
+#include "files/memory_limit.h"
+#include "store/copy_writer.h"
+#include "store/fork_writer.h"
 
 namespace forkstore {
 
@@ -29,273 +23,222 @@ double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-Status Failed(const std::string& what, int error) {
-  return Status(Code::kSnapshotFailed, what + ": " + ErrorText(error), error);
-}
-
-// Not fork(): its handlers belong to the application's own forks, and may allocate. No exit signal, so that
-// no SIGCHLD is sent and no waitpid(-1) of the application finds this child. Where that is refused
-// (qemu-user), one with SIGCHLD: a handler of the application then hears of it, and a wait for any child may
-// take its exit status, which Reap() can do without.
-long CloneProcess() {
-  const long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
-  return pid < 0 && errno == EINVAL ? syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : pid;
-}
-
-// Stores of other threads may fork too: without this, what one has exposed would be copied by the other.
-std::mutex& ForkMutex() {
-  static std::mutex* mutex = new std::mutex;  // never destroyed: a thread may still fork at exit
-  return *mutex;
-}
-
-}  // namespace
-
-struct SnapshotProcess::State {
-  Directory* directory = nullptr;
+// One snapshot under way.
+struct Task {
+  std::unique_ptr<SnapshotWriter> writer;
   uint32_t keep = 1;
-  uint32_t watchdog_ms = 0;
-  OnDone on_done = nullptr;
+  uint32_t watchdog_ms = 1;
+  Snapshots::OnDone on_done = nullptr;
   void* context = nullptr;
   Status (*published)(void* context, uint64_t generation, uint32_t keep,
                       std::vector<uint64_t>* named) = nullptr;
   void* published_context = nullptr;
   Clock::time_point start;
   SnapshotOutcome outcome;
-  ChildTask task{};
+};
 
-  std::unique_ptr<SnapshotProcess> previous;  // done, but for the end of its thread
+}  // namespace
 
-  FileDescriptor progress;  // the reading end
-  pid_t child = -1;
+struct Snapshots::State {
+  Arena* arena;
+  Directory* directory;
+
+  std::atomic<Task*> next{nullptr};  // from the owner to the watcher
+  std::atomic<bool> stop{false};
+  Bell bell;
+
+  std::atomic<int64_t> child_pid{0};
   std::atomic<uint64_t> bytes_written{0};
-
-  // Guards the child's pid against being used after waitpid(), when it may be another process's.
+  std::atomic<bool> is_stuck{false};
+  // Guards `running` against being stopped when it is not there any more. Never the owner's, but at the end.
   std::mutex mutex;
-  bool reaped = false;
-  bool cancelled = false;
-  int wait_status = 0;
-  bool wait_status_known = false;
+  SnapshotWriter* running = nullptr;
+  // The watcher's: a writer that could not be killed. It may have ended by now.
+  std::unique_ptr<SnapshotWriter> stuck;
 
   Thread watcher;  // last, so that it is joined before anything else goes
 
-  Status Fork(Arena* arena);
-  void Kill(bool cancel);
-  bool Reap(int options);
-  void Watch();
-  bool ReadMessages(ChildMessage* last, bool* spoke);
-  Status Judge(const ChildMessage& last, bool silent) const;
-  void Finish(const ChildMessage& last, bool silent);
+  void Run();
+  void Watch(Task* task);
+  Status Listen(Task* task);
+  Status Publish(Task* task);
+  void LookAtStuck();
 };
 
-Status SnapshotProcess::State::Fork(Arena* arena) {
-  const std::lock_guard<std::mutex> only_one(ForkMutex());
-  if (Status status = arena->ExposeToFork(); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+Snapshots::Snapshots(Arena* arena, Directory* directory) : state_(std::make_unique<State>()) {
+  state_->arena = arena;
+  state_->directory = directory;
+}
+
+Snapshots::~Snapshots() {
+  State& state = *state_;
+  state.stop.store(true);
+  {
+    const std::lock_guard<std::mutex> lock(state.mutex);
+    if (state.running != nullptr) state.running->Stop();
   }
-  sigset_t all, before;
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, &before);
-  const Clock::time_point fork_start = Clock::now();
-  const long pid = CloneProcess();
-  if (pid == 0) RunSnapshotChild(task);
-  const int error = errno;
-  outcome.fork_ms = MillisecondsSince(fork_start);
-  sigprocmask(SIG_SETMASK, &before, nullptr);
-  // If hiding fails, the application's own children pay for the arena until the next snapshot; no more.
-  [[maybe_unused]] const Status hidden = arena->HideFromFork();
-  if (pid < 0) return Failed("fork", error);
-  child = static_cast<pid_t>(pid);
-  return Status::Ok();
+  state.bell.Ring();
+  if (state.watcher.joinable()) state.watcher.Join();
 }
 
-void SnapshotProcess::State::Kill(bool cancel) {
-  const std::lock_guard<std::mutex> lock(mutex);
-  if (reaped) return;
-  cancelled = cancelled || cancel;
-  kill(child, SIGKILL);
+Status Snapshots::StartWatcher() {
+  if (state_->watcher.joinable()) return Status::Ok();
+  return Thread::Start([](void* argument) { static_cast<State*>(argument)->Run(); }, state_.get(),
+                       "forkstore-watch", &state_->watcher);
 }
 
-// Takes over the child's exit status; true when there is no child any more. `options`: WNOHANG or 0.
-bool SnapshotProcess::State::Reap(int options) {
-  // First without taking it, outside the lock: the destructor must be able to kill a child meanwhile.
-  siginfo_t info;
-  memset(&info, 0, sizeof(info));
-  int result;
-  do {
-    result = waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT | __WALL | options);
-  } while (result != 0 && errno == EINTR);
-  if (result == 0 && info.si_pid == 0) return false;  // WNOHANG, and still there
-
-  const std::lock_guard<std::mutex> lock(mutex);
-  pid_t waited;
-  do {
-    waited = waitpid(child, &wait_status, __WALL | WNOHANG);
-  } while (waited < 0 && errno == EINTR);
-  wait_status_known = waited == child;  // else somebody else's waitpid has had it
-  reaped = true;
-  return true;
-}
-
-// Reads what is in the pipe. False at its end; *spoke when there was a message.
-bool SnapshotProcess::State::ReadMessages(ChildMessage* last, bool* spoke) {
+void Snapshots::State::Run() {
   for (;;) {
-    ChildMessage message;
-    const ssize_t got = read(progress.get(), &message, sizeof(message));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return true;  // EAGAIN: nothing more for now. (The watchdog ends what else there could be.)
-    if (got != sizeof(message)) return false;
-    *spoke = true;
-    *last = message;
-    bytes_written.store(message.bytes_written, std::memory_order_relaxed);
-  }
-}
-
-void SnapshotProcess::State::Watch() {
-  previous.reset();
-  // Silence is counted in slices that this thread has lived through, not by the clock: when the whole process
-  // group, or the machine, was stopped for an hour, that is one slice, and the child can speak again before
-  // the others have passed.
-  const uint32_t slice_ms = std::clamp<uint32_t>(watchdog_ms / 16, 1, 1000);
-  uint64_t silent_ms = 0;
-  bool silent = false;
-  ChildMessage last{};
-  for (;;) {
-    pollfd end{progress.get(), POLLIN, 0};
-    const int ready = poll(&end, 1, static_cast<int>(slice_ms));
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready < 0) usleep(slice_ms * 1000);  // no memory for poll(): the pipe can be read all the same
-    bool spoke = false;
-    if (!ReadMessages(&last, &spoke)) break;
-    if (spoke) {
-      silent_ms = 0;
+    const uint32_t heard = bell.Count();
+    if (Task* task = next.exchange(nullptr)) {
+      Watch(task);
       continue;
     }
-    // The end of the pipe may fail to come while a process that was forked at the wrong moment has a copy.
-    if (Reap(WNOHANG)) {
-      ReadMessages(&last, &spoke);
-      break;
-    }
+    if (stop.load()) return;
+    LookAtStuck();
+    bell.Sleep(heard, stuck ? 1000 : Bell::kForever);
+  }
+}
+
+void Snapshots::State::LookAtStuck() {
+  if (!stuck || !static_cast<CopyWriter*>(stuck.get())->has_ended()) return;
+  stuck.reset();
+  is_stuck.store(false);
+}
+
+// Silence is counted in slices that this thread has lived through, not by the clock: when the whole process
+// group, or the machine, was stopped for an hour, that is one slice, and the writer can speak again before the
+// others have passed.
+Status Snapshots::State::Listen(Task* task) {
+  SnapshotWriter* writer = task->writer.get();
+  const uint32_t slice_ms = std::clamp<uint32_t>(task->watchdog_ms / 16, 1, 1000);
+  uint64_t silent_ms = 0;
+  bool silent = false;
+  for (;;) {
+    const SnapshotWriter::Heard heard = writer->Listen(slice_ms);
+    bytes_written.store(writer->bytes_written(), std::memory_order_relaxed);
+    if (heard == SnapshotWriter::Heard::kEnd) break;
+    if (heard == SnapshotWriter::Heard::kProgress) silent_ms = 0;
+    if (heard == SnapshotWriter::Heard::kProgress || silent) continue;
     silent_ms += slice_ms;
-    if (silent_ms < watchdog_ms || silent) continue;
+    if (silent_ms < task->watchdog_ms) continue;
     silent = true;
-    Kill(/*cancel=*/false);
+    writer->Stop();
+    if (!writer->can_be_killed()) break;
   }
-  if (!reaped) Reap(0);
-  progress.Reset();
-  Finish(last, silent);
+  Status status = writer->End(&task->outcome);
+  if (status.ok() || !silent || task->outcome.copies_exceeded) return status;
+  return Status(Code::kSnapshotFailed,
+                "the snapshot's " + std::string(writer->can_be_killed() ? "process" : "thread") +
+                    " was silent for " + std::to_string(task->watchdog_ms) + " ms and has been " +
+                    (writer->can_be_killed() ? "killed" : "given up"));
 }
 
-Status SnapshotProcess::State::Judge(const ChildMessage& last, bool silent) const {
-  if (cancelled) return Status(Code::kSnapshotFailed, "the snapshot was cancelled", ECANCELED);
-  // Written and synced: then it does not matter any more how the child came to its end.
-  if (last.final != 0 && last.error == 0) return Status::Ok();
-  if (last.final != 0) {
-    const std::string call(last.call, strnlen(last.call, sizeof(last.call)));
-    return Failed("the snapshot could not be written: " + call, last.error);
-  }
-  if (silent) {
-    return Status(Code::kSnapshotFailed, "the snapshot's process was silent for " +
-                                             std::to_string(watchdog_ms) + " ms and has been killed");
-  }
-  if (wait_status_known && WIFSIGNALED(wait_status)) {
-    return Status(Code::kSnapshotFailed,
-                  "the snapshot's process was killed by signal " + std::to_string(WTERMSIG(wait_status)));
-  }
-  return Status(Code::kSnapshotFailed, "the snapshot's process ended without a word");
-}
-
-void SnapshotProcess::State::Finish(const ChildMessage& last, bool silent) {
-  const uint64_t generation = outcome.generation;
-  outcome.status = Judge(last, silent);
-  if (outcome.status.ok()) {
-    if (Status status = directory->Publish(generation); !status.ok()) {
-      outcome.status = Status(Code::kSnapshotFailed, status.message(), status.system_errno());
-    }
+Status Snapshots::State::Publish(Task* task) {
+  const uint64_t generation = task->outcome.generation;
+  if (Status status = directory->Publish(generation); !status.ok()) {
+    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
   }
   std::vector<uint64_t> named;
-  if (outcome.status.ok() && published != nullptr) {
-    if (Status status = published(published_context, generation, keep, &named); !status.ok()) {
-      outcome.status = Status(Code::kSnapshotFailed, status.message(), status.system_errno());
-    }
+  if (task->published != nullptr) {
+    Status status = task->published(task->published_context, generation, task->keep, &named);
+    if (!status.ok()) return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
   }
-  if (outcome.status.ok()) {
-    directory->RemoveOldGenerations(generation, keep, named);
-    outcome.path = directory->ImagePath(generation);
-    outcome.bytes = last.bytes_written;
-    outcome.copied_bytes = last.copied_bytes;
-    outcome.copied_bytes_known = last.copied_bytes_known != 0;
-  } else {
-    directory->RemoveTemporary(generation);
-  }
-  outcome.duration_ms = MillisecondsSince(start);
-  on_done(context, std::move(outcome));
-}
-
-Status SnapshotProcess::Start(Arena* arena, Directory* directory, const SnapshotRequest& request,
-                              OnDone on_done, void* context, std::unique_ptr<SnapshotProcess>* process) {
-  std::unique_ptr<SnapshotProcess> started(new SnapshotProcess);
-  started->state_ = std::make_unique<State>();
-  State& state = *started->state_;
-  state.start = Clock::now();
-  state.directory = directory;
-  state.keep = std::max<uint32_t>(request.keep, 1);
-  state.watchdog_ms = std::max<uint32_t>(request.watchdog_ms, 1);
-  state.on_done = on_done;
-  state.context = context;
-  state.published = request.published;
-  state.published_context = request.published_context;
-  state.outcome.generation = request.source.generation;
-  state.outcome.entries = request.source.entries;
-  if (state.outcome.generation == 0 || state.outcome.generation > kMaxGeneration) {
-    return Failed("there is no generation " + std::to_string(state.outcome.generation), EOVERFLOW);
-  }
-  if (Status status = directory->Check(); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
-  }
-  Crc32c("", 0);  // its first call chooses an implementation, which the child may not
-
-  std::unique_ptr<ImageWriterSpace> space;
-  if (Status status = ImageWriterSpace::Create(request.source, &space); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
-  }
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return Failed("pipe", errno);
-  state.progress.Reset(ends[0]);
-  FileDescriptor child_end(ends[1]);
-  state.task.source = request.source;
-  state.task.space = space.get();
-  state.task.directory = directory->fd();
-  state.task.progress = child_end.get();
-  const std::string name = Directory::TemporaryName(request.source.generation);
-  strncpy(state.task.temporary_name, name.c_str(), sizeof(state.task.temporary_name) - 1);
-
-  if (Status status = state.Fork(arena); !status.ok()) return status;
-  state.previous = std::move(*process);
-  const Status watching = Thread::Start([](void* argument) { static_cast<State*>(argument)->Watch(); },
-                                        &state, "forkstore-watch", &state.watcher);
-  if (!watching.ok()) {
-    *process = std::move(state.previous);
-    state.Kill(/*cancel=*/true);
-    state.Reap(0);
-    directory->RemoveTemporary(request.source.generation);
-    return Status(Code::kSnapshotFailed, watching.message(), watching.system_errno());
-  }
-  *process = std::move(started);
+  directory->RemoveOldGenerations(generation, task->keep, named);
+  task->outcome.path = directory->ImagePath(generation);
   return Status::Ok();
 }
 
-SnapshotProcess::~SnapshotProcess() {
-  if (!state_ || !state_->watcher.joinable()) return;
-  state_->Kill(/*cancel=*/true);
-  state_->watcher.Join();
+void Snapshots::State::Watch(Task* given) {
+  const std::unique_ptr<Task> task(given);
+  SnapshotOutcome& outcome = task->outcome;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    running = task->writer.get();
+    if (stop.load()) running->Stop();
+  }
+  outcome.status = task->writer->Begin();
+  if (outcome.status.ok()) outcome.status = Listen(task.get());
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    running = nullptr;
+  }
+  // Nobody wants it any more, unless it is all there.
+  if (!outcome.status.ok() && stop.load()) {
+    outcome.status = Status(Code::kSnapshotFailed, "the snapshot was cancelled", ECANCELED);
+  }
+  if (outcome.status.ok()) outcome.status = Publish(task.get());
+  if (!outcome.status.ok()) directory->RemoveTemporary(outcome.generation);
+  if (outcome.strategy == SnapshotStrategy::kCopy &&
+      !static_cast<CopyWriter*>(task->writer.get())->has_ended()) {
+    stuck = std::move(task->writer);
+    is_stuck.store(true);
+  }
+  task->writer.reset();
+  child_pid.store(0);
+  bytes_written.store(0);
+  outcome.memory_left_bytes = MemoryLeftBytes();
+  outcome.duration_ms = MillisecondsSince(task->start);
+  task->on_done(task->context, std::move(outcome));
 }
 
-int64_t SnapshotProcess::child_pid() const {
-  return state_->child;
+Status Snapshots::Start(const SnapshotRequest& request, OnDone on_done, void* context) {
+  State& state = *state_;
+  auto task = std::make_unique<Task>();
+  task->start = Clock::now();
+  task->keep = std::max<uint32_t>(request.keep, 1);
+  task->watchdog_ms = std::max<uint32_t>(request.watchdog_ms, 1);
+  task->on_done = on_done;
+  task->context = context;
+  task->published = request.published;
+  task->published_context = request.published_context;
+  SnapshotOutcome& outcome = task->outcome;
+  outcome.strategy = request.strategy;
+  outcome.generation = request.source.generation;
+  outcome.entries = request.source.entries;
+  if (outcome.generation == 0 || outcome.generation > kMaxGeneration) {
+    return Status(Code::kSnapshotFailed, "there is no generation " + std::to_string(outcome.generation),
+                  EOVERFLOW);
+  }
+  // First, so that nothing has to be taken back when there is no thread to be had.
+  if (Status status = StartWatcher(); !status.ok()) {
+    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+  }
+  if (request.strategy == SnapshotStrategy::kFork) {
+    if (Status status = state.directory->Check(); !status.ok()) {
+      return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+    }
+    std::unique_ptr<ForkWriter> writer;
+    if (Status status = ForkWriter::Fork(state.arena, state.directory, request, &writer); !status.ok()) {
+      return status;
+    }
+    outcome.fork_ms = writer->fork_ms();
+    state.child_pid.store(writer->child_pid());
+    task->writer = std::move(writer);
+  } else {
+    if (is_stuck()) {
+      return Status(Code::kSnapshotFailed, "the thread of the last snapshot still waits for the disk", EBUSY);
+    }
+    state.arena->Freeze(request.max_copied_bytes);
+    request.frozen_table->Freeze(request.source.units);
+    task->writer = std::make_unique<CopyWriter>(&state.arena->frozen(), request.frozen_table, state.directory,
+                                                request.source);
+  }
+  state.next.store(task.release());
+  state.bell.Ring();
+  return Status::Ok();
 }
 
-uint64_t SnapshotProcess::bytes_written() const {
+int64_t Snapshots::child_pid() const {
+  return state_->child_pid.load();
+}
+
+uint64_t Snapshots::bytes_written() const {
   return state_->bytes_written.load(std::memory_order_relaxed);
+}
+
+bool Snapshots::is_stuck() const {
+  return state_->is_stuck.load();
 }
 
 }  // namespace forkstore

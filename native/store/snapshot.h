@@ -1,49 +1,38 @@
-// SnapshotProcess: one snapshot: the fork, the child that writes, and the thread of the parent that
-// watches it, publishes the file and reports.
+// Snapshots: the snapshots of one store, one at a time: who writes, and the thread that watches the writer,
+// publishes the file and reports.
 //
-//   owner thread            watcher thread                    child
-//   Start(): fork --------> reads progress from a pipe <----- writes the image, fsync
-//   returns at once         kills it when silent too long     reports copied bytes, _exit
-//                           waitpid, Publish, on_done()
+//   owner thread               watcher thread                 writer: a forked child, or a thread
+//   Start(): fork or freeze    Begin() ---------------------> (a thread starts)
+//   returns at once            Listen() <-------------------- writes the image, fsync
+//                              stops it when silent too long
+//                              End(), Publish, on_done()
 //
-// The owner waits for no disk: the child makes its file, the watcher publishes or removes it.
+// The owner waits for no disk, and starts no thread but the watcher, once: it stays for all snapshots.
 //
-// The child: all signals blocked across the fork, and ignored in it, so that Ctrl-C, or a service manager's
-// SIGTERM to the group, reaches the application alone; a limit on the size of files is a failed write; closes
-// every descriptor but its own at once; raises its oom_score_adj to 1000, is niced; leaves by _exit; notices
-// the parent's death through a pipe. It is cloned without an exit signal, so that no SIGCHLD handler of the
-// application ever hears of it, and awaited with __WALL. Where the system makes no such process (qemu-user),
-// it has SIGCHLD, and its exit status may go to the application's wait for any child.
+// A writer that is a thread cannot be killed while it waits for the disk. Then the snapshot has failed, and
+// ones by kCopy are refused until the disk has answered.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "image/image_format.h"
-#include "memory/arena.h"
+#include "memory/allocator.h"
 #include "store/directory.h"
+#include "store/snapshot_writer.h"
 
 namespace forkstore {
 
-struct SnapshotOutcome {
-  Status status;  // kOk, or kSnapshotFailed with the cause in the message and system_errno
-  uint64_t generation = 0;
-  std::string path;    // of the published image
-  uint64_t bytes = 0;  // of the file
-  uint64_t entries = 0;
-  double fork_ms = 0;               // the fork call alone
-  double duration_ms = 0;           // from Start to published
-  uint64_t copied_bytes = 0;        // memory copied by copy-on-write meanwhile (smaps of the child)
-  bool copied_bytes_known = false;  // false: the child could not read its smaps, copied_bytes is 0
-};
-
 struct SnapshotRequest {
-  ImageSource source;
+  SnapshotStrategy strategy = SnapshotStrategy::kFork;
+  ImageSource source{};
+  // Of kCopy: how much memory copies may take at one time, and what the frozen table is of.
+  uint64_t max_copied_bytes = 0;
+  FrozenTable* frozen_table = nullptr;
   uint32_t keep = 2;
-  uint32_t watchdog_ms = 30000;  // silence after which the child is killed
+  uint32_t watchdog_ms = 30000;  // silence after which the writer is stopped
   // Called on the watcher thread when the image is published, before older generations are removed; may
   // block. Unless it returns kOk the snapshot has failed, and every image stays where it is. *named: those
   // that must not be removed. With a log: Log::PublishedHook and the log.
@@ -52,29 +41,37 @@ struct SnapshotRequest {
   void* published_context = nullptr;
 };
 
-class SnapshotProcess {
+class Snapshots {
  public:
   // Called once, on the watcher thread, after a Start() that has succeeded; by the destructor's return at the
-  // latest. Must not destroy the SnapshotProcess. The child is gone by then.
+  // latest. Must not destroy the Snapshots. A child is gone by then; a thread has ended, or looks at the arena
+  // no more.
   using OnDone = void (*)(void* context, SnapshotOutcome&& outcome);
 
-  // Forks. REQUIRES: the arena's PageKeeper is paused; the arena, its allocator's table and `directory`
-  // outlive the process. Exposes the arena for the fork and hides it again. The caller does
-  // Arena::BeginSave, and EndSave, or CancelSave when this fails. *process may hold the last one, whose
-  // on_done has been called: the new watcher joins its thread, so that the owner does not wait for it to end.
-  // Errors: kSnapshotFailed (fork, pipe, thread failed; temp file gone; on_done is not called; *process is as
-  // it was).
-  static Status Start(Arena* arena, Directory* directory, const SnapshotRequest& request, OnDone on_done,
-                      void* context, std::unique_ptr<SnapshotProcess>* process);
+  // Both outlive it. No thread yet.
+  Snapshots(Arena* arena, Directory* directory);
+  // Stops a writer that still runs (the outcome is then a failure), and joins the watcher.
+  ~Snapshots();
+  Snapshots(const Snapshots&) = delete;
+  Snapshots& operator=(const Snapshots&) = delete;
 
-  // Kills the child if it still runs (the outcome is then a failure), and joins the watcher.
-  ~SnapshotProcess();
+  // Starts the watcher, so that no Start() has to. Errors: kIo.
+  Status StartWatcher();
 
+  // kFork: forks. REQUIRES: the arena's PageKeeper is paused. Exposes the arena for the fork and hides it
+  // again. kCopy: freezes the arena and the table. REQUIRES: both can be frozen (FrozenPages::is_created).
+  // For both: the arena, its allocator's table and the directory outlive the snapshot. The caller does
+  // Arena::BeginSave before, and EndSave (and Thaw, the owner) after on_done, or CancelSave when this fails.
+  // REQUIRES: on_done of the last one was called.
+  // Errors: kSnapshotFailed (fork, pipe, thread failed; temp file gone; on_done is not called; all is as it was).
+  Status Start(const SnapshotRequest& request, OnDone on_done, void* context);
+  // Of the snapshot under way; for tests, and for stats. 0: there is none.
   int64_t child_pid() const;
-  uint64_t bytes_written() const;  // progress, for stats
+  uint64_t bytes_written() const;
+  // A writer by kCopy still waits for the disk, though its snapshot has failed.
+  bool is_stuck() const;
 
  private:
-  SnapshotProcess() = default;
   struct State;
   std::unique_ptr<State> state_;
 };

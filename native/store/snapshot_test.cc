@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "image/image_reader.h"
+#include "testing/start_snapshot.h"
 #include "testing/image.h"
 #include "testing/random_arena.h"
 #include "testing/stop_process.h"
@@ -48,18 +49,18 @@ class SnapshotTest : public testing::Test {
   void SetUp() override { ASSERT_TRUE(Directory::Open(temporary_.path() + "/store", &directory_).ok()); }
 
   Status Start(const RandomArena& arena, uint64_t generation, Outcome* outcome,
-               std::unique_ptr<SnapshotProcess>* process, uint32_t watchdog_ms = 30000) {
+               std::unique_ptr<Snapshots>* process, uint32_t watchdog_ms = 30000) {
     SnapshotRequest request;
     request.source = arena.Source(generation);
     request.keep = 2;
     request.watchdog_ms = watchdog_ms;
-    return SnapshotProcess::Start(arena.arena.get(), directory_.get(), request, Outcome::Done, outcome,
+    return StartSnapshot(arena.arena.get(), directory_.get(), request, Outcome::Done, outcome,
                                   process);
   }
 
   // With a child that is stopped. One that has ended before was too quick, and there is another.
   void StartStopped(const RandomArena& arena, uint64_t generation, Outcome* outcome,
-                    std::unique_ptr<SnapshotProcess>* process, uint32_t watchdog_ms = 30000) {
+                    std::unique_ptr<Snapshots>* process, uint32_t watchdog_ms = 30000) {
     for (;;) {
       ASSERT_TRUE(Start(arena, generation, outcome, process, watchdog_ms).ok());
       if (StopProcess(static_cast<pid_t>((*process)->child_pid()))) return;
@@ -98,7 +99,7 @@ TEST_F(SnapshotTest, WritesWhatWasThereAtTheForkWhateverIsWrittenMeanwhile) {
     RandomArena arena(generation, 1 + random() % 600, 0.8);
     const std::vector<uint8_t> expected = ReferenceImage(arena.Source(generation));
     Outcome outcome;
-    std::unique_ptr<SnapshotProcess> process;
+    std::unique_ptr<Snapshots> process;
     const Status started = Start(arena, generation, &outcome, &process);
     ASSERT_TRUE(started.ok()) << started.message();
     while (outcome.calls() == 0) {
@@ -128,7 +129,7 @@ TEST_F(SnapshotTest, CountsThePagesThatWereCopied) {
   for (const bool huge_pages : {false, true}) {
     RandomArena arena(1, 1600, 1, uint64_t{256} << 20, huge_pages);
     Outcome outcome;
-    std::unique_ptr<SnapshotProcess> process;
+    std::unique_ptr<Snapshots> process;
     // Stopped, so that all of the writing falls before the counting.
     StartStopped(arena, 1, &outcome, &process);
     std::mt19937_64 random(2);
@@ -151,7 +152,7 @@ TEST_F(SnapshotTest, CountsThePagesThatWereCopied) {
 TEST_F(SnapshotTest, AKilledChildIsAFailureThatLeavesTheOldImage) {
   RandomArena arena(1, 800, 1);
   Outcome first, second;
-  std::unique_ptr<SnapshotProcess> process;
+  std::unique_ptr<Snapshots> process;
   ASSERT_TRUE(Start(arena, 1, &first, &process).ok());
   ASSERT_TRUE(first.Wait().status.ok());
   process.reset();
@@ -168,7 +169,7 @@ TEST_F(SnapshotTest, AKilledChildIsAFailureThatLeavesTheOldImage) {
 TEST_F(SnapshotTest, TheWatchdogKillsASilentChild) {
   RandomArena arena(1, 800, 1);
   Outcome outcome;
-  std::unique_ptr<SnapshotProcess> process;
+  std::unique_ptr<Snapshots> process;
   StartStopped(arena, 1, &outcome, &process, 1000);
   const pid_t child = static_cast<pid_t>(process->child_pid());
   const SnapshotOutcome& done = outcome.Wait();
@@ -182,7 +183,7 @@ TEST_F(SnapshotTest, TheWatchdogKillsASilentChild) {
 TEST_F(SnapshotTest, AChildThatStopsForLessThanTheWatchdogGoesOn) {
   RandomArena arena(1, 800, 1);
   Outcome outcome;
-  std::unique_ptr<SnapshotProcess> process;
+  std::unique_ptr<Snapshots> process;
   StartStopped(arena, 1, &outcome, &process, 20000);
   usleep(600 * 1000);
   EXPECT_EQ(outcome.calls(), 0);
@@ -194,7 +195,7 @@ TEST_F(SnapshotTest, DestructionCancels) {
   RandomArena arena(1, 900, 1);
   for (int microseconds : {0, 100, 1000, 5000, 20000, 100000}) {
     Outcome outcome;
-    std::unique_ptr<SnapshotProcess> process;
+    std::unique_ptr<Snapshots> process;
     ASSERT_TRUE(Start(arena, 1, &outcome, &process).ok());
     usleep(static_cast<useconds_t>(microseconds));
     const pid_t child = static_cast<pid_t>(process->child_pid());
@@ -219,7 +220,7 @@ TEST_F(SnapshotTest, NamesTheCallThatFailedInTheChild) {
   rlimit small{10 * kMiB, before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   Outcome outcome;
-  std::unique_ptr<SnapshotProcess> process;
+  std::unique_ptr<Snapshots> process;
   const Status started = Start(arena, 1, &outcome, &process);
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, ignored);
@@ -246,7 +247,7 @@ TEST_F(SnapshotTest, FailsToStartWithoutDescriptors) {
     rlimit small{static_cast<rlim_t>(next + room), before.rlim_max};
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &small), 0);
     Outcome outcome;
-    std::unique_ptr<SnapshotProcess> process;
+    std::unique_ptr<Snapshots> process;
     const Status started = Start(arena, 1, &outcome, &process);
     if (started.ok()) outcome.Wait();
     setrlimit(RLIMIT_NOFILE, &before);
@@ -266,9 +267,10 @@ TEST_F(SnapshotTest, FailsToStartWithoutDescriptors) {
 TEST_F(SnapshotTest, FailsToPublishIntoADirectoryThatIsGone) {
   RandomArena arena(1, 100, 1);
   Outcome outcome;
-  std::unique_ptr<SnapshotProcess> process;
-  ASSERT_TRUE(Start(arena, 1, &outcome, &process).ok());
+  std::unique_ptr<Snapshots> process;
+  StartStopped(arena, 1, &outcome, &process);
   std::filesystem::remove_all(directory_->path());
+  kill(static_cast<pid_t>(process->child_pid()), SIGCONT);
   EXPECT_EQ(outcome.Wait().status.code(), Code::kSnapshotFailed);
   EXPECT_EQ(outcome.Wait().status.system_errno(), ENOENT);
 }
@@ -278,7 +280,7 @@ TEST_F(SnapshotTest, ClosesWhatItInheritsAtOnce) {
   int pair[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
   Outcome outcome;
-  std::unique_ptr<SnapshotProcess> process;
+  std::unique_ptr<Snapshots> process;
   StartStopped(arena, 1, &outcome, &process);
   // It goes on for moments until it has closed it, and is there for all of what follows.
   const pid_t child = static_cast<pid_t>(process->child_pid());
@@ -309,7 +311,7 @@ TEST_F(SnapshotTest, IsNotSeenByTheApplicationsOwnWaiting) {
   const auto before = signal(SIGCHLD, [](int) { child_signals.fetch_add(1); });
   RandomArena arena(1, 100, 1);
   Outcome outcome;
-  std::unique_ptr<SnapshotProcess> process;
+  std::unique_ptr<Snapshots> process;
   ASSERT_TRUE(Start(arena, 1, &outcome, &process).ok());
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
   EXPECT_EQ(errno, ECHILD);
@@ -323,7 +325,7 @@ TEST_F(SnapshotTest, SurvivesWhatIsSentToAGroupAndRunsNoHandlerOfTheApplication)
   const auto before_int = signal(SIGINT, [](int) { handled.fetch_add(1); });
   RandomArena arena(1, 900, 1);
   Outcome outcome;
-  std::unique_ptr<SnapshotProcess> process;
+  std::unique_ptr<Snapshots> process;
   ASSERT_TRUE(Start(arena, 1, &outcome, &process).ok());
   // At once, too: while the child is still setting itself up, they are blocked.
   for (int i = 0; i < 50; ++i) {
@@ -348,7 +350,7 @@ TEST_F(SnapshotTest, LeavesTheCallersSignalMaskAndDescriptorsAsTheyWere) {
   const int next = dup(0);
   close(next);
   Outcome outcome;
-  std::unique_ptr<SnapshotProcess> process;
+  std::unique_ptr<Snapshots> process;
   ASSERT_TRUE(Start(arena, 1, &outcome, &process).ok());
   sigprocmask(SIG_SETMASK, &before, &after);
   EXPECT_EQ(sigismember(&after, SIGUSR2), 1);
@@ -372,8 +374,8 @@ TEST_F(SnapshotTest, TwoStoresInTwoThreads) {
         SnapshotRequest request;
         request.source = arena.Source(generation);
         Outcome outcome;
-        std::unique_ptr<SnapshotProcess> process;
-        ASSERT_TRUE(SnapshotProcess::Start(arena.arena.get(), directory.get(), request, Outcome::Done,
+        std::unique_ptr<Snapshots> process;
+        ASSERT_TRUE(StartSnapshot(arena.arena.get(), directory.get(), request, Outcome::Done,
                                            &outcome, &process)
                         .ok());
         EXPECT_TRUE(outcome.Wait().status.ok()) << outcome.Wait().status.message();

@@ -1,5 +1,7 @@
 #include "store/store.h"
 
+#include "files/memory_limit.h"
+
 namespace forkstore {
 
 namespace {
@@ -14,13 +16,30 @@ Status Store::Open(const std::string& path, const OpenOptions& options, OpenedSt
   Status status = OpenStore(path, options, opened);
   if (status.ok()) {
     opened->engine->StartPageKeeper();
+    if (opened->directory) {
+      opened->snapshots = std::make_unique<Snapshots>(opened->engine->arena(), opened->directory.get());
+      opened->memory_left_bytes = MemoryLeftBytes();
+      // What fails here will fail again, and say so, when there is a snapshot.
+      if (options.prepare_copies) {
+        [[maybe_unused]] const Status watcher = opened->snapshots->StartWatcher();
+        [[maybe_unused]] const Status freezer = PrepareFreezing(opened->engine.get(), options.max_copied_bytes);
+      }
+    }
   } else {
     // Here, since it may take a while. And the lock must be free when the caller hears of the failure.
+    opened->snapshots.reset();
     opened->engine.reset();
     opened->log.reset();
     opened->directory.reset();
   }
   return status;
+}
+
+Store::Store(OpenedStore opened) : opened_(std::move(opened)) {
+  facts_.memory_left_bytes = opened_.memory_left_bytes;
+  if (opened_.directory && !opened_.snapshots) {
+    opened_.snapshots = std::make_unique<Snapshots>(engine()->arena(), opened_.directory.get());
+  }
 }
 
 Status Store::ApplyHolding(uint8_t* operation, size_t size, ApplyResult* result) {
@@ -75,7 +94,7 @@ void Store::BeginClose() {
 StoreRemains Store::Close() {
   snapshot_runs_ = false;
   StoreRemains remains;
-  remains.snapshot = std::move(process_);
+  remains.snapshots = std::move(opened_.snapshots);
   remains.engine = std::move(opened_.engine);
   remains.log = std::move(opened_.log);
   remains.directory = std::move(opened_.directory);

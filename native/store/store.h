@@ -6,7 +6,8 @@
 //   Begin() ------------> Engine::Begin,               Log::Mark
 //   Commit() -----------> Engine::Commit,              Log::Release
 //   Rollback() ---------> Engine::Rollback,            Log::RollbackTo, Log::Append of what survives
-//   StartSnapshot() ----> Arena::BeginSave, the fork,  Log::Cut         (store_snapshot.h)
+//   StartSnapshot() ----> Arena::BeginSave,            Log::Cut         (store_snapshot.h)
+//                         the fork or Arena::Freeze
 //
 // Invariants
 //  1. An image, and the operations that the log holds behind its cut, in their order, give the engine's state,
@@ -16,7 +17,7 @@
 //  3. The log has one mark for each open transaction. Of one that was rolled back it holds what the engine
 //     did not take back, and nothing else.
 //  4. While writes are refused, no Apply() changes the engine or the log. Open transactions can be ended.
-//  5. Nothing is applied between the log's cut and the fork: both are in one call.
+//  5. Nothing is applied between the log's cut and the fork or freeze: both are in one call.
 //  6. No generation is given to two snapshots, whatever became of the first. None is above kMaxGeneration.
 //
 // A store without a log (memory only, durability 'snapshot') is the same without what concerns the log.
@@ -45,7 +46,7 @@ class Store {
   static Status Open(const std::string& path, const OpenOptions& options, OpenedStore* opened);
 
   // REQUIRES: opened.engine; a log was not appended to, and has no mark.
-  explicit Store(OpenedStore opened) : opened_(std::move(opened)) {}
+  explicit Store(OpenedStore opened);
   // Without Close(), releases everything in the order of StoreRemains.
   ~Store() = default;
   Store(const Store&) = delete;
@@ -97,27 +98,27 @@ class Store {
   // A snapshot, of which there is one at a time: PrepareSnapshot() until it is ready, once a turn; then
   // StartSnapshot(), or ForgoSnapshot(); FinishSnapshot() ends it.
 
-  // Asks the helper thread to rest, without waiting. *ready: it does, until StartSnapshot() or
-  // ForgoSnapshot(). Else a transaction is open, or the thread is at a step, and another turn may try again.
-  // Errors: kInvalid when the store is closed or about to be, has no directory, or its last snapshot waits for
-  // FinishSnapshot(); *ready is false.
-  Status PrepareSnapshot(bool* ready);
+  // Chooses the strategy, and for a fork asks the helper thread to rest, without waiting. *ready: it does, until
+  // StartSnapshot() or ForgoSnapshot(). Else a transaction is open, or the thread is at a step, and another turn
+  // may try again. Errors: kInvalid when the store is closed or about to be, has no directory, or its last
+  // snapshot waits for FinishSnapshot(); *ready is false.
+  Status PrepareSnapshot(const SnapshotSettings& settings, bool* ready);
   // There will be no StartSnapshot().
   void ForgoSnapshot();
-  // Cuts the log and forks. The newest `keep` generations stay. `watchdog_ms`: silence after which the child
-  // is killed. Whatever comes of it, snapshot->outcome() tells, once snapshot's on_done has been called: by
-  // the watcher, or within this call when there is no child (kSnapshotFailed). REQUIRES: PrepareSnapshot()
-  // was ready, on this turn.
-  void StartSnapshot(uint32_t keep, uint32_t watchdog_ms, StoreSnapshot* snapshot);
-  // StartSnapshot() without the fork: for tests, which write the image themselves, call request.published,
+  // Cuts the log, and forks or freezes; where kAuto's fork is refused, freezes. Whatever comes of it,
+  // snapshot->outcome() tells, once snapshot's on_done has been called: by the watcher, or within this call when
+  // there is no writer (kSnapshotFailed). REQUIRES: PrepareSnapshot() was ready, on this turn, with the same
+  // settings.
+  void StartSnapshot(const SnapshotSettings& settings, StoreSnapshot* snapshot);
+  // StartSnapshot() without a writer: for tests, which write the image themselves, call request.published,
   // and StoreSnapshot::Done(). The log is cut, and the marks of changed pages are taken over. Gives the next
   // generation away. REQUIRES: no transaction is open.
-  SnapshotRequest CutForSnapshot(uint32_t keep, uint32_t watchdog_ms, StoreSnapshot* snapshot);
+  SnapshotRequest CutForSnapshot(const SnapshotSettings& settings, StoreSnapshot* snapshot);
   // What the owner has to do about an outcome: tells the log of a failure, and the helper thread what to put
-  // together again. REQUIRES: on_done was called; the store is not closed.
+  // together again; copies no more pages. REQUIRES: on_done was called; the store is not closed.
   void FinishSnapshot(StoreSnapshot* snapshot);
   // Of the snapshot under way; 0 when there is none.
-  uint64_t snapshot_bytes_written() const { return snapshot_runs_ ? process_->bytes_written() : 0; }
+  uint64_t snapshot_bytes_written() const { return snapshot_runs_ ? opened_.snapshots->bytes_written() : 0; }
 
   // Ends the store at once, a snapshot under way included: hands over what takes time to give back. What was
   // not synced (BeginClose) may be lost. Empty when that has been done.
@@ -125,15 +126,20 @@ class Store {
 
  private:
   Status WriteRefusal() const;
+  StrategyChoice Choose(const SnapshotSettings& settings);
+  Status Freeze(const SnapshotSettings& settings, SnapshotRequest* request);
+  void Learn(const StoreSnapshot& snapshot);
 
   OpenedStore opened_;
   std::vector<uint64_t> marks_;  // of the log, one for each open transaction
   bool refuses_writes_ = false;
   bool is_closing_ = false;
-  bool has_cut_ = false;                      // from the cut to FinishSnapshot(), with or without a child
-  bool snapshot_runs_ = false;                // there is a child
-  double snapshot_asked_ms_ = 0;              // when PrepareSnapshot() was last called
-  std::unique_ptr<SnapshotProcess> process_;  // the last one; its thread may still be on its way out
+  bool has_cut_ = false;          // from the cut to FinishSnapshot(), with or without a writer
+  bool snapshot_runs_ = false;    // there is a writer
+  double snapshot_asked_ms_ = 0;  // when PrepareSnapshot() was last called
+  StrategyChoice choice_;         // its
+  StrategyFacts facts_;           // what snapshots so far have told
+  uint32_t forks_to_come_ = 0;    // before kCopy is tried again, after copies were exceeded
 };
 
 }  // namespace forkstore

@@ -15,12 +15,12 @@
 namespace forkstore {
 
 struct StoreRemains {
-  // In this order, so that what writes to the directory goes before its lock is released. The snapshot goes
-  // first: its watcher uses all the others.
+  // In this order, so that what writes to the directory goes before its lock is released. The snapshots go
+  // first: their watcher uses all the others.
   std::unique_ptr<Directory> directory;
   std::unique_ptr<Log> log;
   std::unique_ptr<Engine> engine;
-  std::unique_ptr<SnapshotProcess> snapshot;
+  std::unique_ptr<Snapshots> snapshots;
 
   bool empty() const { return engine == nullptr; }
 
@@ -28,7 +28,7 @@ struct StoreRemains {
   // the memory, and releases the lock last. The destructor does the same. What the log's OnProgress was given
   // must live until then.
   void Release() {
-    snapshot.reset();
+    snapshots.reset();
     engine.reset();
     log.reset();
     directory.reset();

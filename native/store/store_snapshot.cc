@@ -1,8 +1,11 @@
 #include "store/store_snapshot.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <string>
 
+#include "files/memory_limit.h"
 #include "store/store.h"
 
 namespace forkstore {
@@ -16,18 +19,53 @@ double NowMs() {
 using Steady = std::chrono::steady_clock;
 using System = std::chrono::system_clock;
 
+// Whether a fork failed because the system does not let the process fork, for now or ever. What else may fail
+// (there is no descriptor, the directory has gone) would fail without a fork, too.
+bool IsRefusal(const Status& fork) {
+  const int error = fork.system_errno();
+  return !fork.ok() && (error == EAGAIN || error == ENOMEM || error == EPERM || error == EACCES || error == ENOSYS);
+}
+
+// After pages were written faster than copies could be held, so many snapshots are forks.
+constexpr uint32_t kForksAfterCopies = 16;
+
 }  // namespace
 
 // What goes through all marks is done here, not by the owner; and before the arena goes.
 void StoreSnapshot::Done(void* snapshot, SnapshotOutcome&& outcome) {
   auto* self = static_cast<StoreSnapshot*>(snapshot);
   self->outcome_ = std::move(outcome);
-  self->arena_->AppendSplitHugePages(&self->split_);
+  // Of frozen pages none is shared, and none is split.
+  if (self->outcome_.strategy == SnapshotStrategy::kFork) self->arena_->AppendSplitHugePages(&self->split_);
   self->arena_->EndSave(self->outcome_.status.ok());
   self->on_done_(self->context_);
 }
 
-Status Store::PrepareSnapshot(bool* ready) {
+Status PrepareFreezing(Engine* engine, uint64_t max_copied_bytes) {
+  Arena* arena = engine->arena();
+  Allocator* allocator = engine->allocator();
+  // By default a quarter of what is mapped, which may grow to all there is.
+  const uint64_t most = std::max(max_copied_bytes, DefaultCopiedBytes(arena->reserved_bytes(), kNoMemoryLimit));
+  if (!allocator->frozen_table().is_created()) {
+    const uint64_t units = arena->reserved_bytes() / kUnitBytes;
+    Status status = allocator->frozen_table().Create(allocator->table(), units);
+    if (!status.ok()) return status;
+  }
+  if (arena->frozen().is_created()) return Status::Ok();
+  return arena->frozen().Create(arena->base(), arena->reserved_bytes(), most);
+}
+
+StrategyChoice Store::Choose(const SnapshotSettings& settings) {
+  facts_.asked = settings.asked;
+  facts_.mapped_bytes = engine()->arena()->frontier();
+  const PageKeeper* keeper = engine()->page_keeper();
+  facts_.split_huge_pages = keeper == nullptr ? 0 : keeper->pending();
+  facts_.copies_exceeded = forks_to_come_ > 0;
+  facts_.thread_waits = opened_.snapshots->is_stuck();
+  return ChooseStrategy(facts_);
+}
+
+Status Store::PrepareSnapshot(const SnapshotSettings& settings, bool* ready) {
   *ready = false;
   snapshot_asked_ms_ = NowMs<Steady>();
   if (engine() == nullptr) return Status(Code::kInvalid, "the store is closed");
@@ -35,8 +73,13 @@ Status Store::PrepareSnapshot(bool* ready) {
   if (has_cut_) return Status(Code::kInvalid, "a snapshot is under way");
   if (engine()->in_transaction()) return Status::Ok();
   if (is_closing_) return Status(Code::kInvalid, "the store is closed");
+  choice_ = Choose(settings);
+  if (choice_.strategy == SnapshotStrategy::kCopy && settings.asked == AskedStrategy::kAuto) {
+    facts_.no_addresses = !PrepareFreezing(engine(), settings.max_copied_bytes).ok();
+    if (facts_.no_addresses) choice_ = Choose(settings);
+  }
   PageKeeper* keeper = engine()->page_keeper();
-  *ready = keeper == nullptr || keeper->TryPause();
+  *ready = choice_.strategy == SnapshotStrategy::kCopy || keeper == nullptr || keeper->TryPause();
   return Status::Ok();
 }
 
@@ -44,7 +87,7 @@ void Store::ForgoSnapshot() {
   if (PageKeeper* keeper = engine()->page_keeper()) keeper->Resume();
 }
 
-SnapshotRequest Store::CutForSnapshot(uint32_t keep, uint32_t watchdog_ms, StoreSnapshot* snapshot) {
+SnapshotRequest Store::CutForSnapshot(const SnapshotSettings& settings, StoreSnapshot* snapshot) {
   has_cut_ = true;
   Arena* arena = engine()->arena();
   Allocator* allocator = engine()->allocator();
@@ -57,11 +100,13 @@ SnapshotRequest Store::CutForSnapshot(uint32_t keep, uint32_t watchdog_ms, Store
   request.source.created_ms = NowMs<System>();
   request.source.entries = engine()->entries();
   request.source.writes = engine()->writes();
-  request.keep = keep;
-  request.watchdog_ms = watchdog_ms;
+  request.keep = settings.keep;
+  request.watchdog_ms = settings.watchdog_ms;
+  request.frozen_table = &allocator->frozen_table();
   opened_.next_generation += 1;  // never used twice, also when this one fails
   snapshot->generation_ = request.source.generation;
   snapshot->arena_ = arena;
+  snapshot->mapped_bytes_ = arena->frontier();
   if (opened_.log) {
     request.published = Log::PublishedHook;
     request.published_context = opened_.log.get();
@@ -71,9 +116,20 @@ SnapshotRequest Store::CutForSnapshot(uint32_t keep, uint32_t watchdog_ms, Store
   return request;
 }
 
-void Store::StartSnapshot(uint32_t keep, uint32_t watchdog_ms, StoreSnapshot* snapshot) {
-  Arena* arena = engine()->arena();
-  PageKeeper* keeper = engine()->page_keeper();
+Status Store::Freeze(const SnapshotSettings& settings, SnapshotRequest* request) {
+  request->strategy = SnapshotStrategy::kCopy;
+  if (Status status = PrepareFreezing(engine(), settings.max_copied_bytes); !status.ok()) {
+    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+  }
+  request->max_copied_bytes = settings.max_copied_bytes;
+  if (request->max_copied_bytes == 0) {
+    const uint64_t mapped = engine()->arena()->frontier();
+    request->max_copied_bytes = DefaultCopiedBytes(mapped, facts_.memory_left_bytes);
+  }
+  return Status::Ok();
+}
+
+void Store::StartSnapshot(const SnapshotSettings& settings, StoreSnapshot* snapshot) {
   if (opened_.next_generation > kMaxGeneration) {
     // Before the cut: a log cut for a generation that cannot be would not be read again.
     ForgoSnapshot();
@@ -82,25 +138,59 @@ void Store::StartSnapshot(uint32_t keep, uint32_t watchdog_ms, StoreSnapshot* sn
     snapshot->on_done_(snapshot->context_);
     return;
   }
-  const SnapshotRequest request = CutForSnapshot(keep, watchdog_ms, snapshot);
-  Status status = SnapshotProcess::Start(arena, opened_.directory.get(), request, StoreSnapshot::Done,
-                                         snapshot, &process_);
-  if (keeper != nullptr) {
-    if (status.ok()) keeper->SetChildLives(true);
-    keeper->Resume();
+  SnapshotRequest request = CutForSnapshot(settings, snapshot);
+  const auto start = [&] {
+    return opened_.snapshots->Start(request, StoreSnapshot::Done, snapshot);
+  };
+  Status status;
+  if (choice_.strategy == SnapshotStrategy::kFork) {
+    status = start();
+    if (PageKeeper* keeper = engine()->page_keeper()) {
+      if (status.ok()) keeper->SetChildLives(true);
+      keeper->Resume();
+    }
+    facts_.fork_refused = IsRefusal(status);
+    if (facts_.fork_refused && settings.asked == AskedStrategy::kAuto) {
+      choice_ = {SnapshotStrategy::kCopy, StrategyReason::kForkRefused};
+    }
   }
+  if (choice_.strategy == SnapshotStrategy::kCopy) {
+    status = Freeze(settings, &request);
+    if (status.ok()) status = start();
+    PageKeeper* keeper = engine()->page_keeper();
+    if (status.ok() && keeper != nullptr && engine()->arena()->WantsPopulating()) keeper->Wake();
+  }
+  snapshot->choice_ = choice_;
   snapshot_runs_ = status.ok();
   if (status.ok()) {
     snapshot->pause_ms_ = NowMs<Steady>() - snapshot_asked_ms_;
   } else {
-    arena->CancelSave();
+    engine()->arena()->CancelSave();
     snapshot->outcome_.status = std::move(status);
     snapshot->on_done_(snapshot->context_);
   }
 }
 
+// What the next choice goes by.
+void Store::Learn(const StoreSnapshot& snapshot) {
+  const SnapshotOutcome& outcome = snapshot.outcome_;
+  facts_.memory_left_bytes = outcome.memory_left_bytes;
+  if (outcome.strategy == SnapshotStrategy::kFork) {
+    facts_.fork_ms = outcome.fork_ms;
+    facts_.fork_mapped_bytes = snapshot.mapped_bytes_;
+    if (outcome.copied_bytes_known) facts_.fork_copied_bytes = outcome.copied_bytes;
+    facts_.copies_since_fork = 0;
+    if (forks_to_come_ > 0) --forks_to_come_;
+  } else {
+    ++facts_.copies_since_fork;
+    if (outcome.copies_exceeded) forks_to_come_ = kForksAfterCopies;
+  }
+}
+
 void Store::FinishSnapshot(StoreSnapshot* snapshot) {
+  if (snapshot_runs_) Learn(*snapshot);
   has_cut_ = snapshot_runs_ = false;
+  engine()->arena()->Thaw();
   if (opened_.log && !snapshot->outcome_.status.ok()) opened_.log->SnapshotFailed(snapshot->generation_);
   if (PageKeeper* keeper = engine()->page_keeper()) {
     keeper->Collapse(std::move(snapshot->split_));

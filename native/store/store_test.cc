@@ -56,7 +56,7 @@ class StoreTest : public testing::Test {
   }
   bool Ready() {
     bool ready = false;
-    EXPECT_TRUE(store_->PrepareSnapshot(&ready).ok());
+    EXPECT_TRUE(store_->PrepareSnapshot({}, &ready).ok());
     return ready;
   }
 
@@ -175,7 +175,7 @@ TEST_F(StoreTest, NeitherWritesNorSnapshotsOnceTheCloseHasBegun) {
   store_->BeginClose();
   EXPECT_FALSE(Set("a", 2).ok());
   bool ready = true;
-  EXPECT_EQ(store_->PrepareSnapshot(&ready).code(), Code::kInvalid);
+  EXPECT_EQ(store_->PrepareSnapshot({}, &ready).code(), Code::kInvalid);
   EXPECT_FALSE(ready);
   while (store_->log()->state() != LogState::kClosed) std::this_thread::yield();
   EXPECT_EQ(Replayed(), 2u);
@@ -194,7 +194,7 @@ TEST_F(StoreTest, ASnapshotTakesThePlaceOfTheLogBeforeIt) {
   ASSERT_TRUE(Set("before", 1).ok());
   ASSERT_TRUE(Ready());
   PendingSnapshot pending;
-  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  store_->StartSnapshot({1, 30000}, &pending.snapshot);
   EXPECT_FALSE(store_->engine()->page_keeper()->paused());
   ASSERT_TRUE(Set("meanwhile", 2).ok());
   pending.Wait();
@@ -210,13 +210,13 @@ TEST_F(StoreTest, ASnapshotTakesThePlaceOfTheLogBeforeIt) {
 TEST_F(StoreTest, ThereIsOneSnapshotAtATime) {
   ASSERT_TRUE(Ready());
   PendingSnapshot pending;
-  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  store_->StartSnapshot({1, 30000}, &pending.snapshot);
   bool ready = true;
-  EXPECT_EQ(store_->PrepareSnapshot(&ready).message(), "a snapshot is under way");
+  EXPECT_EQ(store_->PrepareSnapshot({}, &ready).message(), "a snapshot is under way");
   EXPECT_FALSE(ready);
   pending.Wait();
   // Its outcome is there, but has not been heard of.
-  EXPECT_EQ(store_->PrepareSnapshot(&ready).code(), Code::kInvalid);
+  EXPECT_EQ(store_->PrepareSnapshot({}, &ready).code(), Code::kInvalid);
   store_->FinishSnapshot(&pending.snapshot);
   EXPECT_TRUE(Ready());
   store_->ForgoSnapshot();
@@ -227,7 +227,7 @@ TEST_F(StoreTest, EachSnapshotHasItsGenerationAndKeepsAsManyAsItIsTold) {
   for (const auto& expected : left) {
     ASSERT_TRUE(Ready());
     PendingSnapshot pending;
-    store_->StartSnapshot(2, 30000, &pending.snapshot);
+    store_->StartSnapshot({2, 30000}, &pending.snapshot);
     pending.Wait();
     EXPECT_EQ(pending.snapshot.outcome().generation, expected.back());
     store_->FinishSnapshot(&pending.snapshot);
@@ -248,7 +248,7 @@ TEST_F(StoreTest, WhatASnapshotThatFailsHasNotSavedTheNextOneSaves) {
   ASSERT_TRUE(std::filesystem::create_directory(spoiled));
   ASSERT_TRUE(Ready());
   PendingSnapshot failed;
-  store_->StartSnapshot(1, 30000, &failed.snapshot);
+  store_->StartSnapshot({1, 30000}, &failed.snapshot);
   failed.Wait();
   EXPECT_EQ(failed.snapshot.outcome().status.code(), Code::kSnapshotFailed);
   EXPECT_EQ(store_->engine()->arena()->dirty_pages(), dirty);
@@ -256,7 +256,7 @@ TEST_F(StoreTest, WhatASnapshotThatFailsHasNotSavedTheNextOneSaves) {
   std::filesystem::remove(spoiled);
   ASSERT_TRUE(Ready());
   PendingSnapshot pending;
-  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  store_->StartSnapshot({1, 30000}, &pending.snapshot);
   pending.Wait();
   ASSERT_TRUE(pending.snapshot.outcome().status.ok()) << pending.snapshot.outcome().status.message();
   EXPECT_EQ(pending.snapshot.outcome().generation, 3u);
@@ -280,7 +280,7 @@ TEST_F(StoreTest, ASnapshotThatFailsBeforeTheForkIsTakenBack) {
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
   const rlimit none{0, limit.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  store_->StartSnapshot(1, 30000, &failed.snapshot);
+  store_->StartSnapshot({1, 30000}, &failed.snapshot);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
   ASSERT_TRUE(failed.is_done);
   EXPECT_EQ(failed.snapshot.outcome().status.code(), Code::kSnapshotFailed);
@@ -298,7 +298,7 @@ TEST_F(StoreTest, ASnapshotThatFailsBeforeTheForkIsTakenBack) {
 TEST_F(StoreTest, ThePageKeeperKnowsWhenAChildLives) {
   ASSERT_TRUE(Ready());
   PendingSnapshot pending;
-  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  store_->StartSnapshot({1, 30000}, &pending.snapshot);
   PageKeeper* keeper = store_->engine()->page_keeper();
   keeper->Collapse({0});
   pending.Wait();
@@ -312,7 +312,7 @@ TEST_F(StoreTest, ACloseEndsTheSnapshotThatIsUnderWay) {
   for (int round = 0; round < 8; ++round) {
     ASSERT_TRUE(Ready());
     PendingSnapshot pending;
-    store_->StartSnapshot(2, 30000, &pending.snapshot);
+    store_->StartSnapshot({2, 30000}, &pending.snapshot);
     StoreRemains remains = store_->Close();
     EXPECT_EQ(store_->snapshot_bytes_written(), 0u);
     remains.Release();
@@ -339,7 +339,7 @@ TEST_F(StoreTest, ASnapshotThatCannotStartLeavesEverythingAsItWas) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     ASSERT_TRUE(Ready());
     PendingSnapshot pending;
-    store_->StartSnapshot(1, 30000, &pending.snapshot);
+    store_->StartSnapshot({1, 30000}, &pending.snapshot);
     ASSERT_TRUE(pending.is_done);
     EXPECT_EQ(pending.snapshot.outcome().status.code(), Code::kSnapshotFailed);
     EXPECT_EQ(pending.snapshot.pause_ms(), 0);
@@ -367,7 +367,7 @@ TEST_F(StoreTest, AfterTheCloseNothingIsThere) {
   EXPECT_EQ(store_->Commit().code(), Code::kInvalid);
   EXPECT_EQ(store_->Rollback().code(), Code::kInvalid);
   bool ready = true;
-  EXPECT_EQ(store_->PrepareSnapshot(&ready).code(), Code::kInvalid);
+  EXPECT_EQ(store_->PrepareSnapshot({}, &ready).code(), Code::kInvalid);
   EXPECT_FALSE(ready);
   OpenedStore second;
   EXPECT_EQ(Store::Open(path_, SmallStore(), &second).code(), Code::kLocked);
@@ -391,7 +391,7 @@ TEST_F(StoreTest, WithoutALogTheSameGoesOn) {
   const std::string contents = Contents();
   ASSERT_TRUE(Ready());
   PendingSnapshot pending;
-  store_->StartSnapshot(1, 30000, &pending.snapshot);
+  store_->StartSnapshot({1, 30000}, &pending.snapshot);
   pending.Wait();
   store_->FinishSnapshot(&pending.snapshot);
   store_->Close().Release();
@@ -404,7 +404,7 @@ TEST(Store, InMemoryThereIsNoSnapshot) {
   ASSERT_TRUE(Store::Open("", SmallStore(false), &opened).ok());
   Store store(std::move(opened));
   bool ready = true;
-  EXPECT_EQ(store.PrepareSnapshot(&ready).message(), "a store in memory has no snapshots");
+  EXPECT_EQ(store.PrepareSnapshot({}, &ready).message(), "a store in memory has no snapshots");
   EXPECT_FALSE(ready);
 }
 

@@ -149,7 +149,7 @@ class StoreProgram final : public StoreSteps {
     EndTurn(with / 4);
     is_done_ = false;
     cut_ = std::make_unique<Cut>(&is_done_);
-    cut_->request = store().CutForSnapshot(1 + with % 3, 1000, &cut_->snapshot);
+    cut_->request = store().CutForSnapshot({1 + with % 3, 1000}, &cut_->snapshot);
     Require(cut_->request.source.generation == store().opened().next_generation - 1,
             "a generation is used up");
     Require(images_.count(cut_->request.source.generation) == 0, "no generation is given away twice");

@@ -28,7 +28,18 @@ export function snapshotSuite(engine: EngineName): void {
     for (let index = 0; index < 1000; index++) store.map('a').set(index, { index })
     const result = await store.snapshot()
     expect(Object.keys(result).sort()).toEqual(
-      ['bytes', 'copiedBytes', 'durationMs', 'entries', 'forkMs', 'generation', 'path', 'pauseMs'].sort(),
+      [
+        'bytes',
+        'copiedBytes',
+        'durationMs',
+        'entries',
+        'forkMs',
+        'generation',
+        'path',
+        'pauseMs',
+        'reason',
+        'strategy',
+      ].sort(),
     )
     expect(result.generation).toBe(2)
     expect(result.entries).toBe(1000)

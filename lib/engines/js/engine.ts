@@ -260,6 +260,8 @@ class JsEngine implements Engine<AnyMap>, MapOwner {
         forkMs: 0,
         durationMs,
         copiedBytes: 0,
+        strategy: 'inline',
+        reason: 'only-way',
       }
     } catch (error) {
       this.log?.snapshotFailed()

@@ -16,6 +16,10 @@ export interface NativeOpenOptions {
   log?: boolean
   /** Damage to the log does not refuse; see `LogOptions`. Default false. */
   salvage?: boolean
+  /** Snapshots will be by 'copy': what the first needs is prepared. Default false. */
+  prepareCopies?: boolean
+  /** Of them; 0: the default. */
+  maxCopiedBytes?: number
   /**
    * How far the replay of a log is; must not throw. The last call, with equal numbers, comes before `open`
    * resolves.
@@ -68,6 +72,20 @@ export interface NativeSnapshotOutcome {
   pauseMs: number
   durationMs: number
   copiedBytes: number
+  isCopy: boolean
+  /** StrategyReason of native/store/snapshot_strategy.h. */
+  reason: number
+  /** It failed because `maxCopiedBytes` were not enough. */
+  copiesExceeded: boolean
+}
+
+export interface NativeSnapshotSettings {
+  keep: number
+  watchdogMs: number
+  /** AskedStrategy of native/store/snapshot_strategy.h. */
+  strategy: number
+  /** 0: the default. */
+  maxCopiedBytes: number
 }
 
 export interface NativeStats {
@@ -252,7 +270,7 @@ export interface NativeStore {
    * turn. A fork that fails is reported to `done` as well, on a later turn; throws (SNAPSHOT_FAILED) where there
    * can be no `done`.
    */
-  snapshot(keep: number, watchdogMs: number, done: (outcome: NativeSnapshotOutcome) => void): boolean
+  snapshot(settings: NativeSnapshotSettings, done: (outcome: NativeSnapshotOutcome) => void): boolean
   /** To be asked for once; undefined when the store keeps none. */
   log(): NativeLog | undefined
   stats(): NativeStats

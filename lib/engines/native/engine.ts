@@ -1,7 +1,7 @@
-import { ALL_SCOPES, type Engine, type EngineStats } from '../../contract/engine.js'
+import { ALL_SCOPES, type Engine, type EngineStats, type SnapshotSettings } from '../../contract/engine.js'
 import { closedError, ForkstoreError } from '../../base/errors.js'
 import type { AnyMap } from '../../collections/map.js'
-import type { Recovered, SnapshotResult } from '../../base/types.js'
+import type { Recovered, SnapshotReason, SnapshotResult } from '../../base/types.js'
 import type { NativeOpenOptions, NativeRecovery, NativeSnapshotOutcome, NativeStore } from './binding.js'
 import { Decoder } from './codec/decoder.js'
 import { errorFromCode, fromNative } from './errors.js'
@@ -18,6 +18,20 @@ import { setImmediate } from '../../base/timers.js'
 
 /** Blocks of cleared maps that one call of `idle` frees: some 50 us. */
 const IDLE_BLOCKS = 256
+
+/** As in native/store/snapshot_strategy.h, AskedStrategy and StrategyReason. */
+const STRATEGIES: readonly SnapshotSettings['strategy'][] = ['auto', 'fork', 'copy']
+const REASONS: readonly SnapshotReason[] = [
+  'asked',
+  'fork-is-quick',
+  'fork-is-slow',
+  'pages-are-split',
+  'fork-refused',
+  'memory-limit',
+  'copies-exceeded',
+  'no-addresses',
+  'thread-waits',
+]
 
 /**
  * Opens a store in the C++ core. `path` undefined: memory only. Errors: `ERR_FORKSTORE_UNAVAILABLE` where
@@ -218,17 +232,26 @@ export class NativeEngine implements Engine<AnyMap> {
     this.keptScopes = ALL_SCOPES
   }
 
-  snapshot(options: { keep: number; watchdogMs: number }): Promise<SnapshotResult> {
+  snapshot(options: SnapshotSettings): Promise<SnapshotResult> {
+    const { keep, watchdogMs, strategy, maxCopiedBytes } = options
+    const settings = {
+      keep,
+      watchdogMs,
+      strategy: STRATEGIES.indexOf(strategy),
+      maxCopiedBytes: maxCopiedBytes ?? 0,
+    }
     return new Promise((resolve, reject) => {
       const done = (outcome: NativeSnapshotOutcome): void => {
         if (outcome.code === 0) resolve(snapshotResult(outcome))
+        // The store chooses a fork now.
+        else if (outcome.copiesExceeded && options.strategy === 'auto') attempt()
         else reject(snapshotError(outcome))
       }
       const attempt = (): void => {
         try {
           this.#assertMapped()
           this.settle()
-          if (!this.#store.snapshot(options.keep, options.watchdogMs, done)) setImmediate(attempt)
+          if (!this.#store.snapshot(settings, done)) setImmediate(attempt)
         } catch (error) {
           reject(fromNative(error) as Error)
         }
@@ -325,7 +348,18 @@ function describeRecovery(recovery: NativeRecovery): Recovered | undefined {
 
 function snapshotResult(outcome: NativeSnapshotOutcome): SnapshotResult {
   const { generation, path, bytes, entries, pauseMs, forkMs, durationMs, copiedBytes } = outcome
-  return { generation, path, bytes, entries, pauseMs, forkMs, durationMs, copiedBytes }
+  return {
+    generation,
+    path,
+    bytes,
+    entries,
+    pauseMs,
+    forkMs,
+    durationMs,
+    copiedBytes,
+    strategy: outcome.isCopy ? 'copy' : 'fork',
+    reason: REASONS[outcome.reason]!,
+  }
 }
 
 function snapshotError(outcome: NativeSnapshotOutcome): ForkstoreError {

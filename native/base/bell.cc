@@ -1,4 +1,4 @@
-#include "log/log_bell.h"
+#include "base/bell.h"
 
 #include <limits.h>
 #include <linux/futex.h>

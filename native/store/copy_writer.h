@@ -1,0 +1,34 @@
+// CopyWriter: an image written by a thread, out of frozen pages (memory/frozen_pages.h), while the owner goes
+// on: no child, no page table copied, no fault taken.
+#pragma once
+
+#include <memory>
+
+#include "store/snapshot.h"
+
+namespace forkstore {
+
+class CopyWriter : public SnapshotWriter {
+ public:
+  // For what is frozen, or is about to be; no thread yet. All that it is given outlives it.
+  CopyWriter(FrozenPages* pages, FrozenTable* table, Directory* directory, const ImageSource& source);
+  ~CopyWriter() override;  // waits until the thread has ended, and the disk has answered
+
+  // Starts the thread. Errors: also those of Directory::Check().
+  Status Begin() override;
+  Heard Listen(uint32_t timeout_ms) override;
+  // Before its next piece of work the thread sees it, and reads no more.
+  void Stop() override;
+  bool can_be_killed() const override { return false; }
+  // Without kEnd, the thread waits for the disk: nothing of it may be relied on but that it reads no more.
+  Status End(SnapshotOutcome* outcome) override;
+  uint64_t bytes_written() const override;
+
+  bool has_ended() const;  // any thread
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace forkstore
