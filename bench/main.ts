@@ -1,13 +1,15 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Benchmark, Options } from './lib/benchmark.js'
-import { pauseChart } from './lib/chart.js'
 import { pageOf } from './lib/page.js'
 import { tableOf } from './lib/report.js'
-import { figuresFolder, load, merged, save, saveFigures } from './lib/results.js'
+import { figuresFolder, load, merged, resultsFolder, save, saveFigures } from './lib/results.js'
 import { run } from './lib/runner.js'
+import { htmlOf } from './report/html.js'
+import { picturesOf } from './report/pictures.js'
+import { usualEntries } from './report/rows.js'
 import { judge, tableOfVerdicts } from './verdict.js'
 
 /** In this order: the quiet ones first, the big ones last. */
@@ -42,6 +44,13 @@ function one(text: string): number {
   return numbers(text)[0]!
 }
 
+/** The page of charts and figures: what was run here, and what is published of everything else. */
+async function writeReport(entries: number): Promise<void> {
+  mkdirSync(resultsFolder, { recursive: true })
+  writeFileSync(`${resultsFolder}report.html`, await htmlOf(merged(names), entries))
+  console.log(`wrote ${resultsFolder}report.html`)
+}
+
 const program = new Command('bench')
   .description('Measures forkstore beside its peers, each case in processes of its own.')
   .showHelpAfterError()
@@ -49,7 +58,7 @@ const program = new Command('bench')
 program
   .command('run', { isDefault: true })
   .description('run benchmarks (all of them by default), print tables, write bench/results/')
-  .addArgument(new Argument('[names...]').choices(names).default(names, 'all'))
+  .addArgument(new Argument('[names...]').choices(names).default([], 'all'))
   .option('--entries <counts>', 'sizes in records, separated by commas', numbers)
   .option('--mebibytes <sizes>', 'sizes in MiB, for fork and spawn', numbers)
   .option('--contenders <names>', 'only these, separated by commas', (text) => text.split(','))
@@ -58,7 +67,14 @@ program
   .addOption(
     new Option('--engine <name>', 'of forkstore').choices(['native', 'js', 'auto']).default('native'),
   )
-  .action(async (chosen: string[], options: Options) => {
+  .option(
+    '--report',
+    'then write bench/results/report.html; without names, nothing is run, and the page shows the last results',
+  )
+  .action(async (named: string[], options: Options & { report?: true }) => {
+    const entries = options.entries?.[0] ?? usualEntries
+    if (options.report && named.length === 0) return writeReport(entries)
+    const chosen = named.length === 0 ? names : named
     // Interrupted too, what was written goes: it may be gigabytes.
     const directory = mkdtempSync(join(options.directory, 'forkstore-bench-'))
     process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
@@ -71,6 +87,7 @@ program
       console.log(tableOf(result))
     }
     if (chosen.length > 1) console.log(tableOfVerdicts(judge(load(names))))
+    if (options.report) await writeReport(entries)
   })
 
 program
@@ -90,15 +107,24 @@ program
   })
 
 program
+  .command('report')
+  .description(
+    'write bench/results/report.html: charts and tables of the last results, and of what is published',
+  )
+  .option('--entries <count>', 'size that the charts show', one, usualEntries)
+  .action(({ entries }: { entries: number }) => writeReport(entries))
+
+program
   .command('publish')
   .description('write the last results to docs/figures/, beside those published of what was not run')
-  .option('--entries <count>', 'size that the chart shows', one, 1_000_000)
+  .option('--entries <count>', 'size that the charts show', one, usualEntries)
   .action(async ({ entries }: { entries: number }) => {
     const results = merged(names)
-    saveFigures(results)
+    saveFigures(results, entries)
     writeFileSync(`${figuresFolder}figures.md`, pageOf(results))
-    const pause = load(['pause']).get('pause') // one that was published has no series
-    if (pause !== undefined) writeFileSync(`${figuresFolder}pause.svg`, await pauseChart(pause, entries))
+    for (const [name, svg] of await picturesOf(results, entries)) {
+      writeFileSync(`${figuresFolder}${name}`, svg)
+    }
     console.log(`wrote ${figuresFolder}`)
   })
 

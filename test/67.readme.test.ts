@@ -7,6 +7,7 @@
 
 import { execFile } from 'node:child_process'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import ts from 'typescript'
@@ -125,6 +126,22 @@ describe('what the documentation shows', () => {
         printsAgain: '3',
       },
     ])
+  })
+
+  it('has its pictures, for light and for dark pages', () => {
+    const pictures = files
+      .filter((name) => name.endsWith('.md'))
+      .flatMap((name) =>
+        [...readFileSync(join(root, name), 'utf8').matchAll(/ (?:src|srcset)="([^"]*)"/g)].map(([, path]) =>
+          join(root, dirname(name), path!),
+        ),
+      )
+    expect(pictures.length).toBeGreaterThanOrEqual(12)
+    expect(pictures.filter((path) => !existsSync(path))).toEqual([])
+    const [dark, light] = ['-dark.svg', '-light.svg'].map((end) =>
+      pictures.filter((path) => path.endsWith(end)).map((path) => path.slice(0, -end.length)),
+    )
+    expect(dark).toEqual(light)
   })
 
   it('is checked: an error in it is seen', () => {

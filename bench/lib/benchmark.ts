@@ -1,4 +1,5 @@
 import type { Engine } from './forkstore.js'
+import type { LatencySeries } from './series.js'
 
 /** What the command line said. */
 export interface Options {
@@ -33,7 +34,7 @@ export type Series = [number, number][]
 
 export interface Sample {
   metrics: Metrics
-  series?: Series
+  series?: Series | LatencySeries
 }
 
 /** One question and how it is answered. Each file of the benchmarks exports one as `benchmark`. */

@@ -1,16 +1,17 @@
 import ora from 'ora'
-import type { Benchmark, Case, Metrics, Options, Sample, Series } from './benchmark.js'
+import type { Benchmark, Case, Metrics, Options, Sample } from './benchmark.js'
 import { fileSystemOf } from './disk.js'
 import { busyShare, environment } from './machine.js'
 import { runInProcess } from './process.js'
 import { figureOf, type Figure } from './statistics.js'
+import { versionsOf } from './versions.js'
 
 /** A case over all its rounds. */
 export interface Row extends Case {
   rounds: number
   figures: Record<string, Figure>
   /** Of the last round. */
-  series?: Series
+  series?: NonNullable<Sample['series']>
   /** Why there are no figures, or fewer. */
   error?: string
 }
@@ -68,7 +69,11 @@ export async function run({ benchmark, url }: BenchmarkModule, options: Options)
     benchmark: benchmark.name,
     title: benchmark.title,
     date: new Date().toISOString(),
-    environment: { ...environment(), fileSystem: fileSystemOf(options.directory) },
+    environment: {
+      ...environment(),
+      fileSystem: fileSystemOf(options.directory),
+      ...versionsOf(cases.map((one) => one.contender)),
+    },
     busyShareBefore: share,
     ...(benchmark.against === undefined ? {} : { against: benchmark.against }),
     rows: cases.map((one) => rowOf(one, samples.get(one)!, errors.get(one))),
