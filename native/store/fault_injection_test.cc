@@ -149,6 +149,7 @@ class FaultInjectionTest : public testing::Test {
 
   void SetUp() override {
     ASSERT_TRUE(Directory::Open(temporary_.path() + "/store", &directory_).ok());
+    arena_.MakeFreezable();
     Arm(kNever, 0, false);
     Disarm();
     Injected old = Snapshot(1);
@@ -175,6 +176,9 @@ class FaultInjectionTest : public testing::Test {
     request.source = arena_.Source(generation);
     request.keep = 3;
     request.watchdog_ms = 1000;
+    request.strategy = strategy_;
+    request.frozen_table = &arena_.frozen_table;
+    request.max_copied_bytes = uint64_t{64} << 20;
     struct Result {
       std::atomic<int> calls{0};
       Status status;
@@ -191,6 +195,7 @@ class FaultInjectionTest : public testing::Test {
     if (!status.ok()) return {status, result.calls.load() + 1};
     for (int i = 0; i < 100000 && result.calls.load() == 0; ++i) usleep(100);
     process.reset();
+    FinishSnapshot(arena_.arena.get());
     return {result.status, result.calls.load()};
   }
 
@@ -207,14 +212,14 @@ class FaultInjectionTest : public testing::Test {
       Status status;
     } result;
     std::unique_ptr<Snapshots> process;
-    result.status = StartSnapshot(
+    const Status started = result.status = StartSnapshot(
         store->engine->arena(), store->directory.get(), request,
         [](void* context, SnapshotOutcome&& outcome) {
           static_cast<Result*>(context)->status = outcome.status;
           static_cast<Result*>(context)->done.store(true);
         },
         &result, &process);
-    while (process && !result.done.load()) usleep(100);
+    while (started.ok() && !result.done.load()) usleep(100);
     process.reset();
     if (!result.status.ok()) store->log->SnapshotFailed(request.source.generation);
     store->log->RunWriter();
@@ -243,11 +248,26 @@ class FaultInjectionTest : public testing::Test {
   TemporaryDirectory temporary_;
   std::unique_ptr<Directory> directory_;
   RandomArena arena_{5, 20, 0.9};
+  SnapshotStrategy strategy_ = SnapshotStrategy::kFork;
   std::vector<uint8_t> first_image_;
   std::vector<uint8_t> expected_ = ReferenceImage(arena_.Source(2));
 };
 
-TEST_F(FaultInjectionTest, EveryCallFailsOnce) {
+// Both ways of writing.
+class EachStrategy : public FaultInjectionTest, public testing::WithParamInterface<SnapshotStrategy> {
+ protected:
+  void SetUp() override {
+    FaultInjectionTest::SetUp();
+    strategy_ = GetParam();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(FaultInjection, EachStrategy,
+                         testing::Values(SnapshotStrategy::kFork, SnapshotStrategy::kCopy),
+                         [](const auto& one) {
+                           return one.param == SnapshotStrategy::kFork ? "Fork" : "Copy";
+                         });
+
+TEST_P(EachStrategy, EveryCallFailsOnce) {
   for (const int error : {EIO, EINTR, EINVAL}) {
     int failures = 0;
     int call = 0;
@@ -288,7 +308,7 @@ TEST_F(FaultInjectionTest, EveryCallFailsOnce) {
   }
 }
 
-TEST_F(FaultInjectionTest, EveryCallFailsFromThereOn) {
+TEST_P(EachStrategy, EveryCallFailsFromThereOn) {
   for (const int error : {EIO, ENOSYS}) {
     for (int call = 0;; ++call) {
       Arm(call, error, true);

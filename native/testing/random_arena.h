@@ -10,6 +10,7 @@
 
 #include "image/image_format.h"
 #include "memory/arena.h"
+#include "memory/frozen_table.h"
 
 namespace forkstore {
 
@@ -17,11 +18,13 @@ namespace forkstore {
 struct RandomArena {
   std::unique_ptr<Arena> arena;
   std::vector<uint32_t> table;
+  FrozenTable frozen_table;
 
   RandomArena(uint64_t seed, uint64_t units, double used, uint64_t max_bytes = uint64_t{64} << 20,
               bool huge_pages = true) {
     std::mt19937_64 random(seed);
     EXPECT_TRUE(Arena::Create({max_bytes, huge_pages}, &arena).ok());
+    table.reserve(RoundUp(units, kPageBytes / sizeof(uint32_t)));  // a frozen table is read by pages
     for (uint64_t unit = 0; unit < units; ++unit) {
       const bool is_used = std::uniform_real_distribution<>(0, 1)(random) < used;
       table.push_back(is_used ? 1 + 4 * static_cast<uint32_t>(random() % 20) : 0);
@@ -50,6 +53,18 @@ struct RandomArena {
     source.entries = 77;
     source.writes = 88;
     return source;
+  }
+
+  // Before the first freeze.
+  void MakeFreezable() {
+    if (arena->frozen().is_created()) return;
+    EXPECT_TRUE(arena->frozen().Create(arena->base(), arena->reserved_bytes(), uint64_t{64} << 20).ok());
+    EXPECT_TRUE(frozen_table.Create(table.data(), table.size()).ok());
+  }
+  // As an allocator does.
+  void ChangeTable(uint64_t unit, uint32_t entry) {
+    if (frozen_table.is_created()) frozen_table.BeforeChange(unit, 1);
+    table[unit] = entry;
   }
 
   // What is used in `other` is the same here.
