@@ -13,11 +13,13 @@
 
 namespace forkstore {
 
+// In TMPDIR, or else in the working directory, which is on a disk.
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    char pattern[] = "forkstore_test.XXXXXX";
-    path_ = std::filesystem::absolute(mkdtemp(pattern)).string();
+    const char* parent = getenv("TMPDIR");
+    path_ = std::filesystem::absolute(parent == nullptr ? "" : parent) / "forkstore_test.XXXXXX";
+    mkdtemp(path_.data());
   }
   ~TemporaryDirectory() {
     std::error_code ignored;

@@ -1,5 +1,5 @@
 import { open } from '../../lib/index.js'
-import type { OpenOptions, Store } from '../../lib/index.js'
+import type { OpenOptions, SnapshotOptions, Store } from '../../lib/index.js'
 
 export type EngineName = 'js' | 'native'
 
@@ -19,8 +19,18 @@ async function runsNative(): Promise<boolean> {
   }
 }
 
+/**
+ * How snapshots are taken where a test does not say: FORKSTORE_TEST_STRATEGY ('fork', 'copy'), else by the
+ * default. `npm run test:copy` runs the suites in which snapshots are taken by 'copy'.
+ */
+export const strategyUnderTest = (): SnapshotOptions =>
+  process.env['FORKSTORE_TEST_STRATEGY'] === undefined
+    ? {}
+    : { strategy: process.env['FORKSTORE_TEST_STRATEGY'] as NonNullable<SnapshotOptions['strategy']> }
+
 /** Memory only, or a directory; the address space is small, since tests open many. */
 export function openEngine(engine: EngineName, path?: string, options: OpenOptions = {}): Promise<Store> {
-  const all = { maxBytes: 2 ** 30, ...options, engine }
+  const snapshot = options.snapshot === false ? false : { ...strategyUnderTest(), ...options.snapshot }
+  const all = { maxBytes: 2 ** 30, ...options, snapshot, engine } as const
   return path === undefined ? open(all) : open(path, all)
 }

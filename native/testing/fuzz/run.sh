@@ -5,11 +5,13 @@ cd "$(dirname "$0")/../../.."
 cmake -S native -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
   -DCMAKE_BUILD_TYPE=RelWithDebInfo -DFORKSTORE_FUZZ=ON
 cmake --build build/fuzz -j 2
-for source in native/testing/fuzz/*_fuzzer.cc; do
-  name=$(basename "$source" .cc)
-  mkdir -p "build/fuzz/found/$name"
+fuzz() {  # fuzz NAME
+  mkdir -p "build/fuzz/found/$1"
   # New finds go to the first folder; the kept corpus is only read.
-  "build/fuzz/$name" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=4096 -timeout=20 -max_len=1048576 \
-    -artifact_prefix="build/fuzz/found/$name-" \
-    "build/fuzz/found/$name" "native/testing/fuzz/corpus/${name%_fuzzer}"
-done
+  "build/fuzz/$1" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=4096 -timeout=20 -max_len=1048576 \
+    -artifact_prefix="build/fuzz/found/$1-" \
+    "build/fuzz/found/$1" "native/testing/fuzz/corpus/${1%_fuzzer}"
+}
+export -f fuzz
+# One on each processor. Fails when any of them does.
+basename -s .cc native/testing/fuzz/*_fuzzer.cc | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}'
