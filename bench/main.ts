@@ -2,7 +2,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Benchmark, Options } from './lib/benchmark.js'
+import type { Benchmark, DataKind, Options } from './lib/benchmark.js'
 import { pauseChart } from './lib/chart.js'
 import { pageOf } from './lib/page.js'
 import { tableOf } from './lib/report.js'
@@ -38,6 +38,13 @@ function numbers(text: string): number[] {
   return values
 }
 
+function kinds(text: string): DataKind[] {
+  const chosen = text.split(',')
+  if (chosen.some((kind) => kind !== 'records' && kind !== 'objects'))
+    throw new InvalidArgumentError('records, objects')
+  return chosen as DataKind[]
+}
+
 function one(text: string): number {
   return numbers(text)[0]!
 }
@@ -52,6 +59,7 @@ program
   .addArgument(new Argument('[names...]').choices(names).default(names, 'all'))
   .option('--entries <counts>', 'sizes in records, separated by commas', numbers)
   .option('--mebibytes <sizes>', 'sizes in MiB, for fork and spawn', numbers)
+  .option('--data <kinds>', 'records, objects or both, separated by commas, for request', kinds)
   .option('--contenders <names>', 'only these, separated by commas', (text) => text.split(','))
   .option('--rounds <count>', 'rounds of each case', one)
   .option('--directory <path>', 'where data is written, in a folder that is removed afterwards', tmpdir())

@@ -1,4 +1,8 @@
 import type { Engine } from './forkstore.js'
+import type { Series } from './series.js'
+
+/** Many small records, or few objects of many members. */
+export type DataKind = 'records' | 'objects'
 
 /** What the command line said. */
 export interface Options {
@@ -8,6 +12,8 @@ export interface Options {
   entries?: number[]
   /** Sizes in MiB, in place of the benchmark's own (`fork`, `spawn`). */
   mebibytes?: number[]
+  /** Which data, in place of all kinds (`request`). */
+  data?: DataKind[]
   /** Contenders, in place of all. */
   contenders?: string[]
   /** Rounds of each case, in place of the benchmark's own. */
@@ -23,13 +29,12 @@ export interface Case {
   entries?: number
   /** MiB of data. */
   mebibytes?: number
+  /** The data is so many large objects, of `entries` members each. */
+  objects?: number
 }
 
 /** Of one round: figures, whose names end in their unit (`Ms`, `Us`, `Ns`, `Bytes`, `MBps`, `Count`). */
 export type Metrics = Record<string, number>
-
-/** A course over time for a chart: [milliseconds since the start, milliseconds of latency]. */
-export type Series = [number, number][]
 
 export interface Sample {
   metrics: Metrics
@@ -44,6 +49,8 @@ export interface Benchmark {
   cases(options: Options): Case[]
   /** How many rounds a case is worth by default; the big sizes get fewer. */
   rounds(one: Case): number
+  /** Metrics that are maxima: over the rounds the highest counts, not the median. */
+  maxima?: readonly string[]
   /** A contender: the table has a line for each figure, and the ratio of forkstore's to this one's. */
   against?: string
 }

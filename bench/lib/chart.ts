@@ -13,7 +13,7 @@ export async function pauseChart(result: Result, entries: number): Promise<strin
   const values = result.rows
     .filter((row) => row.entries === entries)
     .flatMap((row) =>
-      (row.series ?? []).map(([timeMs, latencyMs]) => ({
+      (row.series?.points ?? []).map(([timeMs, , latencyMs]) => ({
         contender: names[row.contender as keyof typeof names],
         seconds: timeMs / 1000,
         latencyMs: Math.max(leastMs, latencyMs),
