@@ -1,24 +1,28 @@
 import type { Benchmark, Case, Measure, Metrics } from './lib/benchmark.js'
-import { openFilled, type Filled } from './lib/filled.js'
-import { turn, withFolder } from './lib/machine.js'
-import { keyOf, RandomIndex, recordOf } from './lib/records.js'
+import { openFilled, snapshotAmongWrites, type Filled } from './lib/filled.js'
+import type { SnapshotResult } from './lib/forkstore.js'
+import { withFolder } from './lib/machine.js'
+import { keyOf, recordOf } from './lib/records.js'
 import { startRedis } from './lib/redis.js'
-import { median } from './lib/statistics.js'
+import { maximum, median, percentile } from './lib/statistics.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export const benchmark: Benchmark = {
   name: 'fork',
   title:
-    'the fork of a snapshot and the pause around it, beside the fork of BGSAVE with as much resident memory',
-  cases: ({ mebibytes = [64, 256, 1024, 4096], contenders = ['forkstore', 'redis'] }) =>
-    mebibytes.flatMap((size) => contenders.map((contender): Case => ({ contender, mebibytes: size }))),
+    'how long a snapshot holds the event loop, by fork and by copy, beside the fork of BGSAVE with as many bytes',
+  cases: ({
+    mebibytes = [64, 256, 1024, 4096, 10240],
+    contenders = ['forkstore', 'forkstore copy', 'redis'],
+  }) => mebibytes.flatMap((size) => contenders.map((contender): Case => ({ contender, mebibytes: size }))),
   rounds: ({ mebibytes = 0 }) => (mebibytes > 1024 ? 1 : 2),
 }
 
 export const measure: Measure = ({ contender, mebibytes = 0 }, options) =>
   withFolder(options.directory, async (folder) => {
     if (contender === 'redis') return { metrics: await forksOfRedis(folder, mebibytes) }
-    const filled = await openFilled(folder, mebibytes, options)
+    const strategy = contender === 'forkstore copy' ? 'copy' : 'fork'
+    const filled = await openFilled(folder, mebibytes, options, strategy)
     const metrics = await forksOfStore(filled, mebibytes > 1024 ? 2 : 5)
     await filled.store.close()
     return { metrics }
@@ -37,43 +41,31 @@ async function forksOfRedis(folder: string, mebibytes: number): Promise<Metrics>
   }
 }
 
-async function forksOfStore({ store, map, entries }: Filled, snapshots: number): Promise<Metrics> {
-  const clean: { forkMs: number; pauseMs: number }[] = []
+async function forksOfStore(filled: Filled, snapshots: number): Promise<Metrics> {
+  const { store, map } = filled
+  const clean: SnapshotResult[] = []
   for (let i = 0; i < snapshots; i++) {
     // A snapshot without changes may be free; this one is not.
     map.set(keyOf(i), recordOf(i))
     clean.push(await store.snapshot())
     await sleep(200)
   }
-  const split = await snapshotAmongWrites()
-  const afterSplit = await store.snapshot()
+  const among = await snapshotAmongWrites(filled)
+  const afterWrites = await store.snapshot()
   await sleep(1000 + store.stats().bytes.mapped / 1e6)
-  const collapsed = await store.snapshot()
-
-  /** Random writes while the child lives: each splits a huge page. */
-  async function snapshotAmongWrites() {
-    const index = new RandomIndex(entries)
-    let running = true
-    const snapshot = store.snapshot().finally(() => (running = false))
-    while (running) {
-      for (let i = 0; i < 200; i++) {
-        const one = index.next()
-        map.set(keyOf(one), recordOf(one, i))
-      }
-      await turn()
-    }
-    return snapshot
-  }
-
+  const later = await store.snapshot()
   return {
-    entriesCount: entries,
+    entriesCount: filled.entries,
     residentBytes: store.stats().bytes.mapped,
     forkMs: median(clean.map((one) => one.forkMs)),
     pauseMs: median(clean.map((one) => one.pauseMs)),
-    copiedBytes: split.copiedBytes,
-    afterWritesForkMs: afterSplit.forkMs,
-    afterWritesPauseMs: afterSplit.pauseMs,
-    recollapsedForkMs: collapsed.forkMs,
-    recollapsedPauseMs: collapsed.pauseMs,
+    copiedBytes: among.result.copiedBytes,
+    duringSetP50Us: percentile(among.setMs, 50) * 1000,
+    duringSetP999Us: percentile(among.setMs, 99.9) * 1000,
+    duringSetMaxUs: maximum(among.setMs) * 1000,
+    afterWritesForkMs: afterWrites.forkMs,
+    afterWritesPauseMs: afterWrites.pauseMs,
+    recollapsedForkMs: later.forkMs,
+    recollapsedPauseMs: later.pauseMs,
   }
 }

@@ -2,7 +2,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Benchmark, Options } from './lib/benchmark.js'
+import type { Benchmark, DataKind, Options } from './lib/benchmark.js'
 import { pageOf } from './lib/page.js'
 import { tableOf } from './lib/report.js'
 import { figuresFolder, load, merged, resultsFolder, save, saveFigures } from './lib/results.js'
@@ -31,6 +31,7 @@ const names = [
   'image',
   'spawn',
   'fork',
+  'hundred',
 ]
 
 function numbers(text: string): number[] {
@@ -38,6 +39,13 @@ function numbers(text: string): number[] {
   if (values.some((value) => !Number.isInteger(value) || value < 1))
     throw new InvalidArgumentError('whole numbers above 0')
   return values
+}
+
+function kinds(text: string): DataKind[] {
+  const chosen = text.split(',')
+  if (chosen.some((kind) => kind !== 'records' && kind !== 'objects'))
+    throw new InvalidArgumentError('records, objects')
+  return chosen as DataKind[]
 }
 
 function one(text: string): number {
@@ -61,6 +69,7 @@ program
   .addArgument(new Argument('[names...]').choices(names).default([], 'all'))
   .option('--entries <counts>', 'sizes in records, separated by commas', numbers)
   .option('--mebibytes <sizes>', 'sizes in MiB, for fork and spawn', numbers)
+  .option('--data <kinds>', 'records, objects or both, separated by commas, for request', kinds)
   .option('--contenders <names>', 'only these, separated by commas', (text) => text.split(','))
   .option('--rounds <count>', 'rounds of each case', one)
   .option('--directory <path>', 'where data is written, in a folder that is removed afterwards', tmpdir())

@@ -4,6 +4,7 @@ import { settle, turn, withFolder } from './lib/machine.js'
 import { probe, type ProbeResult } from './lib/probe.js'
 import { consume, keyOf, RandomIndex, recordOf } from './lib/records.js'
 import { openSaver, type Saver } from './lib/savers.js'
+import type { SnapshotSpan } from './lib/series.js'
 import { median, percentilesOf } from './lib/statistics.js'
 
 export const benchmark: Benchmark = {
@@ -27,16 +28,16 @@ export const measure: Measure = ({ contender, entries = 0 }, options) =>
     await run(saver, entries, 500)
     await settle()
     const quiet = await run(saver, entries, quietMs)
-    const [busy, stalls] = await Promise.all([run(saver, entries, busyMs), snapshots(saver)])
+    const [busy, spans] = await Promise.all([run(saver, entries, busyMs), snapshots(saver)])
     await saver.close()
     return {
       metrics: {
         ...percentilesOf('quiet', quiet.histogram),
         ...percentilesOf('busy', busy.histogram),
-        stallMs: median(stalls),
-        snapshotsCount: stalls.length,
+        stallMs: median(spans.map((one) => one.pauseMs)),
+        snapshotsCount: spans.length,
       },
-      series: busy.series,
+      series: busy.series.build(spans),
     }
   })
 
@@ -56,14 +57,16 @@ function run(saver: Saver, entries: number, durationMs: number): Promise<ProbeRe
 }
 
 /** One snapshot after a second and one in the second half, or as soon after as the first is done. */
-async function snapshots(saver: Saver): Promise<number[]> {
+async function snapshots(saver: Saver): Promise<SnapshotSpan[]> {
   const start = performance.now()
-  const stalls: number[] = []
+  const spans: SnapshotSpan[] = []
   for (const atMs of [1000, 1000 + busyMs / 2]) {
     const elapsed = performance.now() - start
     if (elapsed > busyMs) break
     await sleep(Math.max(0, atMs - elapsed))
-    stalls.push(await saver.snapshot())
+    const startMs = performance.now() - start
+    const pauseMs = await saver.snapshot()
+    spans.push({ startMs, endMs: performance.now() - start, pauseMs })
   }
-  return stalls
+  return spans
 }

@@ -1,65 +1,89 @@
-import { createServer } from 'node:http'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { open, type Engine, type Store } from './lib/forkstore.js'
-import { turn } from './lib/machine.js'
-import { keyOf, recordOf, type Customer } from './lib/records.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openBackend, type Backend } from './backends/backend.js'
+import type { Case, Options } from './lib/benchmark.js'
+import { sharedNow } from './lib/clock.js'
+import { serveCommands } from './lib/partner.js'
+import { UsageMeter, type Usage } from './lib/usage.js'
 
-/** What the load generator tells the server to do; each is answered with one message. */
-export type Command = 'snapshot' | 'close'
-
-export interface Ready {
-  port: number
+/** First no snapshot, then one after the other. */
+export interface WindowCommand {
+  quietMs: number
+  busyMs: number
 }
 
-/** When a snapshot ran, on the clock that both processes share (CLOCK_MONOTONIC), and what it held up. */
+/** On the shared clock. */
 export interface SnapshotTimes {
   startMs: number
   endMs: number
   pauseMs: number
-  forkMs: number
+  strategy?: string
 }
 
-/** Milliseconds on the clock of the machine, not of the process. */
-export function sharedNow(): number {
-  return Number(process.hrtime.bigint()) / 1e6
+/** Of a window; answered when its last snapshot has ended. */
+export interface Window {
+  busyStartMs: number
+  quiet: Usage
+  busy: Usage
+  snapshots: SnapshotTimes[]
 }
 
-/** `GET /7` answers with customer 7 and counts the visit: a read and a write for each request. */
-export async function serve(folder: string, entries: number, engine: Engine): Promise<void> {
-  const store = await open(folder, { engine, snapshot: false, durability: 'snapshot' })
-  const customers = store.map<string, Customer>('customers')
-  for (let i = 0; i < entries; i++) {
-    customers.set(keyOf(i), recordOf(i))
-    if (i % 10_000 === 0) await turn()
-  }
-  const server = createServer((request, response) => {
-    const key = keyOf(Number(request.url?.slice(1)))
-    const customer = customers.get(key)
-    if (customer === undefined) {
-      response.writeHead(404).end()
-      return
-    }
-    customers.increment(key, 'visits')
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(customer))
-  })
+export interface ServerReady {
+  port: number
+}
+
+/** `GET /7` answers with record 7, `POST` counts a visit, `PATCH` counts and changes another field. */
+export async function serve(one: Case, folder: string, options: Options): Promise<void> {
+  const backend = await openBackend(one, folder, options)
+  await backend.fill()
+  const server = createServer(listenerOf(backend))
+  // Connections rest while the last snapshot ends, and one of them may not have been used yet.
+  server.keepAliveTimeout = server.headersTimeout = server.requestTimeout = 0
   server.listen(0, '127.0.0.1', () => {
-    process.send?.({ port: (server.address() as AddressInfo).port } satisfies Ready)
+    process.send?.({ port: (server.address() as AddressInfo).port } satisfies ServerReady)
   })
-  await new Promise<void>((resolve, reject) => {
-    process.on('message', (command: Command) => {
-      if (command === 'snapshot') {
-        snapshot(store).catch(reject)
-        return
-      }
-      server.closeAllConnections()
-      server.close()
-      resolve(store.close())
-    })
-  })
+  const meter = new UsageMeter()
+  await serveCommands<WindowCommand>((command) => window(backend, meter, command))
+  server.closeAllConnections()
+  server.close()
+  await backend.close()
 }
 
-async function snapshot(store: Store): Promise<void> {
-  const startMs = sharedNow()
-  const { pauseMs, forkMs } = await store.snapshot()
-  process.send?.({ startMs, endMs: sharedNow(), pauseMs, forkMs } satisfies SnapshotTimes)
+function listenerOf(backend: Backend): RequestListener {
+  const operations: Record<string, (number: number) => string | Promise<string>> = {
+    GET: (number) => backend.read(number),
+    POST: (number) => backend.increment(number),
+    PATCH: (number) => backend.patch(number),
+  }
+  return ({ method = '', url = '' }, response) => {
+    const answer = operations[method]!(Number(url.slice(1)))
+    if (typeof answer === 'string') send(response, answer)
+    else answer.then((text) => send(response, text))
+  }
+}
+
+function send(response: ServerResponse, text: string): void {
+  response.setHeader('content-type', 'application/json')
+  response.end(text)
+}
+
+async function window(
+  backend: Backend,
+  meter: UsageMeter,
+  { quietMs, busyMs }: WindowCommand,
+): Promise<Window> {
+  meter.start()
+  await sleep(quietMs)
+  const quiet = meter.read()
+  const busyStartMs = sharedNow()
+  const snapshots: SnapshotTimes[] = []
+  meter.start()
+  const over = sleep(busyMs).then(() => meter.read())
+  while (backend.snapshot !== undefined && sharedNow() < busyStartMs + busyMs) {
+    const startMs = sharedNow()
+    const saved = await backend.snapshot()
+    snapshots.push({ startMs, endMs: sharedNow(), ...saved })
+  }
+  return { busyStartMs, quiet, busy: await over, snapshots }
 }

@@ -1,5 +1,8 @@
 import type { Engine } from './forkstore.js'
-import type { LatencySeries } from './series.js'
+import type { PlainSeries, Series } from './series.js'
+
+/** Many small records, or few objects of many members. */
+export type DataKind = 'records' | 'objects'
 
 /** What the command line said. */
 export interface Options {
@@ -9,6 +12,8 @@ export interface Options {
   entries?: number[]
   /** Sizes in MiB, in place of the benchmark's own (`fork`, `spawn`). */
   mebibytes?: number[]
+  /** Which data, in place of all kinds (`request`). */
+  data?: DataKind[]
   /** Contenders, in place of all. */
   contenders?: string[]
   /** Rounds of each case, in place of the benchmark's own. */
@@ -24,17 +29,16 @@ export interface Case {
   entries?: number
   /** MiB of data. */
   mebibytes?: number
+  /** The data is so many large objects, of `entries` members each. */
+  objects?: number
 }
 
 /** Of one round: figures, whose names end in their unit (`Ms`, `Us`, `Ns`, `Bytes`, `MBps`, `Count`). */
 export type Metrics = Record<string, number>
 
-/** A course over time for a chart: [milliseconds since the start, milliseconds of latency]. */
-export type Series = [number, number][]
-
 export interface Sample {
   metrics: Metrics
-  series?: Series | LatencySeries
+  series?: Series | PlainSeries
 }
 
 /** One question and how it is answered. Each file of the benchmarks exports one as `benchmark`. */
@@ -45,6 +49,8 @@ export interface Benchmark {
   cases(options: Options): Case[]
   /** How many rounds a case is worth by default; the big sizes get fewer. */
   rounds(one: Case): number
+  /** Metrics that are maxima: over the rounds the highest counts, not the median. */
+  maxima?: readonly string[]
   /** A contender: the table has a line for each figure, and the ratio of forkstore's to this one's. */
   against?: string
 }

@@ -1,8 +1,17 @@
 import { join } from 'node:path'
-import { open, type ForkstoreMap, type Store } from './forkstore.js'
+import type { Histogram } from 'hdr-histogram-js'
+import {
+  open,
+  snapshotsOnRequest,
+  type ForkstoreMap,
+  type SnapshotResult,
+  type Store,
+  type Strategy,
+} from './forkstore.js'
 import type { Options } from './benchmark.js'
 import { settle, turn } from './machine.js'
-import { keyOf, recordOf, type Customer } from './records.js'
+import { keyOf, RandomIndex, recordOf, type Customer } from './records.js'
+import { newHistogram, record } from './statistics.js'
 
 export interface Filled {
   store: Store
@@ -11,8 +20,14 @@ export interface Filled {
 }
 
 /** A store whose data takes `mebibytes` of memory. */
-export async function openFilled(folder: string, mebibytes: number, { engine }: Options): Promise<Filled> {
-  const store = await open(join(folder, 'store'), { engine, snapshot: false, durability: 'snapshot' })
+export async function openFilled(
+  folder: string,
+  mebibytes: number,
+  { engine }: Options,
+  strategy: Strategy = 'auto',
+): Promise<Filled> {
+  const snapshot = snapshotsOnRequest(strategy)
+  const store = await open(join(folder, 'store'), { engine, snapshot, durability: 'snapshot' })
   if (store.stats().engine === 'js') throw new Error('sizes in MiB are of the native engine')
   const map = store.map<string, Customer>('customers')
   let entries = 0
@@ -22,4 +37,27 @@ export async function openFilled(folder: string, mebibytes: number, { engine }: 
   }
   await settle(1000)
   return { store, map, entries }
+}
+
+/** A snapshot while records are set at random, all the time; how long each `set` took. */
+export async function snapshotAmongWrites({ store, map, entries }: Filled): Promise<{
+  result: SnapshotResult
+  setMs: Histogram
+}> {
+  const index = new RandomIndex(entries)
+  const setMs = newHistogram()
+  let isRunning = true
+  const snapshot = store.snapshot().finally(() => (isRunning = false))
+  while (isRunning) {
+    for (let i = 0; i < 200; i++) {
+      const one = index.next()
+      const key = keyOf(one)
+      const value = recordOf(one, i)
+      const start = performance.now()
+      map.set(key, value)
+      record(setMs, performance.now() - start)
+    }
+    await turn()
+  }
+  return { result: await snapshot, setMs }
 }

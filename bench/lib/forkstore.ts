@@ -2,6 +2,8 @@ import type {
   ForkstoreMap as ForkstoreMapClass,
   open as Open,
   query as Query,
+  SnapshotOptions,
+  SnapshotResult as SnapshotResultType,
   Store as StoreClass,
 } from '../../dist/index.js'
 
@@ -16,4 +18,11 @@ export const open = library.open
 export const query = library.query
 export type Store<Root extends object = Record<string, unknown>> = StoreClass<Root>
 export type ForkstoreMap<K extends string, V> = ForkstoreMapClass<K, V>
+export type SnapshotResult = SnapshotResultType
 export type Engine = 'native' | 'js' | 'auto'
+export type Strategy = 'fork' | 'copy' | 'auto'
+
+/** Snapshots when they are asked for and at no other time. */
+export function snapshotsOnRequest(strategy: Strategy = 'auto'): SnapshotOptions {
+  return { everyMs: 0, afterWrites: 0, everyLogBytes: 0, onClose: false, strategy }
+}

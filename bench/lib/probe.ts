@@ -1,5 +1,5 @@
 import type { Histogram } from 'hdr-histogram-js'
-import type { Series } from './benchmark.js'
+import { SeriesBuilder } from './series.js'
 import { newHistogram, record } from './statistics.js'
 
 export interface ProbeOptions {
@@ -13,8 +13,8 @@ export interface ProbeOptions {
 
 export interface ProbeResult {
   histogram: Histogram
-  /** The longest latency in each hundredth of a second. */
-  series: Series
+  /** Points for each hundredth of a second. */
+  series: SeriesBuilder
 }
 
 const bucketMs = 10
@@ -31,17 +31,14 @@ const bucketMs = 10
  */
 export function probe({ intervalMs, durationMs, request }: ProbeOptions): Promise<ProbeResult> {
   const histogram = newHistogram()
-  const series: Series = []
+  const series = new SeriesBuilder(bucketMs)
   const total = Math.floor(durationMs / intervalMs)
   const origin = performance.now()
   let next = 0
 
   function note(scheduled: number, latency: number): void {
     record(histogram, latency)
-    const bucket = Math.floor(scheduled / bucketMs) * bucketMs
-    const last = series.at(-1)
-    if (last === undefined || last[0] !== bucket) series.push([bucket, latency])
-    else if (latency > last[1]) last[1] = latency
+    series.add(scheduled, latency)
   }
 
   return new Promise((resolve, reject) => {

@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import prettyBytes from 'pretty-bytes'
+import type { Case } from './benchmark.js'
 import type { Result, Row } from './runner.js'
 import type { Figure } from './statistics.js'
 
@@ -43,9 +44,11 @@ function cell(metric: string, figure: Figure | undefined, rounds: number): strin
   return `${middle} (${format(metric, figure.low)}-${format(metric, figure.high)})`
 }
 
-function size(row: Row): string {
-  if (row.mebibytes !== undefined) return `${row.mebibytes.toLocaleString('en')} MiB`
-  return row.entries?.toLocaleString('en') ?? ''
+export function sizeOf({ entries, mebibytes, objects }: Case): string {
+  if (mebibytes !== undefined) return `${mebibytes.toLocaleString('en')} MiB`
+  if (entries === undefined) return ''
+  const count = entries.toLocaleString('en')
+  return objects === undefined ? count : `${objects} objects of ${count}`
 }
 
 /**
@@ -59,7 +62,7 @@ export function linesOf({ rows, against }: Result): string[][] {
     ['contender', 'size', ...metrics.map(heading), 'rounds'],
     ...rows.map((row) => [
       row.contender,
-      size(row),
+      sizeOf(row),
       ...metrics.map((metric) => cell(metric, row.figures[metric], row.rounds)),
       row.error === undefined ? String(row.rounds) : 'failed',
     ]),

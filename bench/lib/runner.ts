@@ -3,6 +3,7 @@ import type { Benchmark, Case, Metrics, Options, Sample } from './benchmark.js'
 import { fileSystemOf } from './disk.js'
 import { busyShare, environment } from './machine.js'
 import { runInProcess } from './process.js'
+import { sizeOf } from './report.js'
 import { figureOf, type Figure } from './statistics.js'
 import { versionsOf } from './versions.js'
 
@@ -36,8 +37,8 @@ export interface BenchmarkModule {
 }
 
 function describe(one: Case): string {
-  const size = one.mebibytes !== undefined ? `${one.mebibytes} MiB` : one.entries?.toLocaleString('en')
-  return size === undefined ? one.contender : `${one.contender}, ${size}`
+  const size = sizeOf(one)
+  return size === '' ? one.contender : `${one.contender}, ${size}`
 }
 
 /** Runs every case in processes of its own: round by round, so that contenders take turns. */
@@ -76,19 +77,23 @@ export async function run({ benchmark, url }: BenchmarkModule, options: Options)
     },
     busyShareBefore: share,
     ...(benchmark.against === undefined ? {} : { against: benchmark.against }),
-    rows: cases.map((one) => rowOf(one, samples.get(one)!, errors.get(one))),
+    rows: cases.map((one) => rowOf(one, samples.get(one)!, errors.get(one), benchmark.maxima)),
   }
 }
 
-function rowOf(one: Case, samples: Sample[], error: string | undefined): Row {
+function rowOf(one: Case, samples: Sample[], error: string | undefined, maxima: readonly string[] = []): Row {
   const names = new Set(samples.flatMap((sample) => Object.keys(sample.metrics)))
   const values = (name: string): number[] =>
     samples.map((sample: { metrics: Metrics }) => sample.metrics[name]).filter((value) => value !== undefined)
+  const figure = (name: string): Figure => {
+    const found = figureOf(values(name))
+    return maxima.includes(name) ? { ...found, median: found.high } : found
+  }
   const series = samples.at(-1)?.series
   return {
     ...one,
     rounds: samples.length,
-    figures: Object.fromEntries([...names].map((name) => [name, figureOf(values(name))])),
+    figures: Object.fromEntries([...names].map((name) => [name, figure(name)])),
     ...(series === undefined ? {} : { series }),
     ...(error === undefined ? {} : { error }),
   }

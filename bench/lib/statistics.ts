@@ -3,6 +3,7 @@ import { max, median, min } from 'simple-statistics'
 
 /** A figure over all rounds. */
 export interface Figure {
+  /** What is shown; of a maximum the highest of the rounds (`Benchmark.maxima`). */
   median: number
   low: number
   high: number

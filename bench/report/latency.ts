@@ -1,5 +1,5 @@
 import type { Result, Row } from '../lib/runner.js'
-import type { LatencySeries } from '../lib/series.js'
+import type { Series } from '../lib/series.js'
 import { contenderOf } from './contenders.js'
 import { draw, fontSize, type Panel } from './draw.js'
 import { rowsOf, valueText } from './rows.js'
@@ -11,7 +11,7 @@ type Point = [atMs: number, latencyMs: number]
 interface Course {
   longest: Point[]
   p99: Point[]
-  snapshots: LatencySeries['snapshots']
+  snapshots: Series['snapshots']
   longestMs: number
 }
 

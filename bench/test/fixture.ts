@@ -1,5 +1,5 @@
 import type { Result, Row } from '../lib/runner.js'
-import type { LatencySeries } from '../lib/series.js'
+import type { Series } from '../lib/series.js'
 
 /** A name as nobody should choose it: it must come out as text. */
 export const hostileName = '<img src="https://example.com/x" onerror="throw 1">'
@@ -49,7 +49,7 @@ function stalls(stallMs: number): [number, number][] {
   })
 }
 
-function overHttp(pauseMs: number): LatencySeries {
+function overHttp(pauseMs: number): Series {
   return {
     columns: ['atMs', 'p99Ms', 'maxMs'],
     bucketMs: 20,
