@@ -26,7 +26,8 @@ export async function openFilled(
   { engine }: Options,
   strategy: Strategy = 'auto',
 ): Promise<Filled> {
-  const snapshot = snapshotsOnRequest(strategy)
+  // Writes without a pause touch every page within seconds: copies may take as much as a fork may.
+  const snapshot = { ...snapshotsOnRequest(strategy), maxCopiedBytes: mebibytes * 2 ** 20 }
   const store = await open(join(folder, 'store'), { engine, snapshot, durability: 'snapshot' })
   if (store.stats().engine === 'js') throw new Error('sizes in MiB are of the native engine')
   const map = store.map<string, Customer>('customers')
