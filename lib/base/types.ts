@@ -106,6 +106,11 @@ export interface SnapshotOptions {
    * given up, and the last one stands; `'auto'` goes on with a fork. Default a quarter of the store, at least 64 MiB.
    */
   maxCopiedBytes?: number
+  /**
+   * How fast a snapshot may be written, in bytes a second, at least 1 MiB: for a disk that others need, too. Also
+   * of the one that `close()` takes. Default: no fixed limit. Engine `js`: no effect.
+   */
+  maxBytesPerSecond?: number
 }
 
 /**

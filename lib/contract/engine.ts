@@ -9,6 +9,8 @@ export interface SnapshotSettings {
   strategy: NonNullable<SnapshotOptions['strategy']>
   /** undefined: by the size of the store. */
   maxCopiedBytes?: number | undefined
+  /** undefined: no limit. */
+  maxBytesPerSecond?: number | undefined
 }
 
 /**

@@ -6,8 +6,19 @@ import type { OpenOptions } from '../base/types.js'
 import type { ResolvedOptions, ResolvedSnapshotOptions } from '../store/resolved-options.js'
 
 const OPTIONS = ['create', 'snapshot', 'durability', 'recover', 'onProgress', 'closeOn', 'maxBytes', 'engine']
-/** Less is a mistake of the unit. */
-const LEAST_COPIED_BYTES = 2 ** 20
+const SNAPSHOT_OPTIONS = [
+  'everyMs',
+  'afterWrites',
+  'everyLogBytes',
+  'keep',
+  'onClose',
+  'watchdogMs',
+  'strategy',
+  'maxCopiedBytes',
+  'maxBytesPerSecond',
+]
+/** Of `maxCopiedBytes` and `maxBytesPerSecond`: less is a mistake of the unit. */
+const LEAST_BYTES = 2 ** 20
 const MOST_TIMER_MS = 2 ** 31 - 1
 const LEAST_MAX_BYTES = 2 ** 22
 const MOST_MAX_BYTES = 256 * 2 ** 30
@@ -52,8 +63,7 @@ export function resolveOptions(options: OpenOptions | undefined): ResolvedOption
 function resolveSnapshot(given: unknown): ResolvedSnapshotOptions {
   const isOff = given === false
   const options = asObject('options.snapshot', isOff || given === undefined ? {} : given)
-  const known = ['everyMs', 'afterWrites', 'everyLogBytes', 'keep', 'onClose', 'watchdogMs', 'strategy', 'maxCopiedBytes']
-  refuseUnknown('options.snapshot', options, known)
+  refuseUnknown('options.snapshot', options, SNAPSHOT_OPTIONS)
   const { onClose = !isOff } = options
   if (typeof onClose !== 'boolean') {
     throw invalid(`options.snapshot.onClose must be a boolean, not ${show(onClose)}`)
@@ -68,6 +78,10 @@ function resolveSnapshot(given: unknown): ResolvedSnapshotOptions {
     if (options[name] === undefined) return byDefault
     return integer(options, name, 0, 0, Number.MAX_SAFE_INTEGER, 'snapshot.')
   }
+  const bytes = (name: string): number | undefined =>
+    options[name] === undefined
+      ? undefined
+      : integer(options, name, 0, LEAST_BYTES, Number.MAX_SAFE_INTEGER, 'snapshot.')
   const afterWrites = trigger('afterWrites')
   const everyLogBytes = trigger('everyLogBytes')
   return {
@@ -78,10 +92,8 @@ function resolveSnapshot(given: unknown): ResolvedSnapshotOptions {
     onClose,
     watchdogMs: integer(options, 'watchdogMs', 30_000, 1, MOST_TIMER_MS, 'snapshot.'),
     strategy,
-    maxCopiedBytes:
-      options['maxCopiedBytes'] === undefined
-        ? undefined
-        : integer(options, 'maxCopiedBytes', 0, LEAST_COPIED_BYTES, Number.MAX_SAFE_INTEGER, 'snapshot.'),
+    maxCopiedBytes: bytes('maxCopiedBytes'),
+    maxBytesPerSecond: bytes('maxBytesPerSecond'),
   }
 }
 

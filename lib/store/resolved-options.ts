@@ -1,10 +1,10 @@
 import type { DurabilityMode, OpenProgress, SnapshotOptions } from '../base/types.js'
 
-type BySize = 'afterWrites' | 'everyLogBytes' | 'maxCopiedBytes'
+type WithoutNumber = 'afterWrites' | 'everyLogBytes' | 'maxCopiedBytes' | 'maxBytesPerSecond'
 
-/** Of those that are undefined, the default goes with the size of the store. */
-export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, BySize>> & {
-  [Name in BySize]?: number | undefined
+/** Where those are undefined, the size of the store says how much; `maxBytesPerSecond`: as fast as can be. */
+export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, WithoutNumber>> & {
+  [Name in WithoutNumber]?: number | undefined
 }
 
 /** Options with every default filled in that does not depend on the store. */

@@ -239,10 +239,16 @@ export class SnapshotScheduler {
     const writes = this.#writes
     this.#triggeredWrites = this.#startedWrites = writes
     this.#triggeredLogBytes = this.#logBytes
-    const { keep, watchdogMs, strategy, maxCopiedBytes } = this.#options
+    const { keep, watchdogMs, strategy, maxCopiedBytes, maxBytesPerSecond } = this.#options
     let outcome: SnapshotResult | ForkstoreError
     try {
-      outcome = await this.#engine.snapshot({ keep, watchdogMs, strategy, maxCopiedBytes })
+      outcome = await this.#engine.snapshot({
+        keep,
+        watchdogMs,
+        strategy,
+        maxCopiedBytes,
+        maxBytesPerSecond,
+      })
     } catch (error) {
       outcome = asSnapshotError(error)
     }

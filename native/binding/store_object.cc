@@ -323,6 +323,8 @@ Napi::Value StoreObject::Snapshot(const Napi::CallbackInfo& info) {
   settings.asked = static_cast<AskedStrategy>(given.Get("strategy").As<Napi::Number>().Uint32Value());
   settings.max_copied_bytes =
       static_cast<uint64_t>(given.Get("maxCopiedBytes").As<Napi::Number>().Int64Value());
+  settings.max_bytes_per_second =
+      static_cast<uint64_t>(given.Get("maxBytesPerSecond").As<Napi::Number>().Int64Value());
   return Napi::Boolean::New(env, state->StartSnapshot(env, settings, info[1].As<Napi::Function>()));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "base/crc32c.h"
 #include "base/siphash.h"
@@ -31,11 +32,23 @@ ImageWriterSpace::~ImageWriterSpace() {
 
 namespace {
 
+uint64_t NowNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
 class ImageWriter {
  public:
   ImageWriter(const ImageSource& source, ImageChunks* chunks, int fd, ImageWriterSpace* space,
-              ImageProgress progress, void* context)
-      : source_(source), chunks_(chunks), space_(space), progress_(progress), context_(context), file_(fd) {}
+              ImageProgress progress, void* context, const PaceLimits& pace)
+      : source_(source),
+        chunks_(chunks),
+        space_(space),
+        progress_(progress),
+        context_(context),
+        file_(fd),
+        pace_(pace) {}
 
   ImageWriteResult Run() {
     uint64_t data_units = 0;
@@ -60,6 +73,20 @@ class ImageWriter {
     return false;
   }
 
+  // One piece, and the rest after it. (clock_nanosleep, as all that is called here, is async-signal-safe.)
+  bool Write(uint64_t position, const void* data, uint64_t bytes) {
+    const uint64_t began_ns = NowNs();
+    if (!file_.WriteAt(position, data, bytes)) return false;
+    pace_.Wrote(bytes, began_ns, NowNs());
+    for (;;) {
+      if (!Report()) return false;
+      const uint64_t sleep_ns = pace_.SleepNs(NowNs());
+      if (sleep_ns == 0) return true;
+      const timespec time{0, static_cast<long>(sleep_ns)};
+      clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+    }
+  }
+
   bool WriteHeader(uint64_t data_units) {
     ImageHeader* header = space_->header();
     memset(header, 0, sizeof(*header));
@@ -75,7 +102,7 @@ class ImageWriter {
     header->data_units = data_units;
     header->created_ms = source_.created_ms;
     header->crc = Crc32c(header, sizeof(*header));
-    return file_.WriteAt(0, header, sizeof(*header)) && Report();
+    return Write(0, header, sizeof(*header));
   }
 
   bool WriteTable() {
@@ -86,10 +113,10 @@ class ImageWriter {
       memcpy(space_->staging(), table + done, bytes);
       memset(space_->staging() + bytes, 0, padded - bytes);
       table_crc_ = Crc32c(space_->staging(), padded, table_crc_);
-      if (!file_.WriteAt(kTablePosition + done, space_->staging(), padded)) return false;
+      if (!Write(kTablePosition + done, space_->staging(), padded)) return false;
       done += bytes;
     }
-    return Report();
+    return true;
   }
 
   // Not straight from the arena's pages: to write a page with O_DIRECT the kernel pins it, and since Linux
@@ -104,14 +131,14 @@ class ImageWriter {
       if (is_gone_) return false;
       space_->checksums()[chunk] = Crc32c(space_->staging(), bytes);
       const uint64_t position = layout_.data_position + chunk * kChunkBytes;
-      if (!file_.WriteAt(position, space_->staging(), bytes) || !Report()) return false;
+      if (!Write(position, space_->staging(), bytes)) return false;
     }
     return true;
   }
 
   bool WriteChecksums() {
     const uint64_t bytes = layout_.footer_position - layout_.checksums_position;
-    return bytes == 0 || (file_.WriteAt(layout_.checksums_position, space_->checksums(), bytes) && Report());
+    return bytes == 0 || Write(layout_.checksums_position, space_->checksums(), bytes);
   }
 
   bool WriteFooter() {
@@ -130,7 +157,7 @@ class ImageWriter {
     footer->store_id = source_.store_id;
     footer->generation = source_.generation;
     footer->crc = Crc32c(footer, sizeof(*footer));
-    return file_.WriteAt(layout_.footer_position, footer, sizeof(*footer)) && Report();
+    return Write(layout_.footer_position, footer, sizeof(*footer));
   }
 
   const ImageSource& source_;
@@ -139,6 +166,7 @@ class ImageWriter {
   ImageProgress progress_;
   void* context_;
   PacedFile file_;
+  Pace pace_;
   ImageLayout layout_{};
   uint32_t table_crc_ = 0;
   bool cancelled_ = false;
@@ -157,14 +185,14 @@ bool ArenaChunks::Read(uint64_t /*chunk*/, uint8_t* to) {
 }
 
 ImageWriteResult WriteImage(const ImageSource& source, ImageChunks* chunks, int fd, ImageWriterSpace* space,
-                            ImageProgress progress, void* context) {
-  return ImageWriter(source, chunks, fd, space, progress, context).Run();
+                            ImageProgress progress, void* context, const PaceLimits& pace) {
+  return ImageWriter(source, chunks, fd, space, progress, context, pace).Run();
 }
 
 ImageWriteResult WriteImage(const ImageSource& source, int fd, ImageWriterSpace* space,
-                            ImageProgress progress, void* context) {
+                            ImageProgress progress, void* context, const PaceLimits& pace) {
   ArenaChunks chunks(source);
-  return WriteImage(source, &chunks, fd, space, progress, context);
+  return WriteImage(source, &chunks, fd, space, progress, context, pace);
 }
 
 }  // namespace forkstore

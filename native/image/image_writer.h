@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "image/image_format.h"
+#include "image/pace.h"
 
 namespace forkstore {
 
@@ -61,7 +62,8 @@ class ArenaChunks : public ImageChunks {
   uint64_t unit_ = 0;
 };
 
-// Called after each write with the bytes written so far; false stops the writer (parent has died).
+// Called after each write, and again in each rest, with the bytes written so far; false stops the writer (parent
+// has died).
 using ImageProgress = bool (*)(void* context, uint64_t bytes_written);
 
 struct ImageWriteResult {
@@ -76,11 +78,11 @@ struct ImageWriteResult {
 // (switched with fcntl; falls back at the first EINVAL), else buffered and paced (sync_file_range
 // and posix_fadvise), so that a snapshot does not fill the page cache. The file's blocks are reserved
 // first, so that a full disk is known early. Short writes and EINTR are continued. Ends with fsync.
-// Does not close. REQUIRES: `space` was made for the same source.
+// Rests after each piece as `pace` says. Does not close. REQUIRES: `space` was made for the same source.
 ImageWriteResult WriteImage(const ImageSource& source, ImageChunks* chunks, int fd, ImageWriterSpace* space,
-                            ImageProgress progress, void* context);
+                            ImageProgress progress, void* context, const PaceLimits& pace = {});
 // The same of ArenaChunks.
 ImageWriteResult WriteImage(const ImageSource& source, int fd, ImageWriterSpace* space,
-                            ImageProgress progress, void* context);
+                            ImageProgress progress, void* context, const PaceLimits& pace = {});
 
 }  // namespace forkstore

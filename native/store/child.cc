@@ -112,7 +112,7 @@ void RunSnapshotChild(const ChildTask& task) {
   const int file = OpenFile(task);
   ImageWriteResult result;
   if (file >= 0) {
-    result = WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task));
+    result = WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task), task.pace);
   } else {
     result.error = errno;
     result.call = "open";

@@ -23,7 +23,8 @@ static_assert(sizeof(ChildMessage) == 64);
 struct ChildTask {
   ImageSource source;
   ImageWriterSpace* space;
-  int directory;            // where the image is written
+  int directory;  // where the image is written
+  PaceLimits pace;
   int progress;             // the pipe's end for writing, O_NONBLOCK
   char temporary_name[64];  // of the file, which the child makes; one that is there is removed
 };

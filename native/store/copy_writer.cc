@@ -30,28 +30,29 @@ struct CopyWriter::State {
   FrozenTable* table;
   Directory* directory;
   ImageSource source;
+  PaceLimits pace;
 
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<bool> stop{false};
   std::atomic<bool> has_ended{false};
   Bell bell;
-  uint32_t heard = 0;            // the watcher's
-  uint64_t bytes_heard = 0;      // the watcher's
-  Status status;                 // the thread's until it has ended, as the next
+  uint32_t heard = 0;  // the watcher's
+  Status status;       // the thread's until it has ended, as the next
   ImageWriteResult result;
-  Thread thread;                 // last: joined before anything else goes
+  Thread thread;  // last: joined before anything else goes
 
   void Run();
   Status Write();
 };
 
 CopyWriter::CopyWriter(FrozenPages* pages, FrozenTable* table, Directory* directory,
-                       const ImageSource& source)
+                       const ImageSource& source, const PaceLimits& pace)
     : state_(std::make_unique<State>()) {
   state_->pages = pages;
   state_->table = table;
   state_->directory = directory;
   state_->source = source;
+  state_->pace = pace;
 }
 
 CopyWriter::~CopyWriter() {
@@ -98,7 +99,7 @@ Status CopyWriter::State::Write() {
     state->bell.Ring();
     return !state->stop.load(std::memory_order_relaxed);
   };
-  result = WriteImage(source, &chunks, file.get(), space.get(), go_on, this);
+  result = WriteImage(source, &chunks, file.get(), space.get(), go_on, this, pace);
   return Status::Ok();
 }
 
@@ -106,11 +107,11 @@ SnapshotWriter::Heard CopyWriter::Listen(uint32_t timeout_ms) {
   State& state = *state_;
   if (state.has_ended.load()) return Heard::kEnd;
   state.bell.Sleep(state.heard, timeout_ms);
-  state.heard = state.bell.Count();
   if (state.has_ended.load()) return Heard::kEnd;
-  const uint64_t bytes = bytes_written();
-  const bool is_news = bytes != state.bytes_heard;
-  state.bytes_heard = bytes;
+  // It rings after each piece, and while it rests.
+  const uint32_t count = state.bell.Count();
+  const bool is_news = count != state.heard;
+  state.heard = count;
   return is_news ? Heard::kProgress : Heard::kNothing;
 }
 

@@ -11,7 +11,8 @@ namespace forkstore {
 class CopyWriter : public SnapshotWriter {
  public:
   // For what is frozen, or is about to be; no thread yet. All that it is given outlives it.
-  CopyWriter(FrozenPages* pages, FrozenTable* table, Directory* directory, const ImageSource& source);
+  CopyWriter(FrozenPages* pages, FrozenTable* table, Directory* directory, const ImageSource& source,
+             const PaceLimits& pace);
   ~CopyWriter() override;  // waits until the thread has ended, and the disk has answered
 
   // Starts the thread. Errors: also those of Directory::Check().

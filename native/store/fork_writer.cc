@@ -104,6 +104,7 @@ Status ForkWriter::Fork(Arena* arena, Directory* directory, const SnapshotReques
   state.task.space = space.get();
   state.task.directory = directory->fd();
   state.task.progress = child_end.get();
+  state.task.pace = request.pace;
   const std::string name = Directory::TemporaryName(request.source.generation);
   strncpy(state.task.temporary_name, name.c_str(), sizeof(state.task.temporary_name) - 1);
   Status status = state.Clone(arena);

@@ -222,7 +222,7 @@ Status Snapshots::Start(const SnapshotRequest& request, OnDone on_done, void* co
     state.arena->Freeze(request.max_copied_bytes);
     request.frozen_table->Freeze(request.source.units);
     task->writer = std::make_unique<CopyWriter>(&state.arena->frozen(), request.frozen_table, state.directory,
-                                                request.source);
+                                                request.source, request.pace);
   }
   state.next.store(task.release());
   state.bell.Ring();

@@ -19,6 +19,7 @@
 
 #include "base/status.h"
 #include "image/image_format.h"
+#include "image/pace.h"
 #include "memory/allocator.h"
 #include "store/directory.h"
 #include "store/snapshot_writer.h"
@@ -33,6 +34,7 @@ struct SnapshotRequest {
   FrozenTable* frozen_table = nullptr;
   uint32_t keep = 2;
   uint32_t watchdog_ms = 30000;  // silence after which the writer is stopped
+  PaceLimits pace;
   // Called on the watcher thread when the image is published, before older generations are removed; may
   // block. Unless it returns kOk the snapshot has failed, and every image stays where it is. *named: those
   // that must not be removed. With a log: Log::PublishedHook and the log.

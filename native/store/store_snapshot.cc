@@ -102,6 +102,7 @@ SnapshotRequest Store::CutForSnapshot(const SnapshotSettings& settings, StoreSna
   request.source.writes = engine()->writes();
   request.keep = settings.keep;
   request.watchdog_ms = settings.watchdog_ms;
+  request.pace.max_bytes_per_second = settings.max_bytes_per_second;
   request.frozen_table = &allocator->frozen_table();
   opened_.next_generation += 1;  // never used twice, also when this one fails
   snapshot->generation_ = request.source.generation;

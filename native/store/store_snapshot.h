@@ -27,7 +27,8 @@ struct SnapshotSettings {
   uint32_t keep = 2;             // so many of the newest generations stay
   uint32_t watchdog_ms = 30000;  // silence after which the writer is stopped
   AskedStrategy asked = AskedStrategy::kAuto;
-  uint64_t max_copied_bytes = 0;  // of kCopy; 0: DefaultCopiedBytes()
+  uint64_t max_copied_bytes = 0;      // of kCopy; 0: DefaultCopiedBytes()
+  uint64_t max_bytes_per_second = 0;  // of the image; 0: no limit
 };
 
 // Makes the arena and its unit table such that they can be frozen, if they are not yet: addresses, no memory.

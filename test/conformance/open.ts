@@ -193,6 +193,9 @@ export function openSuite(engine: EngineName): void {
       ...['1', -1, 1.5, NaN, Infinity, true].map((afterWrites) => ({ engine, snapshot: { afterWrites } })),
       ...['1', 0, -1, 1.5, NaN, Infinity].map((keep) => ({ engine, snapshot: { keep } })),
       ...[1, 'true', {}].map((onClose) => ({ engine, snapshot: { onClose } })),
+      ...['1', 0, -1, 2 ** 20 - 1, 2 ** 20 + 0.5, NaN, Infinity, 2 ** 53, null, 2n ** 20n].map(
+        (maxBytesPerSecond) => ({ engine, snapshot: { maxBytesPerSecond } }),
+      ),
     ]
     for (const options of wrong) {
       await expectRejection('ERR_FORKSTORE_INVALID_ARGUMENT', () => open(path, options as never))

@@ -5,7 +5,7 @@ import type { SnapshotOptions, SnapshotResult, Store } from '../../lib/index.js'
 import { generationOf, generations } from '../support/directory.js'
 import type { EngineName } from '../support/engines.js'
 import { expectRejection, expectSame } from '../support/expect.js'
-import { heldSnapshot } from '../support/held-snapshot.js'
+import { heldSnapshot, slowest } from '../support/held-snapshot.js'
 import { Stores } from '../support/stores.js'
 
 const delay = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
@@ -75,7 +75,7 @@ export function snapshotSuite(engine: EngineName): void {
 
   test('writes go on while a snapshot is under way', async () => {
     const path = stores.directory()
-    const store = await stores.open(path, { snapshot: off })
+    const store = await stores.open(path, { snapshot: { ...off, ...slowest() } })
     const map = store.map('a')
     for (let index = 0; index < 20_000; index++) map.set(index, { index, text: `some text ${index}` })
     const { taken, letGo } = await heldSnapshot(engine, store)

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { vi } from 'vitest'
-import type { SnapshotResult, Store } from '../../lib/index.js'
+import type { SnapshotOptions, SnapshotResult, Store } from '../../lib/index.js'
 import { disk } from '../../lib/engines/js/disk/disk.js'
 import { makeDeferred } from '../../lib/base/deferred.js'
-import type { EngineName } from './engines.js'
+import { strategyUnderTest, type EngineName } from './engines.js'
 
 export interface HeldSnapshot {
   taken: Promise<SnapshotResult>
@@ -11,12 +11,23 @@ export interface HeldSnapshot {
 }
 
 /**
- * A snapshot that is under way and stays so until it is let go: of the native engine its child is stopped, of the
- * JavaScript engine its sync waits. Another one, where the child was too quick to be stopped. Nothing may write to
+ * A snapshot that is under way and stays so until it is let go: of the native engine its child is stopped (by 'copy'
+ * it is slow: open the store with `slowest()`), of the JavaScript engine its sync waits. Another one, where the child was too quick to be stopped. Nothing may write to
  * the store meanwhile, and nothing else in this process may have a child.
  */
 export function heldSnapshot(engine: EngineName, store: Store): Promise<HeldSnapshot> {
-  return engine === 'js' ? heldSync(store) : heldChild(store)
+  if (engine === 'js') return heldSync(store)
+  return strategyUnderTest().strategy === 'copy' ? slowThread(store) : heldChild(store)
+}
+
+/** As slow as can be asked for: a thread cannot be stopped alone. The store has more data than a MiB. */
+export const slowest = (): SnapshotOptions =>
+  strategyUnderTest().strategy === 'copy' ? { maxBytesPerSecond: 2 ** 20 } : {}
+
+async function slowThread(store: Store): Promise<HeldSnapshot> {
+  const taken = store.snapshot()
+  while (store.stats().snapshot.bytesWritten === 0) await new Promise((done) => setImmediate(done))
+  return { taken, letGo: () => undefined }
 }
 
 async function heldSync(store: Store): Promise<HeldSnapshot> {

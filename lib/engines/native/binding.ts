@@ -86,6 +86,8 @@ export interface NativeSnapshotSettings {
   strategy: number
   /** 0: the default. */
   maxCopiedBytes: number
+  /** 0: no limit. */
+  maxBytesPerSecond: number
 }
 
 export interface NativeStats {

@@ -233,12 +233,13 @@ export class NativeEngine implements Engine<AnyMap> {
   }
 
   snapshot(options: SnapshotSettings): Promise<SnapshotResult> {
-    const { keep, watchdogMs, strategy, maxCopiedBytes } = options
+    const { keep, watchdogMs, strategy, maxCopiedBytes, maxBytesPerSecond } = options
     const settings = {
       keep,
       watchdogMs,
       strategy: STRATEGIES.indexOf(strategy),
       maxCopiedBytes: maxCopiedBytes ?? 0,
+      maxBytesPerSecond: maxBytesPerSecond ?? 0,
     }
     return new Promise((resolve, reject) => {
       const done = (outcome: NativeSnapshotOutcome): void => {
