@@ -54,7 +54,14 @@ async function pass(ms: number): Promise<void> {
   await turn()
 }
 
-const defaults = { everyMs: 0, afterWrites: 0, keep: 2, onClose: true, watchdogMs: 1000, strategy: 'auto' as const }
+const defaults = {
+  everyMs: 0,
+  afterWrites: 0,
+  keep: 2,
+  onClose: true,
+  watchdogMs: 1000,
+  strategy: 'auto' as const,
+}
 
 describe('scheduler', () => {
   let engine: FakeEngine

@@ -193,7 +193,9 @@ describe('errors', () => {
     for (const use of uses) expect(use).toThrow(code('CLOSED'))
     expect(engine.idle()).toBe(true)
     expect(() => engine.stats()).toThrow(code('CLOSED'))
-    await expect(engine.snapshot({ keep: 1, watchdogMs: 1000, strategy: 'auto' })).rejects.toThrow(code('CLOSED'))
+    await expect(engine.snapshot({ keep: 1, watchdogMs: 1000, strategy: 'auto' })).rejects.toThrow(
+      code('CLOSED'),
+    )
     await closed
   })
 

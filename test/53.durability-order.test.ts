@@ -320,7 +320,14 @@ describe('healing', () => {
           ends.push((error) => (error === undefined ? resolve({} as SnapshotResult) : reject(error)))
         }),
     }
-    const options = { everyMs: 0, afterWrites: 0, keep: 2, onClose: true, watchdogMs: 1000, strategy: 'auto' } as const
+    const options = {
+      everyMs: 0,
+      afterWrites: 0,
+      keep: 2,
+      onClose: true,
+      watchdogMs: 1000,
+      strategy: 'auto',
+    } as const
     const events = { onSnapshot: () => undefined, onFailure: () => undefined }
     // `snapshot: false`: whatever is taken is taken for the log's sake.
     const scheduler = new SnapshotScheduler(engine as unknown as Engine, options, false, events)

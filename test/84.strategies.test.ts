@@ -132,6 +132,7 @@ describe('strategies', () => {
     for (const snapshot of [
       { strategy: 'clone' },
       { strategy: 1 },
+      { strategy: null },
       { maxCopiedBytes: 1 },
       { maxCopiedBytes: '1 GiB' },
       { maxCopiedBytes: 2 ** 20 + 0.5 },

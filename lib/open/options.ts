@@ -68,7 +68,7 @@ function resolveSnapshot(given: unknown): ResolvedSnapshotOptions {
   if (typeof onClose !== 'boolean') {
     throw invalid(`options.snapshot.onClose must be a boolean, not ${show(onClose)}`)
   }
-  const strategy = options['strategy'] ?? 'auto'
+  const { strategy = 'auto' } = options
   if (strategy !== 'auto' && strategy !== 'fork' && strategy !== 'copy') {
     throw invalid(`options.snapshot.strategy must be 'auto', 'fork' or 'copy', not ${show(strategy)}`)
   }

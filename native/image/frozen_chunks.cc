@@ -27,10 +27,13 @@ FrozenChunks::FrozenChunks(FrozenPages* pages, const std::vector<uint32_t>& tabl
 uint64_t FrozenChunks::Next() {
   pages_->TakeSaved([this](uint64_t unit) {
     const uint32_t chunk = chunk_of_unit_[unit];
-    if (chunk != kNoChunk && !is_read_[chunk]) ++copies_[chunk];
+    if (chunk != kNoChunk && !is_read_[chunk] && ++copies_[chunk] == kManyCopies) crowded_.push_back(chunk);
   });
-  const auto most = std::max_element(copies_.begin(), copies_.end());
-  if (*most >= kManyCopies) return static_cast<uint64_t>(most - copies_.begin());
+  std::erase_if(crowded_, [this](uint32_t chunk) { return is_read_[chunk]; });
+  const auto most = std::max_element(crowded_.begin(), crowded_.end(), [this](uint32_t one, uint32_t other) {
+    return copies_[one] < copies_[other];
+  });
+  if (most != crowded_.end()) return *most;
   while (is_read_[next_]) ++next_;
   return next_;
 }
@@ -43,7 +46,6 @@ bool FrozenChunks::Read(uint64_t chunk, uint8_t* to) {
     ++units;
   }
   is_read_[chunk] = true;
-  copies_[chunk] = 0;
   return true;
 }
 

@@ -35,7 +35,8 @@ class FrozenChunks : public ImageChunks {
   std::vector<uint32_t> chunk_of_unit_;  // kNoChunk: without data
   std::vector<uint16_t> copies_;         // of each chunk that is not read yet, its copied pages
   std::vector<bool> is_read_;
-  uint64_t next_ = 0;  // all before it are read
+  std::vector<uint32_t> crowded_;  // chunks that have kManyCopies, and some that were read since
+  uint64_t next_ = 0;              // all before it are read
 };
 
 }  // namespace forkstore

@@ -12,8 +12,8 @@
 
 namespace forkstore {
 
-// Work space, mapped by the parent before the fork, so that the child needs none. Costs the parent
-// address space only: no page of it is touched before the child writes to its own copy.
+// Work space. Of a fork it is mapped before, so that the child needs none, and costs the parent address space
+// only: no page of it is touched before the child writes to its own copy.
 class ImageWriterSpace {
  public:
   // Enough for an image of `source`. Errors: kIo.

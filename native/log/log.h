@@ -27,7 +27,7 @@
 //      durable_sequence() >= awaited, reject with failure() when state() becomes kFailed or kReadOnly. While
 //      state() is not kHealthy when commit() is called: kHealing, wait; else reject at once.
 //   5. Snapshot, between turns, with `generation` and no Apply from Cut to the fork: Cut(generation), then
-//      SnapshotProcess::Start with SnapshotRequest::published = Log::PublishedHook and published_context =
+//      Snapshots::Start with SnapshotRequest::published = Log::PublishedHook and published_context =
 //      the log. When Start fails, or the outcome's status is not good: SnapshotFailed(generation). At most
 //      one cut is unfinished.
 //   6. OnProgress (any thread): wake the owner, who looks at durable_sequence(), state() and stats(). When
@@ -36,7 +36,7 @@
 //      failure() before Apply; try again as for kFailed after a while (a second, then longer).
 //   7. close(): EndBatch(true), await the sequence, snapshot if wanted; BeginClose(); OnProgress; once
 //      state() is kClosed, destroy. At the end of an environment: just destroy; what was sealed is then
-//      written but not synced. The SnapshotProcess must be destroyed before the Log, the Log before the
+//      written but not synced. The Snapshots must be destroyed before the Log, the Log before the
 //      Directory.
 //
 // Thread safety: the owner's thread, except where a function says otherwise.

@@ -6,9 +6,9 @@
 #include <mutex>
 #include <vector>
 
+#include "base/bell.h"
 #include "base/thread.h"
 #include "log/log.h"
-#include "base/bell.h"
 #include "log/log_buffer.h"
 #include "log/log_segment_writer.h"
 

@@ -8,9 +8,9 @@
 #include <chrono>
 #include <thread>
 
-#include "store/snapshot.h"
 #include "testing/brake.h"
 #include "testing/log_world.h"
+#include "testing/start_snapshot.h"
 
 namespace forkstore {
 namespace {
@@ -85,13 +85,13 @@ class LogTest : public testing::Test {
     request.published = Log::PublishedHook;
     request.published_context = store_->log.get();
     log().Cut(request.source.generation);
-    std::unique_ptr<SnapshotProcess> process;
+    std::unique_ptr<Snapshots> process;
     const auto on_done = [](void* context, SnapshotOutcome&& outcome) {
       static_cast<Result*>(context)->status = outcome.status;
       static_cast<Result*>(context)->done = true;
     };
-    Status status = SnapshotProcess::Start(store_->engine->arena(), store_->directory.get(), request, on_done,
-                                           &result, &process);
+    Status status =
+        StartSnapshot(store_->engine->arena(), store_->directory.get(), request, on_done, &result, &process);
     if (status.ok()) {
       EXPECT_TRUE(Until([&] { return result.done.load(); }));
       status = result.status;

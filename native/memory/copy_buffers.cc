@@ -40,14 +40,18 @@ void CopyBuffers::Start(uint64_t most_bytes, uint64_t most_buffers) {
   taken_.store(0, std::memory_order_relaxed);
   most_ = static_cast<uint32_t>(std::min<uint64_t>({most_bytes / kPageBytes, most_buffers, capacity_}));
   ahead_ = std::min(kMostAhead, most_ / kShareAhead);
-  target_.store(ahead_, std::memory_order_relaxed);
+  target_.store(ahead_, std::memory_order_release);
 }
 
 CopyBuffers::Buffer CopyBuffers::TakeFresh() {
   const uint32_t taken = taken_.load(std::memory_order_relaxed);
   if (taken >= most_) return kNoBuffer;
   taken_.store(taken + 1, std::memory_order_relaxed);
-  target_.store(std::min(taken + ahead_, most_), std::memory_order_relaxed);
+  // Not once it is 0: the memory has been given back, or there is none.
+  uint32_t target = target_.load(std::memory_order_relaxed);
+  if (target != 0) {
+    target_.compare_exchange_strong(target, std::min(taken + ahead_, most_), std::memory_order_release);
+  }
   return taken;
 }
 
@@ -70,26 +74,29 @@ void CopyBuffers::Release(uint64_t keep_bytes) {
 }
 
 bool CopyBuffers::WantsPreparing() const {
-  return prepared_.load(std::memory_order_relaxed) + kStepBuffers <= target_.load(std::memory_order_relaxed);
+  // Behind the target is all that Create() has made.
+  const uint32_t target = target_.load(std::memory_order_acquire);
+  return prepared_.load(std::memory_order_relaxed) + kStepBuffers <= target;
 }
 
 bool CopyBuffers::PrepareSome() {
   if (!WantsPreparing()) return false;
   // Those that the owner has taken by now it has touched.
-  const uint32_t start = std::max(prepared_.load(std::memory_order_relaxed),
-                                  taken_.load(std::memory_order_relaxed));
+  uint32_t prepared = prepared_.load(std::memory_order_relaxed);
+  const uint32_t start = std::max(prepared, taken_.load(std::memory_order_relaxed));
   const uint32_t end = std::min(start + kStepBuffers, capacity_);
   const uint64_t bytes = uint64_t{end - start} * kPageBytes;
   if (!by_touch_) {
     const PopulateResult result = PopulateByKernel(At(start), bytes);
     by_touch_ = result == PopulateResult::kUnsupported;
     if (result == PopulateResult::kNoMemory) {
-      target_.store(0, std::memory_order_relaxed);  // until the owner has taken some more
+      target_.store(0, std::memory_order_relaxed);  // not again before the next snapshot
       return false;
     }
   }
   if (by_touch_) PopulateByTouch(At(start), bytes);
-  prepared_.store(end, std::memory_order_relaxed);
+  // Unless Release() has given some of it back meanwhile.
+  prepared_.compare_exchange_strong(prepared, end, std::memory_order_relaxed);
   return true;
 }
 

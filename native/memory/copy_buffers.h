@@ -80,7 +80,7 @@ class CopyBuffers {
   // The owner's.
   Buffer free_ = kNoBuffer;
   uint32_t most_ = 0;
-  uint32_t ahead_ = 0;  // so many are kept prepared
+  uint32_t ahead_ = 0;              // so many are kept prepared
   std::atomic<uint32_t> taken_{0};  // never taken before: those from here on
   std::atomic<uint32_t> prepared_{0};
   std::atomic<uint32_t> target_{0};  // up to where it is worth preparing; 0 at rest

@@ -98,7 +98,7 @@ class FrozenPages {
   ScratchMapping slot_memory_, read_memory_, kept_memory_;
   std::atomic<uint64_t>* slots_ = nullptr;  // of each page: freeze, and buffer
   std::atomic<uint32_t>* read_ = nullptr;   // of each unit: the freeze in which it was read last
-  uint64_t* kept_ = nullptr;                // the reader's, of each unit: freeze, and the first of its buffers
+  uint64_t* kept_ = nullptr;  // the reader's, of each unit: freeze, and the first of its buffers
   uint32_t freeze_ = 0;
   uint64_t frozen_pages_ = 0;  // the owner's
   std::atomic<bool> is_over_{true};

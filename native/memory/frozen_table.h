@@ -29,6 +29,9 @@ class FrozenTable {
       Save(first, count);
   }
 
+  // None is kept any more. REQUIRES: nobody reads.
+  void Thaw() { is_frozen_.store(false, std::memory_order_relaxed); }
+
   // The reader's, once: the frozen entries. They are no longer kept from then on.
   void Read(uint32_t* to);
 

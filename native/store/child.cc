@@ -112,7 +112,8 @@ void RunSnapshotChild(const ChildTask& task) {
   const int file = OpenFile(task);
   ImageWriteResult result;
   if (file >= 0) {
-    result = WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task), task.pace);
+    result =
+        WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task), task.pace);
   } else {
     result.error = errno;
     result.call = "open";

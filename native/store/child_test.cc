@@ -10,8 +10,8 @@
 #include <atomic>
 
 #include "store/snapshot.h"
-#include "testing/start_snapshot.h"
 #include "testing/random_arena.h"
+#include "testing/start_snapshot.h"
 #include "testing/stop_process.h"
 #include "testing/temporary_directory.h"
 

@@ -9,9 +9,9 @@
 #include <atomic>
 
 #include "store/snapshot.h"
-#include "testing/start_snapshot.h"
 #include "testing/image.h"
 #include "testing/random_arena.h"
+#include "testing/start_snapshot.h"
 #include "testing/temporary_directory.h"
 
 namespace {

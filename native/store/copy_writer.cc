@@ -35,6 +35,9 @@ struct CopyWriter::State {
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<bool> stop{false};
   std::atomic<bool> has_ended{false};
+  // Who ends first: the thread, or the watcher that gives it up.
+  enum class Fate { kWrites, kHasWritten, kGivenUp };
+  std::atomic<Fate> fate{Fate::kWrites};
   Bell bell;
   uint32_t heard = 0;  // the watcher's
   Status status;       // the thread's until it has ended, as the next
@@ -67,6 +70,7 @@ Status CopyWriter::Begin() {
   }
   if (status.ok()) return status;
   state_->pages->End();
+  state_->pages->ReleaseBuffers(0);
   state_->has_ended.store(true);
   return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
 }
@@ -74,11 +78,11 @@ Status CopyWriter::Begin() {
 void CopyWriter::State::Run() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   status = Write();
-  // Stopped, it may have made its file after the watcher has removed it. Nobody else ever has this name.
-  if (stop.load()) directory->RemoveTemporary(source.generation);
   // From here on the owner copies nothing more; what it may be copying is looked at by nobody.
   pages->End();
   pages->ReleaseBuffers(std::min(kKeptBufferBytes, source.units * kUnitBytes / 64));
+  // Nobody is left who would publish or remove the file; nobody else ever has this name.
+  if (fate.exchange(Fate::kHasWritten) == Fate::kGivenUp) directory->RemoveTemporary(source.generation);
   has_ended.store(true);
   bell.Ring();
 }
@@ -121,7 +125,8 @@ void CopyWriter::Stop() {
 
 Status CopyWriter::End(SnapshotOutcome* outcome) {
   State& state = *state_;
-  if (!state.has_ended.load()) {
+  State::Fate fate = State::Fate::kWrites;
+  if (!state.has_ended.load() && state.fate.compare_exchange_strong(fate, State::Fate::kGivenUp)) {
     state.pages->End();
     return Status(Code::kSnapshotFailed, "the snapshot's thread waits for the disk");
   }
@@ -137,9 +142,9 @@ Status CopyWriter::End(SnapshotOutcome* outcome) {
   if (state.result.error == 0) return Status::Ok();
   if (state.result.gone) {
     return Status(Code::kSnapshotFailed,
-                  "the snapshot was given up: more than the " +
+                  "the snapshot was given up: more would have had to be copied than the " +
                       std::to_string(state.pages->buffers().most_bytes()) +
-                      " bytes of snapshot.maxCopiedBytes would have had to be copied",
+                      " bytes that copies may take (snapshot.maxCopiedBytes)",
                   ENOBUFS);
   }
   return Status(Code::kSnapshotFailed,

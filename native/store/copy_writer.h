@@ -18,10 +18,10 @@ class CopyWriter : public SnapshotWriter {
   // Starts the thread. Errors: also those of Directory::Check().
   Status Begin() override;
   Heard Listen(uint32_t timeout_ms) override;
-  // Before its next piece of work the thread sees it, and reads no more.
+  // The thread sees it after its next piece, and ends.
   void Stop() override;
   bool can_be_killed() const override { return false; }
-  // Without kEnd, the thread waits for the disk: nothing of it may be relied on but that it reads no more.
+  // Without kEnd, the thread is given up: it goes on until its next piece is written, removes its file, and ends.
   Status End(SnapshotOutcome* outcome) override;
   uint64_t bytes_written() const override;
 

@@ -148,7 +148,8 @@ TEST_F(CopyWriterTest, WithMoreCopiesThanItMayItIsGivenUpAndTheOldImageStands) {
   const SnapshotOutcome& done = second.Wait();
   EXPECT_EQ(done.status.code(), Code::kSnapshotFailed);
   EXPECT_TRUE(done.copies_exceeded);
-  EXPECT_NE(done.status.message().find("1048576 bytes of snapshot.maxCopiedBytes"), std::string::npos)
+  EXPECT_NE(done.status.message().find("1048576 bytes that copies may take (snapshot.maxCopiedBytes)"),
+            std::string::npos)
       << done.status.message();
   EXPECT_EQ(done.copied_bytes, kMiB);
   EXPECT_EQ(Generations(), std::vector<uint64_t>{1});
@@ -216,8 +217,8 @@ TEST_F(CopyWriterTest, AForkNeedsNoThreadThatWaits) {
   FinishSnapshot(arena.arena.get());
   SnapshotRequest request;
   request.source = arena.Source(2);
-  ASSERT_TRUE(StartSnapshot(arena.arena.get(), directory_.get(), request, Outcome::Done, &second, &snapshots)
-                  .ok());
+  ASSERT_TRUE(
+      StartSnapshot(arena.arena.get(), directory_.get(), request, Outcome::Done, &second, &snapshots).ok());
   usleep(50 * 1000);
   holds_writes.store(false);  // of the child, which has a variable of its own: it never ends
   EXPECT_TRUE(snapshots->is_stuck() || second.calls.load() == 1);
@@ -297,9 +298,9 @@ TEST_F(CopyWriterTest, StoresInThreadsOfTheirOwnAndForksBetween) {
         request.frozen_table = &arena.frozen_table;
         request.max_copied_bytes = 64 * kMiB;
         Outcome outcome;
-        ASSERT_TRUE(StartSnapshot(arena.arena.get(), directory.get(), request, Outcome::Done, &outcome,
-                                  &snapshots)
-                        .ok());
+        ASSERT_TRUE(
+            StartSnapshot(arena.arena.get(), directory.get(), request, Outcome::Done, &outcome, &snapshots)
+                .ok());
         EXPECT_TRUE(outcome.Wait().status.ok()) << outcome.Wait().status.message();
         good += outcome.Wait().status.ok();
         FinishSnapshot(arena.arena.get());

@@ -15,10 +15,10 @@
 #include "image/image_reader.h"
 #include "store/recovery.h"
 #include "store/snapshot.h"
-#include "testing/start_snapshot.h"
 #include "testing/image.h"
 #include "testing/log_world.h"
 #include "testing/random_arena.h"
+#include "testing/start_snapshot.h"
 #include "testing/temporary_directory.h"
 
 namespace {

@@ -58,14 +58,14 @@ struct ForkWriter::State {
   int wait_status = 0;
   bool wait_status_known = false;
 
-  Status Clone(Arena* arena);
+  Status Clone(Arena* arena, bool* refused);
   bool Reap(int options);
   bool ReadMessages(bool* spoke);
 };
 
 ForkWriter::ForkWriter() : state_(std::make_unique<State>()) {}
 
-Status ForkWriter::State::Clone(Arena* arena) {
+Status ForkWriter::State::Clone(Arena* arena, bool* refused) {
   const std::lock_guard<std::mutex> only_one(ForkMutex());
   if (Status status = arena->ExposeToFork(); !status.ok()) {
     return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
@@ -81,13 +81,14 @@ Status ForkWriter::State::Clone(Arena* arena) {
   sigprocmask(SIG_SETMASK, &before, nullptr);
   // If hiding fails, the application's own children pay for the arena until the next snapshot; no more.
   [[maybe_unused]] const Status hidden = arena->HideFromFork();
+  *refused = pid < 0;
   if (pid < 0) return Failed("fork", error);
   child = static_cast<pid_t>(pid);
   return Status::Ok();
 }
 
 Status ForkWriter::Fork(Arena* arena, Directory* directory, const SnapshotRequest& request,
-                        std::unique_ptr<ForkWriter>* writer) {
+                        std::unique_ptr<ForkWriter>* writer, bool* refused) {
   std::unique_ptr<ForkWriter> made(new ForkWriter);
   State& state = *made->state_;
   Crc32c("", 0);  // its first call chooses an implementation, which the child may not
@@ -107,7 +108,7 @@ Status ForkWriter::Fork(Arena* arena, Directory* directory, const SnapshotReques
   state.task.pace = request.pace;
   const std::string name = Directory::TemporaryName(request.source.generation);
   strncpy(state.task.temporary_name, name.c_str(), sizeof(state.task.temporary_name) - 1);
-  Status status = state.Clone(arena);
+  Status status = state.Clone(arena, refused);
   if (status.ok()) *writer = std::move(made);
   return status;
 }

@@ -19,9 +19,9 @@ namespace forkstore {
 class ForkWriter : public SnapshotWriter {
  public:
   // Forks, on the owner's thread. REQUIRES: the arena's PageKeeper is paused. Errors: kSnapshotFailed, with the
-  // errno of the call that failed.
+  // errno of the call that failed; *refused: that was the fork itself.
   static Status Fork(Arena* arena, Directory* directory, const SnapshotRequest& request,
-                     std::unique_ptr<ForkWriter>* writer);
+                     std::unique_ptr<ForkWriter>* writer, bool* refused);
   ~ForkWriter() override;  // kills the child if it still runs
 
   double fork_ms() const;

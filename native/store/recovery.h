@@ -33,7 +33,7 @@ struct OpenOptions {
   LogOptions log_options;
   // Snapshots will be by kCopy: all that the first needs is prepared (Store::Open).
   bool prepare_copies = false;
-  uint64_t max_copied_bytes = 0;  // of them; 0: the default
+  uint64_t max_copied_bytes = 0;      // of them; 0: the default
   ReplayProgress progress = nullptr;  // of the replay; on the calling thread
   void* progress_context = nullptr;
   // Tests: instead of the directory's own, for log files and manifest. Called once.

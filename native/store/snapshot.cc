@@ -50,6 +50,7 @@ struct Snapshots::State {
   std::atomic<int64_t> child_pid{0};
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<bool> is_stuck{false};
+  bool fork_refused = false;  // the owner's
   // Guards `running` against being stopped when it is not there any more. Never the owner's, but at the end.
   std::mutex mutex;
   SnapshotWriter* running = nullptr;
@@ -168,11 +169,13 @@ void Snapshots::State::Watch(Task* given) {
     outcome.status = Status(Code::kSnapshotFailed, "the snapshot was cancelled", ECANCELED);
   }
   if (outcome.status.ok()) outcome.status = Publish(task.get());
-  if (!outcome.status.ok()) directory->RemoveTemporary(outcome.generation);
   if (outcome.strategy == SnapshotStrategy::kCopy &&
       !static_cast<CopyWriter*>(task->writer.get())->has_ended()) {
+    // It removes its file itself: while it waits for the disk, whoever else tried might wait, too.
     stuck = std::move(task->writer);
     is_stuck.store(true);
+  } else if (!outcome.status.ok()) {
+    directory->RemoveTemporary(outcome.generation);
   }
   task->writer.reset();
   child_pid.store(0);
@@ -184,6 +187,7 @@ void Snapshots::State::Watch(Task* given) {
 
 Status Snapshots::Start(const SnapshotRequest& request, OnDone on_done, void* context) {
   State& state = *state_;
+  state.fork_refused = false;
   auto task = std::make_unique<Task>();
   task->start = Clock::now();
   task->keep = std::max<uint32_t>(request.keep, 1);
@@ -209,9 +213,8 @@ Status Snapshots::Start(const SnapshotRequest& request, OnDone on_done, void* co
       return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
     }
     std::unique_ptr<ForkWriter> writer;
-    if (Status status = ForkWriter::Fork(state.arena, state.directory, request, &writer); !status.ok()) {
-      return status;
-    }
+    Status status = ForkWriter::Fork(state.arena, state.directory, request, &writer, &state.fork_refused);
+    if (!status.ok()) return status;
     outcome.fork_ms = writer->fork_ms();
     state.child_pid.store(writer->child_pid());
     task->writer = std::move(writer);
@@ -235,6 +238,10 @@ int64_t Snapshots::child_pid() const {
 
 uint64_t Snapshots::bytes_written() const {
   return state_->bytes_written.load(std::memory_order_relaxed);
+}
+
+bool Snapshots::fork_refused() const {
+  return state_->fork_refused;
 }
 
 bool Snapshots::is_stuck() const {

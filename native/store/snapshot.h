@@ -10,7 +10,7 @@
 // The owner waits for no disk, and starts no thread but the watcher, once: it stays for all snapshots.
 //
 // A writer that is a thread cannot be killed while it waits for the disk. Then the snapshot has failed, and
-// ones by kCopy are refused until the disk has answered.
+// ones by kCopy are refused until the disk has answered. Whoever destroys the Snapshots waits as long.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +46,8 @@ struct SnapshotRequest {
 class Snapshots {
  public:
   // Called once, on the watcher thread, after a Start() that has succeeded; by the destructor's return at the
-  // latest. Must not destroy the Snapshots. A child is gone by then; a thread has ended, or looks at the arena
-  // no more.
+  // latest. Must not destroy the Snapshots. A child is gone by then; a thread has ended, or nothing of what it
+  // reads counts (it may go on reading until its next piece: the arena must outlive the Snapshots).
   using OnDone = void (*)(void* context, SnapshotOutcome&& outcome);
 
   // Both outlive it. No thread yet.
@@ -70,6 +70,8 @@ class Snapshots {
   // Of the snapshot under way; for tests, and for stats. 0: there is none.
   int64_t child_pid() const;
   uint64_t bytes_written() const;
+  // The last Start() failed because the system did not let the process fork.
+  bool fork_refused() const;
   // A writer by kCopy still waits for the disk, though its snapshot has failed.
   bool is_stuck() const;
 

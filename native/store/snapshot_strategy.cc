@@ -11,11 +11,14 @@ constexpr double kQuickMs = 1;
 // instead of one (24 to 44 ms for the 512 of a GiB).
 constexpr double kMsPerGiB = 0.8;
 constexpr double kMsPerSplitHugePage = 0.06;
-// After a slow fork, so many snapshots later it is tried whether another would be slow.
+// After a fork that was slow or refused, so many snapshots later it is tried whether another is.
 constexpr uint32_t kCopiesBeforeFork = 16;
 // Of what a fork shares, at least so much is taken to be copied.
 constexpr uint64_t kLeastCopiedShare = 8;
 constexpr uint64_t kLeastCopiedBytes = uint64_t{64} << 20;
+// However little a memory limit leaves.
+constexpr uint64_t kLeastWithinLimit = uint64_t{16} << 20;
+constexpr uint64_t kGrowsFromBytes = uint64_t{128} << 20;
 
 double GiB(uint64_t bytes) {
   return static_cast<double>(bytes) / (uint64_t{1} << 30);
@@ -36,23 +39,26 @@ StrategyChoice ChooseStrategy(const StrategyFacts& facts) {
   if (facts.asked == AskedStrategy::kCopy) return {kCopy, kAsked};
   if (facts.thread_waits) return {kFork, kThreadWaits};
   if (facts.no_addresses) return {kFork, kNoAddresses};
-  if (facts.fork_refused) return {kCopy, kForkRefused};
-  if (facts.copies_exceeded) return {kFork, kCopiesExceeded};
+  const bool is_lately = facts.copies_since_fork < kCopiesBeforeFork;
+  if (facts.fork_refused && is_lately) return {kCopy, kForkRefused};
   if (facts.memory_left_bytes < ForkCopiesBytes(facts)) return {kCopy, kMemoryLimit};
+  if (facts.copies_exceeded) return {kFork, kCopiesExceeded};
 
   const double split_ms = static_cast<double>(facts.split_huge_pages) * kMsPerSplitHugePage;
   const double whole_ms = GiB(facts.mapped_bytes) * kMsPerGiB;
   if (whole_ms + split_ms >= kQuickMs) return {kCopy, split_ms > whole_ms ? kPagesAreSplit : kForkIsSlow};
   // Where there are no huge pages, or forks are dear for another reason, only a fork can tell.
-  const double grown = facts.fork_mapped_bytes == 0 ? 1 : GiB(facts.mapped_bytes) / GiB(facts.fork_mapped_bytes);
-  if (facts.fork_ms * grown >= kQuickMs && facts.copies_since_fork < kCopiesBeforeFork) {
-    return {kCopy, kForkIsSlow};
-  }
+  // (Of a small store nearly all is the fork of what else the process has, and does not grow.)
+  const bool grows =
+      facts.fork_mapped_bytes >= kGrowsFromBytes && facts.mapped_bytes > facts.fork_mapped_bytes;
+  const double grown = grows ? GiB(facts.mapped_bytes) / GiB(facts.fork_mapped_bytes) : 1;
+  if (facts.fork_ms * grown >= kQuickMs && is_lately) return {kCopy, kForkIsSlow};
   return {kFork, kForkIsQuick};
 }
 
 uint64_t DefaultCopiedBytes(uint64_t mapped_bytes, uint64_t memory_left_bytes) {
-  return std::min(std::max(mapped_bytes / 4, kLeastCopiedBytes), memory_left_bytes / 2);
+  const uint64_t within_limit = std::max(memory_left_bytes / 2, kLeastWithinLimit);
+  return std::min(std::max(mapped_bytes / 4, kLeastCopiedBytes), within_limit);
 }
 
 }  // namespace forkstore

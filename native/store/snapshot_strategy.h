@@ -28,11 +28,11 @@ struct StrategyFacts {
   AskedStrategy asked = AskedStrategy::kAuto;
   uint64_t mapped_bytes = 0;      // the arena below its frontier: what a fork copies page tables for
   uint64_t split_huge_pages = 0;  // that still wait to be put together
-  bool fork_refused = false;      // the last fork failed: EAGAIN, ENOMEM, seccomp
+  bool fork_refused = false;      // the last one: EAGAIN, ENOMEM, seccomp
   bool copies_exceeded = false;   // lately
   bool thread_waits = false;
   bool no_addresses = false;  // for copies
-  // Of the last fork; 0: there was none.
+  // Of the last fork; 0: there was none. What a refused one tells is forgotten with copies_since_fork.
   double fork_ms = 0;
   uint64_t fork_mapped_bytes = 0;
   uint64_t fork_copied_bytes = 0;
@@ -48,8 +48,8 @@ struct StrategyChoice {
 
 StrategyChoice ChooseStrategy(const StrategyFacts& facts);
 
-// How much memory copies may take by default: a quarter of what is mapped, at least 64 MiB, and at most half of
-// what a memory limit leaves.
+// How much memory copies may take by default: a quarter of what is mapped, at least 64 MiB; where a memory limit
+// leaves less than twice as much, half of what it leaves, at least 16 MiB.
 uint64_t DefaultCopiedBytes(uint64_t mapped_bytes, uint64_t memory_left_bytes);
 
 }  // namespace forkstore

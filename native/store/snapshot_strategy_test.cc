@@ -62,13 +62,21 @@ TEST(SnapshotStrategy, AfterASlowForkItIsTriedAgainLater) {
   Expect(facts, kFork, kForkIsQuick);
   facts.mapped_bytes = kGiB / 2;
   Expect(facts, kCopy, kForkIsSlow);
+  // Of a small store the fork is mostly that of the process.
+  facts.fork_mapped_bytes = kGiB / 1024;
+  Expect(facts, kFork, kForkIsQuick);
 }
 
-TEST(SnapshotStrategy, CopiesWhereAForkIsRefused) {
+TEST(SnapshotStrategy, CopiesWhereAForkIsRefusedAndTriesOneLater) {
   StrategyFacts facts;
   facts.fork_refused = true;
   facts.copies_exceeded = true;
+  facts.copies_since_fork = 15;
   Expect(facts, kCopy, kForkRefused);
+  facts.copies_since_fork = 16;
+  Expect(facts, kFork, kCopiesExceeded);
+  facts.copies_exceeded = false;
+  Expect(facts, kFork, kForkIsQuick);
 }
 
 TEST(SnapshotStrategy, ForksWhereCopiesCannotBe) {
@@ -92,6 +100,10 @@ TEST(SnapshotStrategy, CopiesWhereALimitCouldNotHoldWhatAForkCopies) {
   facts.memory_left_bytes = kGiB / 4;
   facts.fork_copied_bytes = kGiB / 7;
   Expect(facts, kCopy, kMemoryLimit);
+  // A limit counts for more than copies that were too many.
+  facts.copies_exceeded = true;
+  Expect(facts, kCopy, kMemoryLimit);
+  facts.copies_exceeded = false;
   // More than everything cannot be copied.
   facts.fork_copied_bytes = 3 * kGiB;
   facts.memory_left_bytes = kGiB / 2;
@@ -103,6 +115,7 @@ TEST(SnapshotStrategy, CopiesMayTakeAQuarterOfTheStore) {
   EXPECT_EQ(DefaultCopiedBytes(0, ~uint64_t{0}), 64 * kMiB);
   EXPECT_EQ(DefaultCopiedBytes(kGiB, ~uint64_t{0}), 256 * kMiB);
   EXPECT_EQ(DefaultCopiedBytes(kGiB, 100 * kMiB), 50 * kMiB);
+  EXPECT_EQ(DefaultCopiedBytes(kGiB, 0), 16 * kMiB);
 }
 
 }  // namespace

@@ -13,9 +13,9 @@
 #include <thread>
 
 #include "image/image_reader.h"
-#include "testing/start_snapshot.h"
 #include "testing/image.h"
 #include "testing/random_arena.h"
+#include "testing/start_snapshot.h"
 #include "testing/stop_process.h"
 #include "testing/temporary_directory.h"
 
@@ -54,8 +54,7 @@ class SnapshotTest : public testing::Test {
     request.source = arena.Source(generation);
     request.keep = 2;
     request.watchdog_ms = watchdog_ms;
-    return StartSnapshot(arena.arena.get(), directory_.get(), request, Outcome::Done, outcome,
-                                  process);
+    return StartSnapshot(arena.arena.get(), directory_.get(), request, Outcome::Done, outcome, process);
   }
 
   // With a child that is stopped. One that has ended before was too quick, and there is another.
@@ -375,9 +374,9 @@ TEST_F(SnapshotTest, TwoStoresInTwoThreads) {
         request.source = arena.Source(generation);
         Outcome outcome;
         std::unique_ptr<Snapshots> process;
-        ASSERT_TRUE(StartSnapshot(arena.arena.get(), directory.get(), request, Outcome::Done,
-                                           &outcome, &process)
-                        .ok());
+        ASSERT_TRUE(
+            StartSnapshot(arena.arena.get(), directory.get(), request, Outcome::Done, &outcome, &process)
+                .ok());
         EXPECT_TRUE(outcome.Wait().status.ok()) << outcome.Wait().status.message();
         good += outcome.Wait().status.ok();
       }

@@ -22,7 +22,8 @@ Status Store::Open(const std::string& path, const OpenOptions& options, OpenedSt
       // What fails here will fail again, and say so, when there is a snapshot.
       if (options.prepare_copies) {
         [[maybe_unused]] const Status watcher = opened->snapshots->StartWatcher();
-        [[maybe_unused]] const Status freezer = PrepareFreezing(opened->engine.get(), options.max_copied_bytes);
+        [[maybe_unused]] const Status freezer =
+            PrepareFreezing(opened->engine.get(), options.max_copied_bytes);
       }
     }
   } else {

@@ -59,15 +59,18 @@ class DirectorySteps final : public StoreSteps {
   void Refuses(bool refuse) { Refuse(refuse); }
 
   // `spoiled`: the child cannot make its file.
+  // By fork and by copy in turn.
   void StartSnapshot(bool spoiled) {
     if (pending_) return FinishSnapshot();
     Turn(0);
     bool ready = false;
-    while (!ready) ASSERT_TRUE(store().PrepareSnapshot(&ready).ok());
+    SnapshotSettings settings;
+    settings.asked = ++snapshots_ % 2 == 0 ? AskedStrategy::kFork : AskedStrategy::kCopy;
+    while (!ready) ASSERT_TRUE(store().PrepareSnapshot(settings, &ready).ok());
     spoiled_ = spoiled ? path + "/" + Directory::TemporaryName(store().opened().next_generation) : "";
     ASSERT_TRUE(!spoiled || std::filesystem::create_directory(spoiled_));
     pending_ = std::make_unique<PendingSnapshot>();
-    store().StartSnapshot(2, 30000, &pending_->snapshot);
+    store().StartSnapshot(settings, &pending_->snapshot);
     ++started;
   }
   void FinishSnapshot() {
@@ -89,6 +92,7 @@ class DirectorySteps final : public StoreSteps {
 
  private:
   bool is_open_ = false;
+  uint64_t snapshots_ = 0;
   std::unique_ptr<PendingSnapshot> pending_;
   std::string spoiled_;
 };

@@ -1,7 +1,6 @@
 #include "store/store_snapshot.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <string>
 
@@ -18,13 +17,6 @@ double NowMs() {
 }
 using Steady = std::chrono::steady_clock;
 using System = std::chrono::system_clock;
-
-// Whether a fork failed because the system does not let the process fork, for now or ever. What else may fail
-// (there is no descriptor, the directory has gone) would fail without a fork, too.
-bool IsRefusal(const Status& fork) {
-  const int error = fork.system_errno();
-  return !fork.ok() && (error == EAGAIN || error == ENOMEM || error == EPERM || error == EACCES || error == ENOSYS);
-}
 
 // After pages were written faster than copies could be held, so many snapshots are forks.
 constexpr uint32_t kForksAfterCopies = 16;
@@ -45,7 +37,8 @@ Status PrepareFreezing(Engine* engine, uint64_t max_copied_bytes) {
   Arena* arena = engine->arena();
   Allocator* allocator = engine->allocator();
   // By default a quarter of what is mapped, which may grow to all there is.
-  const uint64_t most = std::max(max_copied_bytes, DefaultCopiedBytes(arena->reserved_bytes(), kNoMemoryLimit));
+  const uint64_t most =
+      std::max(max_copied_bytes, DefaultCopiedBytes(arena->reserved_bytes(), kNoMemoryLimit));
   if (!allocator->frozen_table().is_created()) {
     const uint64_t units = arena->reserved_bytes() / kUnitBytes;
     Status status = allocator->frozen_table().Create(allocator->table(), units);
@@ -73,13 +66,16 @@ Status Store::PrepareSnapshot(const SnapshotSettings& settings, bool* ready) {
   if (has_cut_) return Status(Code::kInvalid, "a snapshot is under way");
   if (engine()->in_transaction()) return Status::Ok();
   if (is_closing_) return Status(Code::kInvalid, "the store is closed");
+  facts_.no_addresses = false;
   choice_ = Choose(settings);
   if (choice_.strategy == SnapshotStrategy::kCopy && settings.asked == AskedStrategy::kAuto) {
     facts_.no_addresses = !PrepareFreezing(engine(), settings.max_copied_bytes).ok();
     if (facts_.no_addresses) choice_ = Choose(settings);
   }
   PageKeeper* keeper = engine()->page_keeper();
-  *ready = choice_.strategy == SnapshotStrategy::kCopy || keeper == nullptr || keeper->TryPause();
+  *ready = keeper == nullptr || choice_.strategy == SnapshotStrategy::kCopy || keeper->TryPause();
+  // Asked to rest on an earlier turn, when it was to be a fork.
+  if (choice_.strategy == SnapshotStrategy::kCopy && keeper != nullptr && keeper->paused()) keeper->Resume();
   return Status::Ok();
 }
 
@@ -140,9 +136,7 @@ void Store::StartSnapshot(const SnapshotSettings& settings, StoreSnapshot* snaps
     return;
   }
   SnapshotRequest request = CutForSnapshot(settings, snapshot);
-  const auto start = [&] {
-    return opened_.snapshots->Start(request, StoreSnapshot::Done, snapshot);
-  };
+  const auto start = [&] { return opened_.snapshots->Start(request, StoreSnapshot::Done, snapshot); };
   Status status;
   if (choice_.strategy == SnapshotStrategy::kFork) {
     status = start();
@@ -150,14 +144,20 @@ void Store::StartSnapshot(const SnapshotSettings& settings, StoreSnapshot* snaps
       if (status.ok()) keeper->SetChildLives(true);
       keeper->Resume();
     }
-    facts_.fork_refused = IsRefusal(status);
+    facts_.fork_refused = !status.ok() && opened_.snapshots->fork_refused();
     if (facts_.fork_refused && settings.asked == AskedStrategy::kAuto) {
+      facts_.copies_since_fork = 0;
       choice_ = {SnapshotStrategy::kCopy, StrategyReason::kForkRefused};
     }
   }
   if (choice_.strategy == SnapshotStrategy::kCopy) {
+    const Status refused = std::move(status);
     status = Freeze(settings, &request);
     if (status.ok()) status = start();
+    if (!status.ok() && !refused.ok()) {
+      status = Status(Code::kSnapshotFailed, refused.message() + "; and without a fork: " + status.message(),
+                      status.system_errno());
+    }
     PageKeeper* keeper = engine()->page_keeper();
     if (status.ok() && keeper != nullptr && engine()->arena()->WantsPopulating()) keeper->Wake();
   }
@@ -192,6 +192,7 @@ void Store::FinishSnapshot(StoreSnapshot* snapshot) {
   if (snapshot_runs_) Learn(*snapshot);
   has_cut_ = snapshot_runs_ = false;
   engine()->arena()->Thaw();
+  engine()->allocator()->frozen_table().Thaw();
   if (opened_.log && !snapshot->outcome_.status.ok()) opened_.log->SnapshotFailed(snapshot->generation_);
   if (PageKeeper* keeper = engine()->page_keeper()) {
     keeper->Collapse(std::move(snapshot->split_));

@@ -307,6 +307,58 @@ TEST_F(StoreTest, ThePageKeeperKnowsWhenAChildLives) {
   while (keeper->pending() != 0) std::this_thread::yield();
 }
 
+SnapshotSettings ByCopy() {
+  SnapshotSettings settings;
+  settings.asked = AskedStrategy::kCopy;
+  return settings;
+}
+
+TEST_F(StoreTest, ASnapshotByCopyTakesThePlaceOfTheLogBeforeIt) {
+  ASSERT_TRUE(Set("before", 1).ok());
+  bool ready = false;
+  ASSERT_TRUE(store_->PrepareSnapshot(ByCopy(), &ready).ok());
+  ASSERT_TRUE(ready);
+  EXPECT_FALSE(store_->engine()->page_keeper()->paused());
+  PendingSnapshot pending;
+  store_->StartSnapshot(ByCopy(), &pending.snapshot);
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(Set("meanwhile " + std::to_string(i), i).ok());
+  pending.Wait();
+  ASSERT_TRUE(pending.snapshot.outcome().status.ok()) << pending.snapshot.outcome().status.message();
+  EXPECT_EQ(pending.snapshot.choice().strategy, SnapshotStrategy::kCopy);
+  EXPECT_EQ(pending.snapshot.choice().reason, StrategyReason::kAsked);
+  EXPECT_GT(pending.snapshot.pause_ms(), 0);
+  EXPECT_FALSE(store_->engine()->arena()->is_saving());
+  store_->FinishSnapshot(&pending.snapshot);
+  EXPECT_EQ(store_->engine()->arena()->frozen().frozen_bytes(), 0u);
+  EXPECT_EQ(Replayed(), 1000u);
+  EXPECT_EQ(store_->opened().generation, 2u);
+}
+
+// As when a store has grown between two turns.
+TEST_F(StoreTest, APageKeeperThatWasAskedToRestForAForkGoesOnWhenThereIsNone) {
+  store_->engine()->page_keeper()->TryPause();
+  bool ready = false;
+  ASSERT_TRUE(store_->PrepareSnapshot(ByCopy(), &ready).ok());
+  EXPECT_TRUE(ready);
+  EXPECT_FALSE(store_->engine()->page_keeper()->paused());
+  store_->ForgoSnapshot();
+}
+
+TEST_F(StoreTest, ACloseEndsTheSnapshotByCopyThatIsUnderWay) {
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(Set("a", round).ok());
+    bool ready = false;
+    ASSERT_TRUE(store_->PrepareSnapshot(ByCopy(), &ready).ok() && ready);
+    PendingSnapshot pending;
+    store_->StartSnapshot(ByCopy(), &pending.snapshot);
+    Seal();
+    store_->Close().Release();
+    EXPECT_TRUE(pending.is_done);
+    Open(true);
+    EXPECT_EQ(store_->engine()->map(1)->size(), 1u);
+  }
+}
+
 TEST_F(StoreTest, ACloseEndsTheSnapshotThatIsUnderWay) {
   ASSERT_TRUE(Set("a", 1).ok());
   for (int round = 0; round < 8; ++round) {

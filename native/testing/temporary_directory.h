@@ -18,7 +18,7 @@ class TemporaryDirectory {
  public:
   TemporaryDirectory() {
     const char* parent = getenv("TMPDIR");
-    path_ = std::filesystem::absolute(parent == nullptr ? "" : parent) / "forkstore_test.XXXXXX";
+    path_ = std::filesystem::absolute(parent == nullptr ? "." : parent) / "forkstore_test.XXXXXX";
     mkdtemp(path_.data());
   }
   ~TemporaryDirectory() {

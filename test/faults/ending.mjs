@@ -6,7 +6,10 @@ import { open } from '../../dist/index.js'
 const [how, directory] = isMainThread ? process.argv.slice(2) : [workerData.how, workerData.directory]
 
 async function openFilled(path) {
-  const options = { engine: 'native', snapshot: { everyMs: 0, afterWrites: 0, strategy: process.env.FORKSTORE_TEST_STRATEGY } }
+  const options = {
+    engine: 'native',
+    snapshot: { everyMs: 0, afterWrites: 0, strategy: process.env.FORKSTORE_TEST_STRATEGY ?? 'fork' },
+  }
   const store = await (path === undefined ? open(options) : open(path, options))
   const map = store.map('m')
   for (let i = 0; i < 20_000; i++) map.set(i, { i, text: 'some text here' })

@@ -8,7 +8,7 @@ const store = await open(directory, {
   engine: 'native',
   durability,
   maxBytes: 2 ** 30,
-  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 1500 },
+  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 1500, strategy: 'fork' },
 })
 const map = store.map('state')
 let writes = map.get('writes') ?? 0

@@ -7,7 +7,7 @@ const [directory] = process.argv.slice(2)
 const store = await open(directory, {
   engine: 'native',
   durability: 'snapshot',
-  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 1500 },
+  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 1500, strategy: 'fork' },
 })
 const map = store.map('state')
 let writes = map.get('writes') ?? 0

@@ -6,7 +6,7 @@ import { open } from '../../dist/index.js'
 const [directory, watchdogMs] = process.argv.slice(2)
 const store = await open(directory, {
   engine: 'native',
-  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: Number(watchdogMs), onClose: false, strategy: process.env.FORKSTORE_TEST_STRATEGY },
+  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: Number(watchdogMs), onClose: false, strategy: 'fork' },
 })
 const map = store.map('m')
 for (let i = 0; i < 100_000; i++) map.set(`key ${i}`, { i, text: `some text for entry ${i}` })

@@ -23,7 +23,12 @@ derive()
 
 const store = await open(directory, {
   engine: 'native',
-  snapshot: { everyMs: 0, afterWrites: 0, watchdogMs: 20_000, strategy: process.env.FORKSTORE_TEST_STRATEGY },
+  snapshot: {
+    everyMs: 0,
+    afterWrites: 0,
+    watchdogMs: 20_000,
+    strategy: process.env.FORKSTORE_TEST_STRATEGY ?? 'fork',
+  },
 })
 const map = store.map('m')
 for (let i = 0; i < 2000; i++) map.set(i, { i, text: 'some text' })

@@ -242,11 +242,13 @@ export class NativeEngine implements Engine<AnyMap> {
       maxBytesPerSecond: maxBytesPerSecond ?? 0,
     }
     return new Promise((resolve, reject) => {
+      let isRetried = false
       const done = (outcome: NativeSnapshotOutcome): void => {
         if (outcome.code === 0) resolve(snapshotResult(outcome))
-        // The store chooses a fork now.
-        else if (outcome.copiesExceeded && options.strategy === 'auto') attempt()
-        else reject(snapshotError(outcome))
+        else if (outcome.copiesExceeded && options.strategy === 'auto' && !isRetried) {
+          isRetried = true // by a fork, where one can be had
+          attempt()
+        } else reject(snapshotError(outcome))
       }
       const attempt = (): void => {
         try {
