@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "files/file_descriptor.h"
 #include "store/close_descriptors.h"
 #include "store/copied_bytes.h"
+#include "store/stand_back.h"
 
 namespace forkstore {
 
@@ -40,11 +40,8 @@ void SetUpSignals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// When memory runs out the child should go, not the application; and requests come before the snapshot.
-void StandBack() {
-  // By number: ThreadSanitizer's prctl() takes a lock that another thread of the parent may have held.
-  syscall(SYS_prctl, PR_SET_NAME, "forkstore-save", 0, 0, 0);
-  setpriority(PRIO_PROCESS, 0, 10);
+// When memory runs out the child should go, not the application.
+void BeTheFirstToGo() {
   const int fd = OpenRetrying(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
   WriteFully(fd, "1000", 4);
@@ -106,13 +103,17 @@ void RunSnapshotChild(const ChildTask& task) {
   const int keep[] = {task.directory, task.progress};
   CloseAllDescriptorsBut(keep, 2);
   SetUpSignals();
+  // By number: ThreadSanitizer's prctl() takes a lock that another thread of the parent may have held.
+  syscall(SYS_prctl, PR_SET_NAME, "forkstore-save", 0, 0, 0);
   StandBack();
+  BeTheFirstToGo();
   if (ParentIsGone(task.progress)) _exit(1);
 
   const int file = OpenFile(task);
   ImageWriteResult result;
   if (file >= 0) {
-    result = WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task), task.pace);
+    result =
+        WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task), task.pace);
   } else {
     result.error = errno;
     result.call = "open";
