@@ -14,7 +14,7 @@
 
 #include "files/file_descriptor.h"
 #include "store/close_descriptors.h"
-#include "store/copied_bytes.h"
+#include "store/returning_chunks.h"
 #include "store/stand_back.h"
 
 namespace forkstore {
@@ -110,10 +110,13 @@ void RunSnapshotChild(const ChildTask& task) {
   if (ParentIsGone(task.progress)) _exit(1);
 
   const int file = OpenFile(task);
+  // Whenever a chunk is asked for, the last one has been written: there is no other use of the staging then.
+  ReturningChunks chunks(task.source, reinterpret_cast<char*>(task.space->staging()),
+                         ImageWriterSpace::kStagingBytes);
   ImageWriteResult result;
   if (file >= 0) {
-    result =
-        WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task), task.pace);
+    result = WriteImage(task.source, &chunks, file, task.space, SendProgress, const_cast<ChildTask*>(&task),
+                        task.pace);
   } else {
     result.error = errno;
     result.call = "open";
@@ -125,12 +128,7 @@ void RunSnapshotChild(const ChildTask& task) {
   message.bytes_written = result.file_bytes;
   message.error = result.error;
   strncpy(message.call, result.call, sizeof(message.call) - 1);
-  if (result.error == 0) {
-    message.copied_bytes_known = ReadCopiedBytes(task.source.arena_base, task.source.units * kUnitBytes,
-                                                 reinterpret_cast<char*>(task.space->staging()),
-                                                 ImageWriterSpace::kStagingBytes, &message.copied_bytes);
-    if (message.copied_bytes_known == 0) message.copied_bytes = 0;
-  }
+  if (result.error == 0) message.copied_bytes_known = chunks.CopiedBytes(&message.copied_bytes);
   const bool unheard = ParentIsGone(task.progress) || !SendLast(task.progress, message);
   if (unheard && file >= 0) RemoveOwnFile(task, file);
   _exit(result.error == 0 ? 0 : 1);
