@@ -30,3 +30,37 @@ describe.each(['fork', 'copy'] as const)('snapshot.maxBytesPerSecond (%s)', (str
     expect(durationMs).toBeGreaterThanOrEqual((bytes / MIB) * 1000)
   })
 })
+
+describe.each(['fork', 'copy'] as const)('pieces of a snapshot (%s)', (strategy) => {
+  const stores = new Stores('native')
+
+  test.each([
+    ['everysec', 256 * 1024],
+    ['snapshot', MIB],
+  ] as const)('with durability %s there are some of %d bytes', async (durability, piece) => {
+    // So slow that they can be seen: a second for each MiB.
+    const snapshot = {
+      everyMs: 0,
+      afterWrites: 0,
+      everyLogBytes: 0,
+      onClose: false,
+      strategy,
+      maxBytesPerSecond: MIB,
+    }
+    const store = await stores.open(stores.directory(), { durability, snapshot })
+    const map = store.map<number, string>('texts')
+    for (let i = 0; i < 12; i++) map.set(i, 'x'.repeat(128 * 1024))
+    const seen = [0]
+    let isDone = false
+    const taken = store.snapshot().finally(() => (isDone = true))
+    while (!isDone) {
+      const { bytesWritten } = store.stats().snapshot
+      if (bytesWritten > seen.at(-1)!) seen.push(bytesWritten)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await taken
+    const steps = seen.slice(1).map((bytes, i) => bytes - seen[i]!)
+    expect(steps).toContain(piece)
+    expect(durability === 'everysec' || !steps.includes(256 * 1024)).toBe(true)
+  })
+})

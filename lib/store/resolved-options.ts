@@ -3,9 +3,8 @@ import type { DurabilityMode, OpenProgress, SnapshotOptions } from '../base/type
 type WithoutNumber = 'afterWrites' | 'everyLogBytes' | 'maxCopiedBytes' | 'maxBytesPerSecond'
 
 /** Where those are undefined, the size of the store says how much; `maxBytesPerSecond`: as fast as can be. */
-export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, WithoutNumber>> & {
-  [Name in WithoutNumber]?: number | undefined
-}
+export type ResolvedSnapshotOptions = Required<Omit<SnapshotOptions, WithoutNumber>> &
+  Partial<Record<WithoutNumber, number | undefined>>
 
 /** Options with every default filled in that does not depend on the store. */
 export interface ResolvedOptions {

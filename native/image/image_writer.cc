@@ -73,8 +73,17 @@ class ImageWriter {
     return false;
   }
 
-  // One piece, and the rest after it. (clock_nanosleep, as all that is called here, is async-signal-safe.)
   bool Write(uint64_t position, const void* data, uint64_t bytes) {
+    for (uint64_t done = 0; done < bytes;) {
+      const uint64_t piece = std::min(bytes - done, pace_.piece_bytes());
+      if (!WritePiece(position + done, static_cast<const uint8_t*>(data) + done, piece)) return false;
+      done += piece;
+    }
+    return true;
+  }
+
+  // And rests. (clock_nanosleep, as all that is called here, is async-signal-safe.)
+  bool WritePiece(uint64_t position, const uint8_t* data, uint64_t bytes) {
     const uint64_t began_ns = NowNs();
     if (!file_.WriteAt(position, data, bytes)) return false;
     pace_.Wrote(bytes, began_ns, NowNs());

@@ -56,6 +56,10 @@ class ArenaChunks : public ImageChunks {
   uint64_t Next() override { return next_++; }
   bool Read(uint64_t chunk, uint8_t* to) override;
 
+ protected:
+  // Nothing before it is read any more.
+  uint64_t units_read() const { return unit_; }
+
  private:
   const ImageSource& source_;
   uint64_t next_ = 0;

@@ -57,7 +57,7 @@ TEST(Pace, TheLimitIsKeptOverAnyPeriod) {
       uint64_t began, bytes;
     };
     std::vector<Piece> pieces;
-    Writer writer({rate, 0});
+    Writer writer({rate, false});
     const uint64_t start = writer.now;
     uint64_t sum = 0;
     for (int i = 0; i < 400; ++i) {
@@ -86,7 +86,7 @@ TEST(Pace, TheLimitIsKeptOverAnyPeriod) {
 
 TEST(Pace, AQuickDiskReachesTheLimitThoughSleepsAreLong) {
   for (const uint64_t rate : {kMiB, 64 * kMiB, 512 * kMiB}) {
-    Writer writer({rate, 0});
+    Writer writer({rate, false});
     const uint64_t start = writer.now;
     for (int i = 0; i < 1000; ++i) writer.Write(kMiB, 100'000, 60'000);
     const double expected = 1000.0 * kMiB / static_cast<double>(rate);
@@ -94,25 +94,21 @@ TEST(Pace, AQuickDiskReachesTheLimitThoughSleepsAreLong) {
   }
 }
 
-TEST(Pace, RestsForAShareOfWhatAPieceTook) {
-  struct Case {
-    uint64_t percent, takes, rests;
-  };
-  for (const Case& c : {Case{100, 2'000'000, 2'000'000}, Case{50, 3'000'000, 1'500'000},
-                        Case{300, 1'000, 3'000}, Case{100, 7 * kSecond, 7 * kSecond}, Case{100, 0, 0}}) {
-    Writer writer({0, c.percent});
+TEST(Pace, ToLeaveRoomItRestsAsLongAsAPieceTook) {
+  for (const uint64_t takes : {uint64_t{0}, uint64_t{1}, uint64_t{2'000'000}, 7 * kSecond}) {
+    Writer writer({0, true});
     const uint64_t start = writer.now;
-    writer.Write(kMiB, c.takes);
-    EXPECT_EQ(writer.now - start, c.takes + c.rests);
-    EXPECT_EQ(writer.sleeps, (c.rests + Pace::kSliceNs - 1) / Pace::kSliceNs);
+    writer.Write(kMiB, takes);
+    EXPECT_EQ(writer.now - start, 2 * takes);
+    EXPECT_EQ(writer.sleeps, (takes + Pace::kSliceNs - 1) / Pace::kSliceNs);
   }
 }
 
 TEST(Pace, TheLongerOfBothCounts) {
-  Writer slow({kMiB, 100});
+  Writer slow({kMiB, true});
   slow.Write(kMiB, 1'000'000);
   EXPECT_EQ(slow.now, 6 * kSecond);
-  Writer quick({1024 * kMiB, 100});
+  Writer quick({1024 * kMiB, true});
   quick.Write(kMiB, kSecond);
   EXPECT_EQ(quick.now, 7 * kSecond);
 }
@@ -135,9 +131,35 @@ TEST(Pace, ImagesAreWrittenByIt) {
   };
   const int fd = static_cast<int>(memfd_create("image", MFD_CLOEXEC));
   ASSERT_GE(fd, 0);
-  EXPECT_EQ(WriteImage(source, fd, space.get(), stop_in_rest, &seen, {kMiB, 0}).error, ECANCELED);
+  EXPECT_EQ(WriteImage(source, fd, space.get(), stop_in_rest, &seen, {kMiB, false}).error, ECANCELED);
   EXPECT_TRUE(seen.again);
   close(fd);
+}
+
+TEST(Pace, ToLeaveRoomImagesAreWrittenInSmallPieces) {
+  const RandomArena arena(3, 100, 1);
+  const ImageSource source = arena.Source();
+  std::unique_ptr<ImageWriterSpace> space;
+  ASSERT_TRUE(ImageWriterSpace::Create(source, &space).ok());
+  struct Seen {
+    uint64_t bytes = 0;
+    uint64_t largest = 0;
+  } seen;
+  const auto record = [](void* context, uint64_t bytes) {
+    auto* to = static_cast<Seen*>(context);
+    to->largest = std::max(to->largest, bytes - to->bytes);
+    to->bytes = bytes;
+    return true;
+  };
+  const int fd = static_cast<int>(memfd_create("image", MFD_CLOEXEC));
+  ASSERT_GE(fd, 0);
+  const ImageWriteResult result = WriteImage(source, fd, space.get(), record, &seen, {0, true});
+  ASSERT_EQ(result.error, 0) << result.call;
+  EXPECT_EQ(seen.largest, Pace::kSmallPieceBytes);
+  std::vector<uint8_t> written(result.file_bytes);
+  ASSERT_EQ(pread(fd, written.data(), written.size(), 0), static_cast<ssize_t>(written.size()));
+  close(fd);
+  EXPECT_TRUE(written == ReferenceImage(source));
 }
 
 }  // namespace

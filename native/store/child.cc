@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,7 +14,8 @@
 
 #include "files/file_descriptor.h"
 #include "store/close_descriptors.h"
-#include "store/copied_bytes.h"
+#include "store/returning_chunks.h"
+#include "store/stand_back.h"
 
 namespace forkstore {
 
@@ -40,11 +40,8 @@ void SetUpSignals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// When memory runs out the child should go, not the application; and requests come before the snapshot.
-void StandBack() {
-  // By number: ThreadSanitizer's prctl() takes a lock that another thread of the parent may have held.
-  syscall(SYS_prctl, PR_SET_NAME, "forkstore-save", 0, 0, 0);
-  setpriority(PRIO_PROCESS, 0, 10);
+// When memory runs out the child should go, not the application.
+void BeTheFirstToGo() {
   const int fd = OpenRetrying(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
   WriteFully(fd, "1000", 4);
@@ -106,14 +103,20 @@ void RunSnapshotChild(const ChildTask& task) {
   const int keep[] = {task.directory, task.progress};
   CloseAllDescriptorsBut(keep, 2);
   SetUpSignals();
+  // By number: ThreadSanitizer's prctl() takes a lock that another thread of the parent may have held.
+  syscall(SYS_prctl, PR_SET_NAME, "forkstore-save", 0, 0, 0);
   StandBack();
+  BeTheFirstToGo();
   if (ParentIsGone(task.progress)) _exit(1);
 
   const int file = OpenFile(task);
+  // Whenever a chunk is asked for, the last one has been written: there is no other use of the staging then.
+  ReturningChunks chunks(task.source, reinterpret_cast<char*>(task.space->staging()),
+                         ImageWriterSpace::kStagingBytes);
   ImageWriteResult result;
   if (file >= 0) {
-    result =
-        WriteImage(task.source, file, task.space, SendProgress, const_cast<ChildTask*>(&task), task.pace);
+    result = WriteImage(task.source, &chunks, file, task.space, SendProgress, const_cast<ChildTask*>(&task),
+                        task.pace);
   } else {
     result.error = errno;
     result.call = "open";
@@ -125,12 +128,7 @@ void RunSnapshotChild(const ChildTask& task) {
   message.bytes_written = result.file_bytes;
   message.error = result.error;
   strncpy(message.call, result.call, sizeof(message.call) - 1);
-  if (result.error == 0) {
-    message.copied_bytes_known = ReadCopiedBytes(task.source.arena_base, task.source.units * kUnitBytes,
-                                                 reinterpret_cast<char*>(task.space->staging()),
-                                                 ImageWriterSpace::kStagingBytes, &message.copied_bytes);
-    if (message.copied_bytes_known == 0) message.copied_bytes = 0;
-  }
+  if (result.error == 0) message.copied_bytes_known = chunks.CopiedBytes(&message.copied_bytes);
   const bool unheard = ParentIsGone(task.progress) || !SendLast(task.progress, message);
   if (unheard && file >= 0) RemoveOwnFile(task, file);
   _exit(result.error == 0 ? 0 : 1);

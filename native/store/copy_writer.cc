@@ -1,9 +1,5 @@
 #include "store/copy_writer.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -14,12 +10,12 @@
 #include "files/file_descriptor.h"
 #include "image/frozen_chunks.h"
 #include "image/image_writer.h"
+#include "store/stand_back.h"
 
 namespace forkstore {
 
 namespace {
 
-constexpr int kNice = 10;  // as the child of a fork
 // What stays prepared for the next snapshot.
 constexpr uint64_t kKeptBufferBytes = uint64_t{4} << 20;
 
@@ -76,7 +72,7 @@ Status CopyWriter::Begin() {
 }
 
 void CopyWriter::State::Run() {
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
+  StandBack();
   status = Write();
   // From here on the owner copies nothing more; what it may be copying is looked at by nobody.
   pages->End();

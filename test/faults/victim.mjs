@@ -4,7 +4,9 @@ import { open } from '../../dist/index.js'
 import { applyWrite } from './model.mjs'
 
 const [directory, batch] = process.argv.slice(2)
-const store = await open(directory, { engine: 'native', snapshot: false, durability: 'snapshot' })
+const strategy = process.env.FORKSTORE_TEST_STRATEGY ?? 'fork'
+const snapshot = { everyMs: 0, afterWrites: 0, everyLogBytes: 0, onClose: false, strategy }
+const store = await open(directory, { engine: 'native', snapshot, durability: 'snapshot' })
 const map = store.map('state')
 let writes = map.get('writes') ?? 0
 process.send({ opened: writes })
