@@ -304,7 +304,8 @@ TEST_P(EachStrategy, EveryCallFailsOnce) {
       ExpectConsistent(injected, what);
     }
     EXPECT_GT(call, 20);
-    EXPECT_GE(failures, 2);
+    // An interrupted call fails but a few of a fork, and of a thread renameat alone.
+    EXPECT_GE(failures, GetParam() == SnapshotStrategy::kFork ? 2 : 1);
   }
 }
 
