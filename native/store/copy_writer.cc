@@ -55,7 +55,7 @@ CopyWriter::CopyWriter(FrozenPages* pages, FrozenTable* table, Directory* direct
 }
 
 CopyWriter::~CopyWriter() {
-  Stop();
+  CopyWriter::Stop();
 }
 
 Status CopyWriter::Begin() {

@@ -115,7 +115,7 @@ Status ForkWriter::Fork(Arena* arena, Directory* directory, const SnapshotReques
 
 ForkWriter::~ForkWriter() {
   if (state_->child < 0 || state_->reaped) return;
-  Stop();
+  ForkWriter::Stop();
   state_->Reap(0);
 }
 
