@@ -126,7 +126,7 @@ TEST(FrozenChunks, WithoutBuffersThereIsNoImage) {
 TEST(FrozenChunks, StormOfSnapshotsUnderRandomWrites) {
   const char* asked = getenv("FORKSTORE_STORM_SNAPSHOTS");
   const int snapshots = asked == nullptr ? 300 : atoi(asked);
-  RandomArena arena(5, 24, 0.8);
+  RandomArena arena(5, 10, 0.8);  // small, for many snapshots
   std::mt19937_64 random(6);
   int given_up = 0;
   uint64_t copied = 0;
