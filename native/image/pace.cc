@@ -5,7 +5,7 @@
 namespace forkstore {
 
 void Pace::Wrote(uint64_t bytes, uint64_t began_ns, uint64_t ended_ns) {
-  rest_ns_ = ended_ns + (limits_.leaves_room ? ended_ns - began_ns : 0);
+  rest_ns_ = ended_ns + (limits_.leaves_room ? std::min(ended_ns - began_ns, kMostRestNs) : 0);
   if (limits_.max_bytes_per_second == 0) return;
   // Time that was lost, to a slow disk or a long sleep, is made up for by a slice at most: no burst follows.
   if (!has_begun_) due_ns_ = began_ns;

@@ -16,6 +16,9 @@ class Pace {
  public:
   // The longest rest without a word: a watchdog may wait for one, and a cancelled writer should not sleep on.
   static constexpr uint64_t kSliceNs = 50'000'000;
+  // The longest rest after a piece: what took longer has waited for a processor, or for a disk that is so slow
+  // that rests help nobody.
+  static constexpr uint64_t kMostRestNs = 20'000'000;
 
   // A sync of the log that comes at the wrong moment waits for a piece; so it is small. Figures: docs/design.md,
   // "Snapshots". Pieces of 128 KiB, or rests twice as long, changed the p99 of commit() by less than its scatter,
