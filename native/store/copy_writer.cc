@@ -68,7 +68,7 @@ Status CopyWriter::Begin() {
   state_->pages->End();
   state_->pages->ReleaseBuffers(0);
   state_->has_ended.store(true);
-  return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+  return AsSnapshotFailure(status);
 }
 
 void CopyWriter::State::Run() {

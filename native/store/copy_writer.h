@@ -23,9 +23,8 @@ class CopyWriter : public SnapshotWriter {
   bool can_be_killed() const override { return false; }
   // Without kEnd, the thread is given up: it goes on until its next piece is written, removes its file, and ends.
   Status End(SnapshotOutcome* outcome) override;
+  bool has_ended() const override;
   uint64_t bytes_written() const override;
-
-  bool has_ended() const;  // any thread
 
  private:
   struct State;

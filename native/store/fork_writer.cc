@@ -68,7 +68,7 @@ ForkWriter::ForkWriter() : state_(std::make_unique<State>()) {}
 Status ForkWriter::State::Clone(Arena* arena, bool* refused) {
   const std::lock_guard<std::mutex> only_one(ForkMutex());
   if (Status status = arena->ExposeToFork(); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+    return AsSnapshotFailure(status);
   }
   sigset_t all, before;
   sigfillset(&all);
@@ -95,7 +95,7 @@ Status ForkWriter::Fork(Arena* arena, Directory* directory, const SnapshotReques
 
   std::unique_ptr<ImageWriterSpace> space;
   if (Status status = ImageWriterSpace::Create(request.source, &space); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+    return AsSnapshotFailure(status);
   }
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return Failed("pipe", errno);
@@ -201,6 +201,10 @@ double ForkWriter::fork_ms() const {
 
 int64_t ForkWriter::child_pid() const {
   return state_->child;
+}
+
+bool ForkWriter::has_ended() const {
+  return state_->reaped;
 }
 
 uint64_t ForkWriter::bytes_written() const {

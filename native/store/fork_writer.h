@@ -32,6 +32,7 @@ class ForkWriter : public SnapshotWriter {
   void Stop() override;
   bool can_be_killed() const override { return true; }
   Status End(SnapshotOutcome* outcome) override;
+  bool has_ended() const override;
   uint64_t bytes_written() const override;
 
  private:

@@ -102,7 +102,7 @@ void Snapshots::State::Run() {
 }
 
 void Snapshots::State::LookAtStuck() {
-  if (!stuck || !static_cast<CopyWriter*>(stuck.get())->has_ended()) return;
+  if (!stuck || !stuck->has_ended()) return;
   stuck.reset();
   is_stuck.store(false);
 }
@@ -138,12 +138,12 @@ Status Snapshots::State::Listen(Task* task) {
 Status Snapshots::State::Publish(Task* task) {
   const uint64_t generation = task->outcome.generation;
   if (Status status = directory->Publish(generation); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+    return AsSnapshotFailure(status);
   }
   std::vector<uint64_t> named;
   if (task->published != nullptr) {
     Status status = task->published(task->published_context, generation, task->keep, &named);
-    if (!status.ok()) return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+    if (!status.ok()) return AsSnapshotFailure(status);
   }
   directory->RemoveOldGenerations(generation, task->keep, named);
   task->outcome.path = directory->ImagePath(generation);
@@ -169,8 +169,7 @@ void Snapshots::State::Watch(Task* given) {
     outcome.status = Status(Code::kSnapshotFailed, "the snapshot was cancelled", ECANCELED);
   }
   if (outcome.status.ok()) outcome.status = Publish(task.get());
-  if (outcome.strategy == SnapshotStrategy::kCopy &&
-      !static_cast<CopyWriter*>(task->writer.get())->has_ended()) {
+  if (!task->writer->has_ended()) {
     // It removes its file itself: while it waits for the disk, whoever else tried might wait, too.
     stuck = std::move(task->writer);
     is_stuck.store(true);
@@ -206,11 +205,11 @@ Status Snapshots::Start(const SnapshotRequest& request, OnDone on_done, void* co
   }
   // First, so that nothing has to be taken back when there is no thread to be had.
   if (Status status = StartWatcher(); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+    return AsSnapshotFailure(status);
   }
   if (request.strategy == SnapshotStrategy::kFork) {
     if (Status status = state.directory->Check(); !status.ok()) {
-      return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+      return AsSnapshotFailure(status);
     }
     std::unique_ptr<ForkWriter> writer;
     Status status = ForkWriter::Fork(state.arena, state.directory, request, &writer, &state.fork_refused);

@@ -11,6 +11,11 @@ namespace forkstore {
 
 enum class SnapshotStrategy : uint8_t { kFork, kCopy };
 
+// What failed, as the failure of a snapshot.
+inline Status AsSnapshotFailure(const Status& cause) {
+  return Status(Code::kSnapshotFailed, cause.message(), cause.system_errno());
+}
+
 struct SnapshotOutcome {
   Status status;  // kOk, or kSnapshotFailed with the cause in the message and system_errno
   SnapshotStrategy strategy = SnapshotStrategy::kFork;
@@ -43,6 +48,8 @@ class SnapshotWriter {
   virtual void Stop() = 0;
   // Whether Stop() ends it whatever it waits for: a process can be killed, a thread cannot.
   virtual bool can_be_killed() const = 0;
+  // After End(): false only for a writer that was given up, and still waits for the disk. Any thread.
+  virtual bool has_ended() const = 0;
   // How it ended: kOk when the image has been written and is on disk. Tells what it knows. Where the watcher
   // gave up on a writer that cannot be killed, this comes without kEnd.
   virtual Status End(SnapshotOutcome* outcome) = 0;

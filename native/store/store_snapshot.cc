@@ -118,7 +118,7 @@ SnapshotRequest Store::CutForSnapshot(const SnapshotSettings& settings, StoreSna
 Status Store::Freeze(const SnapshotSettings& settings, SnapshotRequest* request) {
   request->strategy = SnapshotStrategy::kCopy;
   if (Status status = PrepareFreezing(engine(), settings.max_copied_bytes); !status.ok()) {
-    return Status(Code::kSnapshotFailed, status.message(), status.system_errno());
+    return AsSnapshotFailure(status);
   }
   request->max_copied_bytes = settings.max_copied_bytes;
   if (request->max_copied_bytes == 0) {
