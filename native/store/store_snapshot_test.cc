@@ -13,7 +13,19 @@
 namespace forkstore {
 namespace {
 
-using StoreSnapshotTest = StoreFixture;
+class StoreSnapshotTest : public StoreFixture {
+ protected:
+  // A snapshot that failed before it began; `dirty`: the pages that were to be saved.
+  void ExpectNeverBegun(const PendingSnapshot& failed, uint64_t dirty) {
+    ASSERT_TRUE(failed.is_done);
+    EXPECT_EQ(failed.snapshot.outcome().status.code(), Code::kSnapshotFailed);
+    EXPECT_EQ(failed.snapshot.pause_ms(), 0);
+    EXPECT_EQ(store_->snapshot_bytes_written(), 0u);
+    EXPECT_FALSE(store_->engine()->page_keeper()->paused());
+    EXPECT_FALSE(store_->engine()->arena()->is_saving());
+    EXPECT_EQ(store_->engine()->arena()->dirty_pages(), dirty);
+  }
+};
 
 TEST_F(StoreSnapshotTest, NoSnapshotWithinATransaction) {
   ASSERT_TRUE(store_->Begin().ok());
@@ -102,9 +114,7 @@ TEST_F(StoreSnapshotTest, WhatASnapshotThatFailsHasNotSavedTheNextOneSaves) {
 TEST_F(StoreSnapshotTest, ASnapshotThatFailsBeforeTheForkIsTakenBack) {
   store_->Close().Release();
   ASSERT_NO_FATAL_FAILURE(Open(false));
-  if (store_->engine()->map_count() == 0) {
-    ASSERT_TRUE(Apply(MakeOperation(OperationCode::kCreateMap, 1, {}, StringKey("m"))).ok());
-  }
+  ASSERT_NO_FATAL_FAILURE(MakeMap());
   SnapshotSettings by_fork;
   by_fork.asked = AskedStrategy::kFork;
   by_fork.keep = 1;
@@ -127,13 +137,7 @@ TEST_F(StoreSnapshotTest, ASnapshotThatFailsBeforeTheForkIsTakenBack) {
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
   store_->StartSnapshot(by_fork, &failed.snapshot);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-  ASSERT_TRUE(failed.is_done);
-  EXPECT_EQ(failed.snapshot.outcome().status.code(), Code::kSnapshotFailed);
-  EXPECT_EQ(failed.snapshot.pause_ms(), 0);
-  EXPECT_EQ(store_->snapshot_bytes_written(), 0u);
-  EXPECT_FALSE(store_->engine()->page_keeper()->paused());
-  EXPECT_FALSE(store_->engine()->arena()->is_saving());
-  EXPECT_EQ(store_->engine()->arena()->dirty_pages(), dirty);
+  ASSERT_NO_FATAL_FAILURE(ExpectNeverBegun(failed, dirty));
   store_->FinishSnapshot(&failed.snapshot);
   EXPECT_TRUE(Ready());
   store_->ForgoSnapshot();
@@ -227,9 +231,7 @@ TEST_F(StoreSnapshotTest, ASnapshotThatCannotStartLeavesEverythingAsItWas) {
   ASSERT_TRUE(opened.log->Start(nullptr, nullptr).ok());
   opened.next_generation = kMaxGeneration + 1;
   store_ = std::make_unique<Store>(std::move(opened));
-  if (store_->engine()->map_count() == 0) {
-    ASSERT_TRUE(Apply(MakeOperation(OperationCode::kCreateMap, 1, {}, StringKey("m"))).ok());
-  }
+  ASSERT_NO_FATAL_FAILURE(MakeMap());
   ASSERT_TRUE(Set("a", 1).ok());
   const uint64_t dirty = store_->engine()->arena()->dirty_pages();
   EXPECT_GT(dirty, 0u);
@@ -237,13 +239,7 @@ TEST_F(StoreSnapshotTest, ASnapshotThatCannotStartLeavesEverythingAsItWas) {
     ASSERT_TRUE(Ready());
     PendingSnapshot pending;
     store_->StartSnapshot({1, 30000}, &pending.snapshot);
-    ASSERT_TRUE(pending.is_done);
-    EXPECT_EQ(pending.snapshot.outcome().status.code(), Code::kSnapshotFailed);
-    EXPECT_EQ(pending.snapshot.pause_ms(), 0);
-    EXPECT_EQ(store_->snapshot_bytes_written(), 0u);
-    EXPECT_FALSE(store_->engine()->page_keeper()->paused());
-    EXPECT_FALSE(store_->engine()->arena()->is_saving());
-    EXPECT_EQ(store_->engine()->arena()->dirty_pages(), dirty);
+    ASSERT_NO_FATAL_FAILURE(ExpectNeverBegun(pending, dirty));
     store_->FinishSnapshot(&pending.snapshot);
   }
   EXPECT_EQ(store_->opened().next_generation, kMaxGeneration + 1);

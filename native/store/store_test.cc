@@ -147,9 +147,7 @@ TEST_F(StoreTest, AfterTheCloseNothingIsThere) {
 TEST_F(StoreTest, WithoutALogTheSameGoesOn) {
   store_->Close().Release();
   ASSERT_NO_FATAL_FAILURE(Open(false));
-  if (store_->engine()->map_count() == 0) {
-    ASSERT_TRUE(Apply(MakeOperation(OperationCode::kCreateMap, 1, {}, StringKey("m"))).ok());
-  }
+  ASSERT_NO_FATAL_FAILURE(MakeMap());
   ASSERT_TRUE(store_->Begin().ok());
   ASSERT_TRUE(Set("a", 1).ok());
   ASSERT_TRUE(store_->Rollback().ok());
