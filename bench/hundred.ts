@@ -1,5 +1,5 @@
 import type { Benchmark, Case, Measure } from './lib/benchmark.js'
-import { openFilled, snapshotAmongWrites } from './lib/filled.js'
+import { openFilled, snapshotAmongWrites, strategyOf } from './lib/filled.js'
 import { withFolder } from './lib/machine.js'
 import { median } from './lib/statistics.js'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,8 +20,7 @@ export const benchmark: Benchmark = {
 
 export const measure: Measure = ({ contender, mebibytes = 0 }, options) =>
   withFolder(options.directory, async (folder) => {
-    const strategy = contender === 'forkstore copy' ? 'copy' : 'fork'
-    const filled = await openFilled(folder, mebibytes, options, strategy)
+    const filled = await openFilled(folder, mebibytes, options, strategyOf(contender))
     const pausesMs: number[] = []
     for (let i = 0; i < snapshots; i++) {
       pausesMs.push((await snapshotAmongWrites(filled)).result.pauseMs)

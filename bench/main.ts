@@ -22,16 +22,19 @@ const names = [
   'memory',
   'emptying',
   'growth',
+  'pages',
   'pause',
   'request',
   'log',
   'commit',
+  'commit-saving',
   'replay',
   'open',
   'image',
   'spawn',
   'fork',
   'hundred',
+  'peak',
 ]
 
 function numbers(text: string): number[] {

@@ -3,6 +3,10 @@ import type { Target } from './verdict.js'
 const gibibytes = [1, 4, 10]
 const copy = 'forkstore copy'
 
+function nameOf(contender: string): string {
+  return contender === copy ? 'copy' : 'fork'
+}
+
 /** A pause that does not grow, whatever was written before. */
 export const snapshotTargets: Target[] = [
   ...gibibytes.map((size): Target => {
@@ -37,7 +41,29 @@ export const snapshotTargets: Target[] = [
   },
   ...['forkstore', copy].map((contender): Target => {
     return {
-      what: `pause of the 100th snapshot against the first, random writes between (${contender === copy ? 'copy' : 'fork'})`,
+      what: `p99 of a commit while a snapshot of 4 GiB is written, against none (${nameOf(contender)})`,
+      wanted: '2x',
+      bound: { atMost: 2 },
+      benchmark: 'commit-saving',
+      metric: 'savingP99Ms',
+      ours: (rows) => rows(contender, 'savingP99Ms', 4096),
+      theirs: (rows) => rows(contender, 'quietP99Ms', 4096),
+    }
+  }),
+  ...['forkstore', copy].map((contender): Target => {
+    return {
+      what: `memory at the peak of a snapshot under 10% random updates, against Redis's (5M, ${nameOf(contender)})`,
+      wanted: '0.8x',
+      bound: { atMost: 0.8 },
+      benchmark: 'peak',
+      metric: 'peakBytes',
+      ours: (rows) => rows(contender, 'peakBytes', 5_000_000),
+      theirs: (rows) => rows('redis', 'peakBytes', 5_000_000),
+    }
+  }),
+  ...['forkstore', copy].map((contender): Target => {
+    return {
+      what: `pause of the 100th snapshot against the first, random writes between (${nameOf(contender)})`,
       wanted: '1.2x',
       bound: { atMost: 1.2 },
       benchmark: 'hundred',

@@ -274,7 +274,7 @@ describe.each(['native', 'js'] as const)('examples, engine %s', (engine) => {
       const monitor = new Monitor(store, fake.urls, { intervalMs: 400, timeoutMs, historyLength })
       expect(fake.disagreements(Object.entries(store.root.sites!), historyLength)).toEqual([])
       // Every site three times, however long that takes.
-      do await monitor.run(1_000)
+      do await monitor.run(2_000)
       while (fake.requests() - before <= 3 * sites)
       expect(fake.disagreements(Object.entries(store.root.sites!), historyLength)).toEqual([])
       const { up, down, unknown, uptime, longestOutage } = monitor.summarize()

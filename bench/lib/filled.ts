@@ -31,13 +31,27 @@ export async function openFilled(
   const store = await open(join(folder, 'store'), { engine, snapshot, durability: 'snapshot' })
   if (store.stats().engine === 'js') throw new Error('sizes in MiB are of the native engine')
   const map = store.map<string, Customer>('customers')
+  const entries = await fillTo(store, map, mebibytes)
+  await settle(1000)
+  return { store, map, entries }
+}
+
+/** Sets records until the store's data takes so much memory; how many. */
+export async function fillTo(
+  store: Store,
+  map: ForkstoreMap<string, Customer>,
+  mebibytes: number,
+): Promise<number> {
   let entries = 0
   while (store.stats().bytes.mapped < mebibytes * 2 ** 20) {
     for (const end = entries + 2000; entries < end; entries++) map.set(keyOf(entries), recordOf(entries))
     await turn()
   }
-  await settle(1000)
-  return { store, map, entries }
+  return entries
+}
+
+export function strategyOf(contender: string): Strategy {
+  return contender === 'forkstore copy' ? 'copy' : 'fork'
 }
 
 /** A snapshot while records are set at random, all the time; how long each `set` took. */

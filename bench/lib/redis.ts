@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface RedisServer {
+  pid: number
   /** One more connection; whoever asked ends it. */
   connect(): Promise<Redis>
   /** Records of four fields, as hashes, until the process has this much resident memory; how many. */
@@ -91,6 +92,7 @@ export async function startRedis(folder: string, settings: string[] = []): Promi
   const residentBytes = async (): Promise<number> => Number(await info('memory', 'used_memory_rss'))
 
   return {
+    pid: server.pid!,
     residentBytes,
 
     async connect() {

@@ -103,7 +103,8 @@ export interface SnapshotOptions {
   strategy?: 'auto' | 'fork' | 'copy'
   /**
    * How much memory copies may take while a snapshot is written by `'copy'`, in bytes. Beyond, the snapshot is
-   * given up, and the last one stands; `'auto'` goes on with a fork. Default a quarter of the store, at least 64 MiB.
+   * given up, and the last one stands; `'auto'` goes on with a fork. Default a quarter of the store, at least 64
+   * MiB; near a memory limit half of what it leaves, at least 16 MiB.
    */
   maxCopiedBytes?: number
   /**
@@ -236,6 +237,12 @@ export interface StoreStats {
     free: number
     /** Reached by data so far: live + free + unusable remainders. */
     mapped: number
+    /**
+     * Of `mapped`, what lies in huge pages, when last looked: as the store had grown by a quarter, and after a
+     * snapshot, when what a fork had split was put together again. A fork takes some forty times as long
+     * for what does not. Undefined before the first look, and where the kernel cannot say (before Linux 6.7).
+     */
+    huge: number | undefined
     /** Changed since the last snapshot, in whole pages. */
     dirty: number
     /** The limit: `maxBytes`, or less than its default where the process may not have as many addresses. */

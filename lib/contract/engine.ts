@@ -88,7 +88,7 @@ export interface EngineStats {
    * Objects and arrays of the tree, the root and adopted entries of maps included; 0 where they are not counted.
    */
   nodes: number
-  bytes: { live: number; free: number; mapped: number; dirty: number; max: number }
+  bytes: { live: number; free: number; mapped: number; huge: number | undefined; dirty: number; max: number }
   maps: number
   snapshotBytesWritten: number
 }

@@ -339,6 +339,10 @@ Napi::Value StoreObject::Stats(const Napi::CallbackInfo& info) {
   set("liveBytes", allocated.live_bytes);
   set("freeBytes", allocated.free_bytes);
   set("mappedBytes", allocated.mapped_bytes);
+  const PageKeeper* keeper = engine->page_keeper();
+  if (keeper != nullptr && keeper->huge_bytes() != PageKeeper::kNotKnown) {
+    set("hugeBytes", std::min(keeper->huge_bytes(), allocated.mapped_bytes));
+  }
   set("dirtyBytes", engine->arena()->dirty_pages() * kPageBytes);
   set("maxBytes", engine->arena()->max_bytes());
   set("entries", engine->entries());

@@ -21,9 +21,8 @@ class Pace {
   static constexpr uint64_t kMostRestNs = 20'000'000;
 
   // A sync of the log that comes at the wrong moment waits for a piece; so it is small. Figures: docs/design.md,
-  // "Snapshots". Pieces of 128 KiB, or rests twice as long, changed the p99 of commit() by less than its scatter,
-  // and made snapshots a third to two thirds longer.
-  static constexpr uint64_t kSmallPieceBytes = 256 * 1024;
+  // "The disk is shared".
+  static constexpr uint64_t kSmallPieceBytes = 64 * 1024;
 
   explicit Pace(const PaceLimits& limits) : limits_(limits) {}
 

@@ -105,8 +105,9 @@ class Arena {
   uint64_t AheadBytes() const;
   // Up to where memory is to be populated; 0 while the store is small (see kSmallBytes).
   uint64_t PopulateTarget() const;
-  // Whether the PageKeeper has something to populate (memory ahead, or buffers for frozen()), and enough of it to be woken for. False where the end
-  // of the addresses is populated, and where the kernel has refused until the frontier moves on. Cheap.
+  // Whether the PageKeeper has something to populate (memory ahead, or buffers for frozen()), and enough of
+  // it to be woken for. False where the end of the addresses is populated, and where the kernel has refused
+  // until the frontier moves on. Cheap.
   bool WantsPopulating() const;
   // The kernel has no memory for what begins at `start`.
   void SetPopulateRefused(uint64_t start) { refused_.store(start, std::memory_order_relaxed); }

@@ -65,11 +65,13 @@ void CopyBuffers::GiveBack(Buffer first, Buffer last) {
 void CopyBuffers::Release(uint64_t keep_bytes) {
   target_.store(0, std::memory_order_relaxed);
   const uint64_t end = std::max(prepared_bytes(), peak_bytes());
+  // The kernel's pages may be larger than ours: up to 64 KiB, on arm64.
+  const uint64_t begin = RoundUp(keep_bytes, kUnitBytes);
   // In steps, since a thread that maps memory waits as long as another unmaps.
-  for (uint64_t start = RoundUp(keep_bytes, kPageBytes); start < end; start += kReleaseStepBytes) {
+  for (uint64_t start = begin; start < end; start += kReleaseStepBytes) {
     madvise(memory_.As<uint8_t>() + start, std::min(kReleaseStepBytes, end - start), MADV_DONTNEED);
   }
-  const auto kept = static_cast<uint32_t>(RoundUp(keep_bytes, kPageBytes) / kPageBytes);
+  const auto kept = static_cast<uint32_t>(begin / kPageBytes);
   if (prepared_.load(std::memory_order_relaxed) > kept) prepared_.store(kept, std::memory_order_relaxed);
 }
 
@@ -83,7 +85,10 @@ bool CopyBuffers::PrepareSome() {
   if (!WantsPreparing()) return false;
   // Those that the owner has taken by now it has touched.
   uint32_t prepared = prepared_.load(std::memory_order_relaxed);
-  const uint32_t start = std::max(prepared, taken_.load(std::memory_order_relaxed));
+  // (From the start of a unit, which any kernel's pages fit into: to populate once more changes nothing.)
+  constexpr uint32_t kBuffersPerUnit = kUnitBytes / kPageBytes;
+  const uint32_t start =
+      std::max(prepared, taken_.load(std::memory_order_relaxed)) / kBuffersPerUnit * kBuffersPerUnit;
   const uint32_t end = std::min(start + kStepBuffers, capacity_);
   const uint64_t bytes = uint64_t{end - start} * kPageBytes;
   if (!by_touch_) {

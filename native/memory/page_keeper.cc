@@ -32,7 +32,10 @@ constexpr int kNice = 5;  // behind the event loop, before the snapshot's child
 // after each spreads these waits out and leaves most turns of the event loop untouched.
 constexpr timespec kRestAfterCollapse = {0, 1'000'000};
 
-enum class Work { kNone, kPopulated, kCollapsed };
+// How many bytes to look at in one step, where huge pages are counted.
+constexpr uint64_t kCountedBytes = 4 * kHugePageBytes;
+
+enum class Work { kNone, kDone, kCollapsed };
 
 struct Batch {
   std::vector<uint32_t> huge_pages;
@@ -50,8 +53,14 @@ struct PageKeeper::State {
   std::atomic<bool> child_lives{false};
   std::atomic<Batch*> inbox{nullptr};
   std::atomic<uint64_t> pending{0};
+  std::atomic<bool> count_asked{false};
+  std::atomic<uint64_t> huge_bytes{kNotKnown};
 
   // The thread's own.
+  uint64_t count_at = 0;        // counting goes on from here
+  uint64_t counted = 0;         // below count_at
+  uint64_t count_above = 1;     // again once the frontier is here
+  uint64_t count_below = 0;     // or below this
   std::vector<uint32_t> queue;  // ascending, each once
   bool populate_by_touch = false;
 
@@ -67,6 +76,7 @@ struct PageKeeper::State {
   void AddToQueue(const std::vector<uint32_t>& huge_pages);
   bool Populate();
   bool Collapse();
+  bool Count();
 };
 
 bool PageKeeper::State::HasThread() {
@@ -97,7 +107,7 @@ void PageKeeper::State::Run() {
     const uint32_t heard = bell.load();
     if (stop.load()) return;
     switch (TryStep()) {
-      case Work::kPopulated:
+      case Work::kDone:
         break;
       case Work::kCollapsed:
         Sleep(heard, &kRestAfterCollapse);
@@ -121,9 +131,11 @@ Work PageKeeper::State::TryStep() {
     AddToQueue({0});
   }
   if (arena->frozen().buffers().PrepareSome() || Populate()) {
-    work = Work::kPopulated;
+    work = Work::kDone;
   } else if (!child_lives.load() && Collapse()) {
     work = Work::kCollapsed;
+  } else if (Count()) {
+    work = Work::kDone;
   }
   phase.fetch_and(~kStepping);
   return work;
@@ -181,6 +193,26 @@ bool PageKeeper::State::Collapse() {
   return true;
 }
 
+bool PageKeeper::State::Count() {
+  const uint64_t frontier = arena->frontier();
+  if (count_at == 0) {
+    if (!count_asked.exchange(false) && frontier < count_above && frontier >= count_below) return false;
+    counted = 0;
+  }
+  const uint64_t end = std::min(frontier, count_at + kCountedBytes);
+  uint64_t huge = 0;
+  bool known = true;
+  if (end > count_at) known = CountHugeBytes(arena->base() + count_at, end - count_at, &huge);
+  counted += huge;
+  count_at = end;
+  if (known && count_at < frontier) return true;
+  huge_bytes.store(known ? counted : kNotKnown);
+  count_above = known ? frontier + frontier / 4 + 1 : kNotKnown;
+  count_below = known ? frontier - frontier / 4 : 0;
+  count_at = 0;
+  return true;
+}
+
 PageKeeper::PageKeeper(Arena* arena) : state_(std::make_unique<State>()) {
   state_->arena = arena;
 }
@@ -214,6 +246,16 @@ void PageKeeper::Collapse(std::vector<uint32_t> huge_pages) {
 void PageKeeper::SetChildLives(bool lives) {
   state_->child_lives.store(lives);
   if (!lives) state_->Ring();
+}
+
+void PageKeeper::CountHuge() {
+  if (!has_thread()) return;
+  state_->count_asked.store(true);
+  state_->Ring();
+}
+
+uint64_t PageKeeper::huge_bytes() const {
+  return state_->arena->is_small() ? 0 : state_->huge_bytes.load();
 }
 
 bool PageKeeper::TryPause() {

@@ -1,11 +1,11 @@
 // PageKeeper: a helper thread that does to the arena's pages what would stall the event loop:
-// touches memory ahead of the frontier, and puts together (MADV_COLLAPSE) the huge pages that
-// copy-on-write has split during a snapshot. Its thread is started when there is something to do for the
-// first time: a small store has none.
+// touches memory ahead of the frontier, puts together (MADV_COLLAPSE) the huge pages that
+// copy-on-write has split during a snapshot, and counts those that are huge. Its thread is started when
+// there is something to do for the first time: a small store has none.
 //
-// It works in steps of one huge page. fork() and the thread's page-table work exclude each other in
-// the kernel, so the owner pauses it first, without waiting: TryPause() is called once a turn until
-// it returns true.
+// It works in steps of one huge page (of a few where they are only counted). fork() and the thread's
+// page-table work exclude each other in the kernel, so the owner pauses it first, without waiting:
+// TryPause() is called once a turn until it returns true.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,13 @@ class PageKeeper {
   // While a child shares the arena's pages none is collapsed: that would copy what nobody has written.
   // REQUIRES of `true`: paused, so that no step is under way.
   void SetChildLives(bool lives);
+  // Counts the bytes in huge pages once more, when nothing else is left to do. Without being asked it does so
+  // when it finds the store grown, or less, by a quarter.
+  void CountHuge();
+  static constexpr uint64_t kNotKnown = ~uint64_t{0};
+  // As counted last, so the store may have fewer bytes by now; kNotKnown before, and where the kernel cannot
+  // say.
+  uint64_t huge_bytes() const;
   // Asks the thread to rest; true when it does, false while it finishes a step. Never waits. Resume()
   // lets it go on, after either answer.
   bool TryPause();

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <random>
 
 #include "memory/page_work.h"
@@ -61,6 +62,81 @@ TEST(PageWork, EachWayOfPopulatingGivesEveryPageMemoryAndKeepsContents) {
       EXPECT_EQ(arena->base()[124], 0);
     }
   }
+}
+
+// Every huge page of the range is split; returns how many of `pages` the kernel has put together again.
+uint64_t CollapseOnly(Arena* arena, uint64_t bytes, std::initializer_list<uint64_t> pages) {
+  for (uint64_t at = 0; at < bytes; at += kHugePageBytes) {
+    EXPECT_EQ(madvise(arena->base() + at, kPageBytes, MADV_DONTNEED), 0);
+  }
+  PopulateByTouch(arena->base(), bytes);
+  uint64_t collapsed = 0;
+  for (const uint64_t page : pages) collapsed += CollapseHugePage(arena->base() + page * kHugePageBytes);
+  return collapsed;
+}
+
+TEST(PageWork, CountsWhatLiesInHugePages) {
+  constexpr uint64_t kBytes = 160 * kHugePageBytes;
+  auto arena = NewArena(kBytes);
+  PopulateByTouch(arena->base(), kBytes);
+  uint64_t huge;
+  if (!CountHugeBytes(arena->base(), kBytes, &huge)) GTEST_SKIP() << "this kernel does not tell";
+  const uint64_t some = CollapseOnly(arena.get(), kBytes, {1, 5, 6, 7, 9});
+  ASSERT_TRUE(CountHugeBytes(arena->base(), kBytes, &huge));
+  EXPECT_EQ(huge, some * kHugePageBytes);
+  // More ranges than one call of the kernel tells.
+  uint64_t every_second = CollapseOnly(arena.get(), kBytes, {});
+  for (uint64_t page = 0; page < 160; page += 2) {
+    every_second += CollapseHugePage(arena->base() + page * kHugePageBytes);
+  }
+  ASSERT_TRUE(CountHugeBytes(arena->base(), kBytes, &huge));
+  EXPECT_EQ(huge, every_second * kHugePageBytes);
+  EXPECT_FALSE(CountHugeBytes(nullptr, ~uint64_t{0} - kHugePageBytes, &huge));
+}
+
+TEST(PageKeeper, CountsHugePagesAsTheStoreGrowsAndWhenAsked) {
+  constexpr uint64_t kBytes = 32 << 20;
+  auto arena = NewArena(64 << 20);
+  PageKeeper keeper(arena.get());
+  EXPECT_EQ(keeper.huge_bytes(), 0u) << "a small store";
+  keeper.CountHuge();
+  EXPECT_FALSE(keeper.has_thread());
+  arena->SetFrontier(kBytes);
+  PopulateByTouch(arena->base(), kBytes);
+  uint64_t huge;
+  const bool known = CountHugeBytes(arena->base(), kBytes, &huge);
+  keeper.Wake();
+  ASSERT_TRUE(Eventually([&] { return !arena->is_small() && keeper.pending() == 0; }));
+  if (!known) {
+    keeper.CountHuge();
+    SleepMs(20);
+    EXPECT_EQ(keeper.huge_bytes(), PageKeeper::kNotKnown);
+    return;
+  }
+  ASSERT_TRUE(Eventually([&] { return keeper.huge_bytes() != PageKeeper::kNotKnown; }));
+  for (const auto& pages : {std::initializer_list<uint64_t>{1, 2, 3, 15}, {4}, {}, {0, 8}}) {
+    const uint64_t collapsed = CollapseOnly(arena.get(), kBytes, pages);
+    keeper.CountHuge();
+    EXPECT_TRUE(Eventually([&] { return keeper.huge_bytes() == collapsed * kHugePageBytes; }));
+  }
+  // Grown by a quarter, and no less.
+  const uint64_t before = keeper.huge_bytes();
+  CollapseOnly(arena.get(), kBytes, {});
+  arena->SetFrontier(kBytes + kBytes / 8);
+  keeper.Wake();
+  SleepMs(20);
+  EXPECT_EQ(keeper.huge_bytes(), before);
+  arena->SetFrontier(2 * kBytes);
+  keeper.Wake();
+  EXPECT_TRUE(Eventually([&] {
+    const uint64_t now = keeper.huge_bytes();
+    return now != before && CountHugeBytes(arena->base(), 2 * kBytes, &huge) && now == huge;
+  }));
+  CollapseOnly(arena.get(), kBytes, {0, 1});
+  arena->SetFrontier(kBytes);
+  keeper.Wake();
+  EXPECT_TRUE(Eventually(
+      [&] { return CountHugeBytes(arena->base(), kBytes, &huge) && keeper.huge_bytes() == huge; }));
 }
 
 TEST(PageKeeper, ASmallStoreHasNoThreadAndNothingAhead) {
@@ -219,8 +295,6 @@ TEST(PageKeeper, MayBeDestroyedPausedOrWithWorkLeft) {
   }
 }
 
-// Collapsing while the owner writes to the very pages loses nothing; page numbers out of range are
-// dropped.
 // A stop that falls between two looks of the thread must not be slept through.
 TEST(PageKeeper, StopsAtWhateverMoment) {
   auto arena = NewArena(4 << 20);
@@ -235,6 +309,8 @@ TEST(PageKeeper, StopsAtWhateverMoment) {
   }
 }
 
+// Collapsing while the owner writes to the very pages loses nothing; page numbers out of range are
+// dropped.
 TEST(PageKeeper, CollapsesWithoutChangingContents) {
   constexpr uint64_t kBytes = 16 << 20;
   auto arena = NewArena(32 << 20);

@@ -16,5 +16,8 @@ void PopulateByTouch(uint8_t* start, uint64_t bytes);
 // Puts the 2 MiB that begin at `huge_page` together into one huge page (Linux 6.1); false when the kernel
 // does not, which leaves them as they were.
 bool CollapseHugePage(uint8_t* huge_page);
+// How many bytes of the range lie in huge pages (Linux 6.7); false where the kernel cannot say. Walks the page
+// tables of the range, with the lock of the process's mappings held: up to 0.1 ms for 8 MiB.
+bool CountHugeBytes(const uint8_t* start, uint64_t bytes, uint64_t* huge_bytes);
 
 }  // namespace forkstore

@@ -41,8 +41,9 @@ StrategyChoice ChooseStrategy(const StrategyFacts& facts) {
   if (facts.no_addresses) return {kFork, kNoAddresses};
   const bool is_lately = facts.copies_since_fork < kCopiesBeforeFork;
   if (facts.fork_refused && is_lately) return {kCopy, kForkRefused};
-  if (facts.memory_left_bytes < ForkCopiesBytes(facts)) return {kCopy, kMemoryLimit};
+  // Even where a memory limit is near: the kernel ends the child first, and never this process.
   if (facts.copies_exceeded) return {kFork, kCopiesExceeded};
+  if (facts.memory_left_bytes < ForkCopiesBytes(facts)) return {kCopy, kMemoryLimit};
 
   const double split_ms = static_cast<double>(facts.split_huge_pages) * kMsPerSplitHugePage;
   const double whole_ms = GiB(facts.mapped_bytes) * kMsPerGiB;

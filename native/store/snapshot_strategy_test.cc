@@ -100,9 +100,9 @@ TEST(SnapshotStrategy, CopiesWhereALimitCouldNotHoldWhatAForkCopies) {
   facts.memory_left_bytes = kGiB / 4;
   facts.fork_copied_bytes = kGiB / 7;
   Expect(facts, kCopy, kMemoryLimit);
-  // A limit counts for more than copies that were too many.
+  // Copies have been tried, and were too many: else there would be no snapshot any more.
   facts.copies_exceeded = true;
-  Expect(facts, kCopy, kMemoryLimit);
+  Expect(facts, kFork, kCopiesExceeded);
   facts.copies_exceeded = false;
   // More than everything cannot be copied.
   facts.fork_copied_bytes = 3 * kGiB;

@@ -37,7 +37,8 @@ Status Store::Open(const std::string& path, const OpenOptions& options, OpenedSt
 }
 
 Store::Store(OpenedStore opened) : opened_(std::move(opened)) {
-  facts_.memory_left_bytes = opened_.memory_left_bytes;
+  memory_left_bytes_ = opened_.memory_left_bytes;
+  mapped_when_read_ = engine()->arena()->frontier();
   if (opened_.directory && !opened_.snapshots) {
     opened_.snapshots = std::make_unique<Snapshots>(engine()->arena(), opened_.directory.get());
   }

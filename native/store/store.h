@@ -139,7 +139,10 @@ class Store {
   double snapshot_asked_ms_ = 0;  // when PrepareSnapshot() was last called
   StrategyChoice choice_;         // its
   StrategyFacts facts_;           // what snapshots so far have told
-  uint32_t forks_to_come_ = 0;    // before kCopy is tried again, after copies were exceeded
+  // Until a memory limit, as read when the store took mapped_when_read_.
+  uint64_t memory_left_bytes_ = 0;
+  uint64_t mapped_when_read_ = 0;
+  uint32_t forks_to_come_ = 0;  // before kCopy is tried again, after copies were exceeded
 };
 
 }  // namespace forkstore

@@ -25,9 +25,8 @@ struct StoreRemains {
   bool empty() const { return engine == nullptr; }
 
   // Kills a running snapshot's child, or waits for its thread's next piece (its on_done is called before this
-  // returns), joins the threads, unmaps
-  // the memory, and releases the lock last. The destructor does the same. What the log's OnProgress was given
-  // must live until then.
+  // returns), joins the threads, unmaps the memory, and releases the lock last. The destructor does the same.
+  // What the log's OnProgress was given must live until then.
   void Release() {
     snapshots.reset();
     engine.reset();

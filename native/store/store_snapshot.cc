@@ -51,6 +51,11 @@ Status PrepareFreezing(Engine* engine, uint64_t max_copied_bytes) {
 StrategyChoice Store::Choose(const SnapshotSettings& settings) {
   facts_.asked = settings.asked;
   facts_.mapped_bytes = engine()->arena()->frontier();
+  // It is read on other threads only: what the store has taken since is taken off.
+  const uint64_t grown = facts_.mapped_bytes - std::min(facts_.mapped_bytes, mapped_when_read_);
+  facts_.memory_left_bytes = memory_left_bytes_ == kNoMemoryLimit
+                                 ? kNoMemoryLimit
+                                 : memory_left_bytes_ - std::min(memory_left_bytes_, grown);
   const PageKeeper* keeper = engine()->page_keeper();
   facts_.split_huge_pages = keeper == nullptr ? 0 : keeper->pending();
   facts_.copies_exceeded = forks_to_come_ > 0;
@@ -177,13 +182,16 @@ void Store::StartSnapshot(const SnapshotSettings& settings, StoreSnapshot* snaps
 // What the next choice goes by.
 void Store::Learn(const StoreSnapshot& snapshot) {
   const SnapshotOutcome& outcome = snapshot.outcome_;
-  facts_.memory_left_bytes = outcome.memory_left_bytes;
+  memory_left_bytes_ = outcome.memory_left_bytes;
+  mapped_when_read_ = engine()->arena()->frontier();
   if (outcome.strategy == SnapshotStrategy::kFork) {
     facts_.fork_ms = outcome.fork_ms;
     facts_.fork_mapped_bytes = snapshot.mapped_bytes_;
     if (outcome.copied_bytes_known) facts_.fork_copied_bytes = outcome.copied_bytes;
     facts_.copies_since_fork = 0;
     if (forks_to_come_ > 0) --forks_to_come_;
+    // The kernel may have ended its child for want of memory: then copies are tried again.
+    if (!outcome.status.ok()) forks_to_come_ = 0;
   } else {
     ++facts_.copies_since_fork;
     if (outcome.copies_exceeded) forks_to_come_ = kForksAfterCopies;
@@ -199,6 +207,7 @@ void Store::FinishSnapshot(StoreSnapshot* snapshot) {
   if (PageKeeper* keeper = engine()->page_keeper()) {
     keeper->Collapse(std::move(snapshot->split_));
     keeper->SetChildLives(false);
+    keeper->CountHuge();
   }
 }
 

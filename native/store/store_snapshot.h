@@ -9,8 +9,8 @@
 // It may outlive the store: where that is closed meanwhile, StoreRemains has on_done called, and nobody calls
 // FinishSnapshot().
 //
-// Thread safety: the watcher's from the fork or freeze until it calls on_done, the owner's before and after. pause_ms() and
-// choice() are the owner's all the time.
+// Thread safety: the watcher's from the fork or freeze until it calls on_done, the owner's before and after.
+// pause_ms() and choice() are the owner's all the time.
 #pragma once
 
 #include <cstdint>

@@ -184,6 +184,33 @@ TEST_F(StoreSnapshotTest, ASnapshotByCopyTakesThePlaceOfTheLogBeforeIt) {
 }
 
 // As when a store has grown between two turns.
+// What a memory limit leaves is read seldom; what the store takes is known.
+TEST_F(StoreSnapshotTest, WhatAStoreHasGrownByIsTakenOffWhatAMemoryLimitLeaves) {
+  store_->Close().Release();
+  for (const bool limited : {false, true}) {
+    OpenedStore opened;
+    ASSERT_TRUE(Store::Open(path_, SmallStore(false), &opened).ok());
+    if (limited) opened.memory_left_bytes = 256 << 10;
+    store_ = std::make_unique<Store>(std::move(opened));
+    ASSERT_NO_FATAL_FAILURE(MakeMap());
+    const auto reason = [&] {
+      EXPECT_TRUE(Ready());
+      PendingSnapshot pending;
+      store_->StartSnapshot({}, &pending.snapshot);
+      pending.Wait();
+      const StrategyReason why = pending.snapshot.choice().reason;
+      store_->FinishSnapshot(&pending.snapshot);
+      return why;
+    };
+    for (int i = 0; i < 4000; ++i) ASSERT_TRUE(Set("key" + std::to_string(i), i).ok());
+    ASSERT_GT(store_->engine()->arena()->frontier(), uint64_t{256} << 10);
+    EXPECT_EQ(reason(), limited ? StrategyReason::kMemoryLimit : StrategyReason::kForkIsQuick);
+    store_->Close().Release();
+    std::filesystem::remove_all(path_);
+  }
+  Open(true);
+}
+
 TEST_F(StoreSnapshotTest, APageKeeperThatWasAskedToRestForAForkGoesOnWhenThereIsNone) {
   store_->engine()->page_keeper()->TryPause();
   bool ready = false;

@@ -305,7 +305,7 @@ export function openSuite(engine: EngineName): void {
     expect(stats.writes).toBeGreaterThanOrEqual(writes + 2)
     expect(stats.maps).toBe(2)
     expect([...store.maps()].map(({ name }) => name)).toEqual(['users', 'empty'])
-    expect(Object.keys(stats.bytes).sort()).toEqual(['dirty', 'free', 'live', 'mapped', 'max'])
+    expect(Object.keys(stats.bytes).sort()).toEqual(['dirty', 'free', 'huge', 'live', 'mapped', 'max'])
     expect(stats.snapshot).toEqual({ running: false, bytesWritten: 0, last: undefined, failures: 0 })
   })
 }

@@ -333,7 +333,7 @@ class JsEngine implements Engine<AnyMap>, MapOwner {
       maps: this.#maps.size,
       writes: this.#writes,
       nodes: 0,
-      bytes: { live: 0, free: 0, mapped: 0, dirty: 0, max: 0 },
+      bytes: { live: 0, free: 0, mapped: 0, huge: 0, dirty: 0, max: 0 },
       snapshotBytesWritten: 0,
     }
   }

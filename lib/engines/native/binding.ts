@@ -94,6 +94,8 @@ export interface NativeStats {
   liveBytes: number
   freeBytes: number
   mappedBytes: number
+  /** Not there as long as it is not known. */
+  hugeBytes?: number
   dirtyBytes: number
   maxBytes: number
   entries: number

@@ -293,6 +293,7 @@ export class NativeEngine implements Engine<AnyMap> {
         live: stats.liveBytes,
         free: stats.freeBytes,
         mapped: stats.mappedBytes,
+        huge: stats.hugeBytes,
         dirty: stats.dirtyBytes,
         max: stats.maxBytes,
       },
