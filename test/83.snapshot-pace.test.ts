@@ -35,7 +35,7 @@ describe.each(['fork', 'copy'] as const)('pieces of a snapshot (%s)', (strategy)
   const stores = new Stores('native')
 
   test.each([
-    ['everysec', 256 * 1024],
+    ['everysec', 64 * 1024],
     ['snapshot', MIB],
   ] as const)('with durability %s there are some of %d bytes', async (durability, piece) => {
     // So slow that they can be seen: a second for each MiB.
@@ -61,6 +61,6 @@ describe.each(['fork', 'copy'] as const)('pieces of a snapshot (%s)', (strategy)
     await taken
     const steps = seen.slice(1).map((bytes, i) => bytes - seen[i]!)
     expect(steps).toContain(piece)
-    expect(durability === 'everysec' || !steps.includes(256 * 1024)).toBe(true)
+    expect(durability === 'everysec' || !steps.includes(64 * 1024)).toBe(true)
   })
 })
