@@ -7,6 +7,8 @@ namespace forkstore {
 
 namespace {
 
+// Where a worker is being terminated, members cannot be read any more: what Get() gives is empty then, and only its
+// type may be asked for.
 bool Flag(const Napi::Object& given, const char* name) {
   const Napi::Value value = given.Get(name);
   return value.IsBoolean() && value.As<Napi::Boolean>().Value();
@@ -19,9 +21,9 @@ uint64_t Number(const Napi::Object& given, const char* name, uint64_t by_default
 
 OpenOptions ReadOptions(const Napi::Object& given) {
   OpenOptions options;
-  options.arena.max_bytes = static_cast<uint64_t>(given.Get("maxBytes").As<Napi::Number>().Int64Value());
+  options.arena.max_bytes = Number(given, "maxBytes", options.arena.max_bytes);
   options.arena.least_bytes = Number(given, "leastBytes", 0);
-  options.arena.huge_pages = given.Get("hugePages").As<Napi::Boolean>().Value();
+  options.arena.huge_pages = Flag(given, "hugePages");
   options.log = Flag(given, "log");
   options.salvage = Flag(given, "salvage");
   options.prepare_copies = Flag(given, "prepareCopies");

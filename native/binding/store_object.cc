@@ -316,16 +316,14 @@ Napi::Value StoreObject::Snapshot(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   StoreState* state = Open(env);
   if (state == nullptr) return env.Undefined();
-  const auto given = info[0].As<Napi::Object>();
+  // Not an object: where a worker is being terminated, its members cannot be read any more.
   SnapshotSettings settings;
-  settings.keep = given.Get("keep").As<Napi::Number>().Uint32Value();
-  settings.watchdog_ms = given.Get("watchdogMs").As<Napi::Number>().Uint32Value();
-  settings.asked = static_cast<AskedStrategy>(given.Get("strategy").As<Napi::Number>().Uint32Value());
-  settings.max_copied_bytes =
-      static_cast<uint64_t>(given.Get("maxCopiedBytes").As<Napi::Number>().Int64Value());
-  settings.max_bytes_per_second =
-      static_cast<uint64_t>(given.Get("maxBytesPerSecond").As<Napi::Number>().Int64Value());
-  return Napi::Boolean::New(env, state->StartSnapshot(env, settings, info[1].As<Napi::Function>()));
+  settings.keep = info[0].As<Napi::Number>().Uint32Value();
+  settings.watchdog_ms = info[1].As<Napi::Number>().Uint32Value();
+  settings.asked = static_cast<AskedStrategy>(info[2].As<Napi::Number>().Uint32Value());
+  settings.max_copied_bytes = static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value());
+  settings.max_bytes_per_second = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
+  return Napi::Boolean::New(env, state->StartSnapshot(env, settings, info[5].As<Napi::Function>()));
 }
 
 Napi::Value StoreObject::Stats(const Napi::CallbackInfo& info) {

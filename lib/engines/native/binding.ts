@@ -79,17 +79,6 @@ export interface NativeSnapshotOutcome {
   copiesExceeded: boolean
 }
 
-export interface NativeSnapshotSettings {
-  keep: number
-  watchdogMs: number
-  /** AskedStrategy of native/store/snapshot_strategy.h. */
-  strategy: number
-  /** 0: the default. */
-  maxCopiedBytes: number
-  /** 0: no limit. */
-  maxBytesPerSecond: number
-}
-
 export interface NativeStats {
   liveBytes: number
   freeBytes: number
@@ -274,7 +263,17 @@ export interface NativeStore {
    * turn. A fork that fails is reported to `done` as well, on a later turn; throws (SNAPSHOT_FAILED) where there
    * can be no `done`.
    */
-  snapshot(settings: NativeSnapshotSettings, done: (outcome: NativeSnapshotOutcome) => void): boolean
+  snapshot(
+    keep: number,
+    watchdogMs: number,
+    /** AskedStrategy of native/store/snapshot_strategy.h. */
+    strategy: number,
+    /** 0: by the size of the store. */
+    maxCopiedBytes: number,
+    /** 0: no limit. */
+    maxBytesPerSecond: number,
+    done: (outcome: NativeSnapshotOutcome) => void,
+  ): boolean
   /** To be asked for once; undefined when the store keeps none. */
   log(): NativeLog | undefined
   stats(): NativeStats

@@ -234,18 +234,11 @@ export class NativeEngine implements Engine<AnyMap> {
 
   snapshot(options: SnapshotSettings): Promise<SnapshotResult> {
     const { keep, watchdogMs, strategy, maxCopiedBytes, maxBytesPerSecond } = options
-    const settings = {
-      keep,
-      watchdogMs,
-      strategy: STRATEGIES.indexOf(strategy),
-      maxCopiedBytes: maxCopiedBytes ?? 0,
-      maxBytesPerSecond: maxBytesPerSecond ?? 0,
-    }
     return new Promise((resolve, reject) => {
       let isRetried = false
       const done = (outcome: NativeSnapshotOutcome): void => {
         if (outcome.code === 0) resolve(snapshotResult(outcome))
-        else if (outcome.copiesExceeded && options.strategy === 'auto' && !isRetried) {
+        else if (outcome.copiesExceeded && strategy === 'auto' && !isRetried) {
           isRetried = true // by a fork, where one can be had
           attempt()
         } else reject(snapshotError(outcome))
@@ -254,7 +247,15 @@ export class NativeEngine implements Engine<AnyMap> {
         try {
           this.#assertMapped()
           this.settle()
-          if (!this.#store.snapshot(settings, done)) setImmediate(attempt)
+          const begun = this.#store.snapshot(
+            keep,
+            watchdogMs,
+            STRATEGIES.indexOf(strategy),
+            maxCopiedBytes ?? 0,
+            maxBytesPerSecond ?? 0,
+            done,
+          )
+          if (!begun) setImmediate(attempt)
         } catch (error) {
           reject(fromNative(error) as Error)
         }
