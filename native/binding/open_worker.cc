@@ -7,8 +7,8 @@ namespace forkstore {
 
 namespace {
 
-// Where a worker is being terminated, members cannot be read any more: what Get() gives is empty then, and only its
-// type may be asked for.
+// Where a worker is being terminated, members cannot be read any more: what Get() gives is empty then, and only
+// its type may be asked for.
 bool Flag(const Napi::Object& given, const char* name) {
   const Napi::Value value = given.Get(name);
   return value.IsBoolean() && value.As<Napi::Boolean>().Value();

@@ -130,11 +130,10 @@ Work PageKeeper::State::TryStep() {
     pending.fetch_add(1);
     AddToQueue({0});
   }
-  if (arena->frozen().buffers().PrepareSome() || Populate()) {
-    work = Work::kDone;
-  } else if (!child_lives.load() && Collapse()) {
+  const bool has_populated = arena->frozen().buffers().PrepareSome() || Populate();
+  if (!has_populated && !child_lives.load() && Collapse()) {
     work = Work::kCollapsed;
-  } else if (Count()) {
+  } else if (has_populated || Count()) {
     work = Work::kDone;
   }
   phase.fetch_and(~kStepping);
